@@ -1,0 +1,1 @@
+"""Agents, their configurations, and the view of them the hot path reads."""

@@ -1,0 +1,1 @@
+"""What models are and what they cost."""

@@ -1,0 +1,1 @@
+"""From a market to an order that can be defended."""

@@ -1,0 +1,1 @@
+"""The vocabulary: plain values that every other package speaks in."""

@@ -1,0 +1,106 @@
+"""What the gateway is asked, what it did, and what observers hear of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from app.domain.caller import LOCAL_CALLER, Caller
+from app.domain.chat import ChatRequest, ChatResponse
+from app.domain.errors import Code
+from app.domain.routing import Plan, PolicyName, Priority
+from app.domain.target import Target
+from app.domain.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One completion as a caller wants it: what to say, and where it may go.
+
+    `deadline` is absolute, in the gateway's monotonic seconds. `model` is any name that API.md allows.
+    `max_retries` counts attempts after the first, over all targets; None is the configured default.
+    """
+
+    request: ChatRequest
+    request_id: str
+    deadline: float
+    model: str = "auto"
+    fallbacks: tuple[str, ...] = ()
+    agent_id: int | None = None
+    policy: PolicyName | None = None
+    allow_failover: bool = True
+    max_retries: int | None = None
+    priority: Priority = Priority.NORMAL
+    caller: Caller = LOCAL_CALLER
+    route: str = "chat"
+    decision_id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class AttemptKind(StrEnum):
+    """Why an attempt was made."""
+
+    FIRST = "first"
+    RETRY = "retry"
+    FALLBACK = "fallback"
+    HEDGE = "hedge"
+
+
+class AttemptOutcome(StrEnum):
+    """How an attempt ended. `skipped`: nothing was sent (a limit or an open circuit)."""
+
+    OK = "ok"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One finished attempt, as observers hear of it. Durations are seconds, money is dollars, None is unknown."""
+
+    request_id: str
+    ordinal: int
+    target: Target
+    kind: AttemptKind
+    outcome: AttemptOutcome
+    started_at: datetime
+    duration: float
+    streamed: bool = False
+    code: Code | None = None
+    upstream_status: int | None = None
+    message: str | None = None
+    time_to_first_token: float | None = None
+    usage: Usage | None = None
+    cost_usd: Decimal | None = None
+    price_source: str | None = None
+    credential_id: str = ""
+    agent_id: int | None = None
+    decision_id: str | None = None
+    key_id: str = "local"
+    route: str = "chat"
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A finished completion. `overhead` is the time the gateway itself took, in seconds."""
+
+    response: ChatResponse
+    target: Target
+    plan: Plan
+    attempts: tuple[AttemptRecord, ...]
+    latency: float
+    overhead: float
+    usage: Usage
+    cost_usd: Decimal | None
+    time_to_first_token: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether another target than the plan's first answered."""
+        return self.target != self.plan.steps[0].target

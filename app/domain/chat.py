@@ -1,0 +1,119 @@
+"""A chat as OpenAI's Chat Completions shape it: the canonical form of every dialect.
+
+Bodies stay the JSON objects that crossed the wire. They were checked at the edge, and turning them into objects and
+back costs more than everything else that the gateway does with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import SecretStr
+
+from app.domain.usage import Usage
+
+JSON = dict[str, Any]
+"""A JSON object of a wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A checked chat completion request, without what the gateway itself reads (`model`, `stream`, routing extras).
+
+    `parameters` holds every other field of OpenAI's body: temperature, tools, response_format, unknown ones too.
+    """
+
+    messages: Sequence[JSON]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_tools(self) -> bool:
+        """Whether the caller offers tools."""
+        return bool(self.parameters.get("tools"))
+
+    @property
+    def response_format(self) -> str | None:
+        """`json_object`, `json_schema`, `text`, or None when not asked for."""
+        wanted = self.parameters.get("response_format")
+        return wanted.get("type") if isinstance(wanted, dict) else None
+
+    @property
+    def has_images(self) -> bool:
+        """Whether a message carries an image part."""
+        return any(
+            isinstance(part, dict) and part.get("type") == "image_url"
+            for message in self.messages
+            if isinstance(message.get("content"), list)
+            for part in message["content"]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The key of one attempt. `id` is the first 8 hex digits of its SHA-256, `""` where no key is needed."""
+
+    id: str = ""
+    secret: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long one attempt may wait, in seconds, each > 0.
+
+    `connect`: TCP and TLS. `first_token`: request sent to first content of a stream. `idle`: gap between two
+    chunks of a stream. `total`: the whole attempt.
+    """
+
+    connect: float = 2.0
+    first_token: float = 15.0
+    idle: float = 20.0
+    total: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One attempt as an adapter gets it: parameters are merged, the key is chosen, the time is cut to the deadline."""
+
+    model: str
+    request: ChatRequest
+    timeouts: Timeouts = Timeouts()
+    credential: Credential = Credential()
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatResponse:
+    """A whole answer. `completion` is OpenAI's `chat.completion`, with every required field filled in."""
+
+    completion: JSON
+    finish_reason: str
+    usage: Usage | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> JSON:
+        """The first choice's message."""
+        message: JSON = self.completion["choices"][0]["message"]
+        return message
+
+    @property
+    def text(self) -> str:
+        """The first choice's content, `""` when there is none."""
+        content = self.message.get("content")
+        return content if isinstance(content, str) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatChunk:
+    """One event of a stream. `chunk` is OpenAI's `chat.completion.chunk`.
+
+    `carries` tells whether content, reasoning, refusal or tool bytes are in it: the first such chunk commits a stream.
+    `usage` is cumulative: it replaces what came before.
+    """
+
+    chunk: JSON
+    carries: bool = False
+    finish_reason: str | None = None
+    usage: Usage | None = None

@@ -1,0 +1,189 @@
+"""A decision and the votes it was made from. The rules are in decisions/; these are the values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from app.domain.usage import Usage
+
+
+class Action(StrEnum):
+    """What a model votes for."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+    HOLD = "HOLD"
+
+
+class VoteStatus(StrEnum):
+    """What became of a member's answer; only `ok` and `repaired` are votes, the rest are abstentions."""
+
+    OK = "ok"
+    REPAIRED = "repaired"
+    INVALID = "invalid"
+    ABSTAINED = "abstained"
+    REFUSED = "refused"
+    TRUNCATED = "truncated"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+    PENDING = "pending"
+
+
+class DecisionStatus(StrEnum):
+    """How a panel ended."""
+
+    DECIDED = "decided"
+    NO_QUORUM = "no_quorum"
+    KILLED = "killed"
+
+
+class SettledReason(StrEnum):
+    """Why a panel's answer went out when it did."""
+
+    ALL_VOTED = "all_voted"
+    OUTCOME_FIXED = "outcome_fixed"
+    DEADLINE = "deadline"
+    TIE = "tie"
+    NOT_UNANIMOUS = "not_unanimous"
+    NO_QUORUM = "no_quorum"
+    RISK_VETO = "risk_veto"
+    KILLED = "killed"
+
+
+class Severity(StrEnum):
+    """Whether a violation forbids acting."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleViolation:
+    """A rule that a trading decision breaks."""
+
+    code: str
+    severity: Severity
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How to enter: `market` or `limit`, at an absolute price."""
+
+    type: str
+    price: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much, in `unit`: fraction_of_equity, fraction_of_position, notional or quantity."""
+
+    unit: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What a model said, read and typed. Prices are absolute; confidence is its claim, 0..1 or not stated."""
+
+    action: Action
+    symbol: str
+    intent: str | None = None
+    strength: str | None = None
+    confidence: float | None = None
+    confidence_raw: str | None = None
+    reasoning: str | None = None
+    entry: Entry | None = None
+    stop_loss: float | None = None
+    take_profit: tuple[float, ...] = ()
+    size: Size | None = None
+    leverage: float | None = None
+    risk_usd: float | None = None
+    time_horizon: str | None = None
+    invalidation: str | None = None
+    key_factors: tuple[str, ...] = ()
+    risks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParseTrace:
+    """How an answer was read: the rung of the ladder and what was noticed on the way."""
+
+    method: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One member's answer. Without status ok or repaired there is no opinion, and `reason` says why."""
+
+    provider: str
+    model: str
+    status: VoteStatus
+    reason: str | None = None
+    opinion: Opinion | None = None
+    violations: tuple[RuleViolation, ...] = ()
+    parse: ParseTrace = ParseTrace()
+    latency: float | None = None
+    cost_usd: Decimal | None = None
+    usage: Usage | None = None
+    raw_answer: str | None = None
+    rung: str | None = None
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether this counts towards the quorum."""
+        return self.status in (VoteStatus.OK, VoteStatus.REPAIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Consensus:
+    """What the panel agreed on. `settled_at` is seconds since the request's arrival."""
+
+    method: str
+    agreement: float
+    effective_votes: float
+    quorum: int
+    settled_reason: SettledReason
+    settled_at: float
+    dissent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One answer to one question about one market, ready to be stored and rendered."""
+
+    id: str
+    symbol: str
+    status: DecisionStatus
+    action: Action
+    actionable: bool
+    consensus: Consensus
+    votes: tuple[Vote, ...]
+    created_at: datetime
+    confidence: float | None = None
+    reasoning: str | None = None
+    entry: Entry | None = None
+    stop_loss: float | None = None
+    take_profit: tuple[float, ...] = ()
+    size: Size | None = None
+    violations: tuple[RuleViolation, ...] = ()
+    cost_usd: Decimal | None = None
+    latency: float = 0.0
+    template: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    agent_id: int | None = None
+    key_id: str = "local"
+    request_id: str = ""
+    algo_id: str | None = None
+    decision_maker_id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    contamination: str | None = None
+    risk: Mapping[str, Any] | None = None

@@ -1,0 +1,76 @@
+"""What the core needs from the outside, as protocols; `wiring` brings the concrete ones."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+from app.domain.agent import Agent, AgentConfig
+from app.domain.attempt import AttemptRecord
+from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
+from app.domain.decision import Decision
+
+
+class Adapter(Protocol):
+    """Speaks one API's dialect. Raises ProviderError and nothing else, never retries, lets cancellation through."""
+
+    async def complete(self, call: Call) -> ChatResponse:
+        """One whole answer."""
+        ...
+
+    def stream(self, call: Call) -> AbstractAsyncContextManager[AsyncIterator[ChatChunk]]:
+        """One streamed answer; leaving the context closes the upstream connection.
+
+        The iterator ends only after a finish reason; a stream that ends without one raises STREAM_TRUNCATED.
+        """
+        ...
+
+    async def models(self, credential: Credential) -> Sequence[str]:
+        """The model ids the provider itself lists; empty when it has no such list."""
+        ...
+
+    async def probe(self, credential: Credential) -> None:
+        """A free sign of life, within the connect timeout; raises ProviderError when there is none."""
+        ...
+
+
+class AttemptObserver(Protocol):
+    """Hears of every attempt. Must not block or raise; it cannot steer."""
+
+    def attempt_finished(self, record: AttemptRecord) -> None:
+        """One attempt has ended, whichever way."""
+        ...
+
+
+class AgentRepository(Protocol):
+    """Agents and their configurations; one method is one transaction. Raises StorageUnavailable when it cannot."""
+
+    async def create(self, name: str, description: str | None, metadata: dict[str, Any]) -> Agent: ...
+    async def get(self, agent_id: int) -> Agent | None: ...
+    async def page(self, *, limit: int, after: int = 0) -> list[Agent]: ...
+    async def update(self, agent_id: int, changes: dict[str, Any]) -> Agent | None: ...
+    async def delete(self, agent_id: int) -> bool: ...
+    async def configs(self, agent_id: int) -> list[AgentConfig]: ...
+    async def save_config(self, config: AgentConfig) -> AgentConfig: ...
+    async def delete_config(self, agent_id: int, config_id: int) -> bool: ...
+    async def everything(self) -> tuple[int, list[Agent], list[AgentConfig]]: ...
+    async def revision(self) -> int: ...
+
+
+class UsageRepository(Protocol):
+    """Attempts on record."""
+
+    async def append(self, records: Sequence[AttemptRecord]) -> None: ...
+    async def summary(self, *, by: str, group: Sequence[str], since: datetime | None) -> list[dict[str, Any]]: ...
+
+
+class DecisionRepository(Protocol):
+    """Decisions on record; `append` returns once the row is durable."""
+
+    async def append(self, decision: Decision, request: dict[str, Any]) -> None: ...
+    async def get(self, decision_id: str) -> dict[str, Any] | None: ...
+    async def page(
+        self, *, limit: int, cursor: str | None, symbol: str | None, agent_id: int | None
+    ) -> tuple[list[dict[str, Any]], str | None]: ...

@@ -1,0 +1,129 @@
+"""A configured provider, as the provider file or the environment describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from app.domain.chat import Credential
+
+
+class ProviderType(StrEnum):
+    """Which dialect and defaults a provider has."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+    OLLAMA = "ollama"
+    AZURE = "azure"
+    DEEPSEEK = "deepseek"
+    GROQ = "groq"
+    XAI = "xai"
+    MISTRAL = "mistral"
+    TOGETHER = "together"
+    OPENROUTER = "openrouter"
+    VLLM = "vllm"
+    LOCALAI = "localai"
+    OPENAI_COMPATIBLE = "openai_compatible"
+    SANDBOX = "sandbox"
+
+
+class LimitStrategy(StrEnum):
+    """How a request limit counts."""
+
+    FIXED_WINDOW = "fixed_window"
+    SLIDING_WINDOW = "sliding_window"
+    TOKEN_BUCKET = "token_bucket"
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What a provider may be asked, per minute and per UTC day; None is unlimited."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    requests_per_day: int | None = None
+    tokens_per_day: int | None = None
+    burst_limit: int | None = None
+    strategy: LimitStrategy = LimitStrategy.SLIDING_WINDOW
+
+
+@dataclass(frozen=True, slots=True)
+class TimeoutOverrides:
+    """A provider's own timers in seconds; None keeps the process's."""
+
+    connect: float | None = None
+    first_token: float | None = None
+    idle: float | None = None
+    total: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """A model as an operator states it; what is None comes from the catalog. Prices are dollars per million tokens."""
+
+    id: str
+    context_window: int | None = None
+    capabilities: frozenset[str] | None = None
+    input_per_1m_tokens: Decimal | None = None
+    output_per_1m_tokens: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderConfig:
+    """One provider: instance name, dialect, address, keys, models, limits, order.
+
+    `base_url` is complete (version segment added, no trailing slash); "" for the sandbox. Lower `priority` is tried
+    first. `parameters` are defaults below the agent's and the request's.
+    """
+
+    name: str
+    type: ProviderType
+    base_url: str
+    credentials: tuple[Credential, ...] = (Credential(),)
+    models: tuple[ModelConfig, ...] = ()
+    default_model: str | None = None
+    priority: int = 100
+    weight: float = 1.0
+    enabled: bool = True
+    rate_limit: RateLimit = RateLimit()
+    timeouts: TimeoutOverrides = TimeoutOverrides()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    input_per_1m_tokens: Decimal | None = None
+    output_per_1m_tokens: Decimal | None = None
+    health_check_interval: float = 60.0
+    enable_caching: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PanelConfig:
+    """A named panel: model names, method and quorum (None: the default)."""
+
+    members: tuple[str, ...]
+    method: str | None = None
+    quorum: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskConfig:
+    """A task's tier: which models, in which order; a policy of its own, if any."""
+
+    models: tuple[str, ...] = ()
+    policy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSet:
+    """All that the provider file says, checked; `source` is the file's name or `environment` or `sandbox`."""
+
+    providers: tuple[ProviderConfig, ...]
+    failover_strategy: str = "priority"
+    global_timeout: float | None = None
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tasks: Mapping[str, TaskConfig] = field(default_factory=dict)
+    panels: Mapping[str, PanelConfig] = field(default_factory=dict)
+    source: str = "environment"
+    warnings: tuple[str, ...] = ()

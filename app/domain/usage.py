@@ -1,0 +1,84 @@
+"""Tokens of one completion and what they cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+
+class UsageSource(StrEnum):
+    """Who counted: the provider, or we."""
+
+    REPORTED = "reported"
+    ESTIMATED = "estimated"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one completion, in OpenTelemetry's words.
+
+    `cached_tokens` and `cache_write_tokens` are parts of `input_tokens`; `reasoning_tokens` is a part of
+    `output_tokens`. `reported_cost` is in dollars, where the provider names one.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    source: UsageSource = UsageSource.REPORTED
+    reported_cost: Decimal | None = None
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTier:
+    """Prices of a request whose prompt is longer than `above_tokens`; dollars per million tokens."""
+
+    above_tokens: int
+    input: Decimal | None
+    output: Decimal | None
+    cached_input: Decimal | None = None
+    cache_write: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PriceCard:
+    """A target's prices, resolved once; tiers ascending, the first from 0 tokens up. `source` names where from."""
+
+    tiers: tuple[PriceTier, ...]
+    source: str
+    dated: str | None = None
+
+    def cost(self, usage: Usage) -> Decimal | None:
+        """Dollars for this usage, or None when a price that it needs is unknown; never negative.
+
+        A tier prices the whole request; cached input without a price of its own costs what input costs.
+        """
+        tier = next((t for t in reversed(self.tiers) if usage.input_tokens > t.above_tokens), self.tiers[0])
+        if tier.input is None or tier.output is None:
+            return None
+        fresh = max(usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens, 0)
+        cached = tier.input if tier.cached_input is None else tier.cached_input
+        written = tier.input if tier.cache_write is None else tier.cache_write
+        millionths = (
+            fresh * tier.input
+            + usage.cached_tokens * cached
+            + usage.cache_write_tokens * written
+            + usage.output_tokens * tier.output
+        )
+        return millionths / 1_000_000
+
+
+def cost_of(usage: Usage | None, card: PriceCard | None) -> Decimal | None:
+    """Dollars for one attempt: the provider's own word, else the price card's; None is unknown, never free."""
+    if usage is None:
+        return None
+    if usage.reported_cost is not None:
+        return usage.reported_cost
+    return None if card is None else card.cost(usage)

@@ -1,0 +1,1 @@
+"""The hot path: the walk, the attempt, the stream."""

@@ -1,0 +1,1 @@
+"""Tables, migrations' ground truth, and one repository per aggregate."""

@@ -1,0 +1,1 @@
+"""Cleaning what models write."""

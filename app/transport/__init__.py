@@ -1,0 +1,1 @@
+"""The pooled HTTP client: address checks at connect time, limits on what is read."""
