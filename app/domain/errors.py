@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from app.domain.target import Target
+
 
 class Code(StrEnum):
     """The closed list of error codes; the prefix says whose fault it is. The same value labels metrics and logs."""
@@ -228,6 +230,20 @@ class Violation:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """What the gateway had done when an error ended a request: for headers and the record.
+
+    `target` is the last one tried; `is_final` tells the caller not to repeat the request by itself.
+    """
+
+    target: Target | None = None
+    attempts: int = 0
+    is_fallback: bool = False
+    is_final: bool = False
+    has_plan: bool = False
+
+
 class OutcryError(Exception):
     """An error with a place in the contract; `message` is a lower-case fact without any key."""
 
@@ -246,6 +262,7 @@ class OutcryError(Exception):
         self.param = param
         self.retry_after = retry_after
         self.violations = tuple(violations)
+        self.trail = Trail()
 
     @property
     def status(self) -> int:

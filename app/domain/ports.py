@@ -67,9 +67,9 @@ class UsageRepository(Protocol):
 
 
 class DecisionRepository(Protocol):
-    """Decisions on record; `append` returns once the row is durable."""
+    """Decisions on record; `append` returns once the row is durable. `answer` is the JSON that the caller gets."""
 
-    async def append(self, decision: Decision, request: dict[str, Any]) -> None: ...
+    async def append(self, decision: Decision, answer: dict[str, Any], request: dict[str, Any]) -> None: ...
     async def get(self, decision_id: str) -> dict[str, Any] | None: ...
     async def page(
         self, *, limit: int, cursor: str | None, symbol: str | None, agent_id: int | None
