@@ -80,8 +80,7 @@ class ScriptedAdapter:
                 raise error
             case Hang():
                 await anyio.sleep_forever()
-            case other:
-                raise AssertionError(f"{other} is for streams")
+        raise AssertionError("this behaviour is for streams")
 
     def stream(self, call: Call) -> AbstractAsyncContextManager[AsyncIterator[ChatChunk]]:
         return self._stream(call)
