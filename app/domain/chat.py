@@ -110,10 +110,11 @@ class ChatChunk:
     """One event of a stream. `chunk` is OpenAI's `chat.completion.chunk`.
 
     `carries` tells whether content, reasoning, refusal or tool bytes are in it: the first such chunk commits a stream.
-    `usage` is cumulative: it replaces what came before.
+    `usage` is cumulative: it replaces what came before. `warnings` (what could not be honoured) are on the first only.
     """
 
     chunk: JSON
     carries: bool = False
     finish_reason: str | None = None
     usage: Usage | None = None
+    warnings: tuple[str, ...] = ()
