@@ -62,7 +62,7 @@ def _never(address: IPv4Address | IPv6Address) -> str | None:
         return "multicast"
     if isinstance(address, IPv4Address):
         return "reserved" if address.is_reserved else None
-    # Loopback, :: and the forms that embed IPv4 lie inside ranges that count as reserved; what they embed is judged apart.
+    # Loopback, :: and the forms that embed IPv4 lie in ranges that count as reserved; what they embed is judged apart.
     if address.is_reserved and not (address.is_loopback or address.is_unspecified or _embedded(address)):
         return "reserved"
     return None
