@@ -16,7 +16,7 @@ class ConfigurationError(Exception):
 
 def nearest(name: str, known: Collection[str]) -> str | None:
     """The known name that was probably meant, None when nothing is near."""
-    by_lower = {candidate.lower(): candidate for candidate in known}
+    by_lower = {candidate.lower(): str(candidate) for candidate in known}
     close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     if not close:
         close = [lower for lower in by_lower if name.lower() in lower or lower in name.lower()][:1]
