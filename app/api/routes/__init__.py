@@ -1,1 +1,35 @@
-"""One module per family of routes."""
+"""Every operation that is served: those of the framework, and those that the edge calls directly."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.routing import Route
+
+from app.api.document import Operation
+from app.api.edge import Direct
+from app.api.examples import CHAT, COMPLETIONS, EXAMPLES
+from app.api.routes import agents, chat, models, providers, system, usage
+
+DIRECT: Final[tuple[Route, ...]] = (
+    Route("/v1/chat/completions", Direct(chat.chat_completions), methods=["POST"]),
+    Route("/chat", Direct(chat.chat), methods=["POST"]),
+)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    models.router,
+    providers.router,
+    agents.router,
+    usage.router,
+    system.router,
+)
+OPERATIONS: Final[tuple[Operation, ...]] = (COMPLETIONS, CHAT)
+BODIES: Final[tuple[type[BaseModel], ...]] = (
+    agents.AgentCreate,
+    agents.AgentUpdate,
+    agents.ConfigCreate,
+    agents.ConfigWrite,
+)
+
+__all__ = ["BODIES", "DIRECT", "EXAMPLES", "OPERATIONS", "ROUTERS"]

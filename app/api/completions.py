@@ -1,0 +1,122 @@
+"""A completion's answer over HTTP, whole or streamed, in any wire's form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, Generic, Protocol, TypeVar
+
+import anyio
+import orjson
+
+from app.api.errors import Headers, header_value
+from app.api.exchange import Exchange
+from app.api.watch import Watch
+from app.domain.attempt import Ask, AttemptOutcome, AttemptRecord, Completion
+from app.domain.chat import ChatChunk
+from app.domain.errors import OutcryError
+from app.domain.target import Target
+from app.services import CompletionStream
+
+T = TypeVar("T")
+CLOSING = 1.0
+"""Seconds that closing an upstream stream may take after the caller's is over."""
+
+
+class StreamWire(Protocol):
+    """How one wire writes a stream: bytes for the head, each chunk, the end, or an error instead of the end."""
+
+    def head(self, stream: CompletionStream) -> bytes: ...
+    def chunk(self, chunk: ChatChunk) -> bytes: ...
+    def end(self, stream: CompletionStream) -> bytes: ...
+    def error(self, error: OutcryError) -> bytes: ...
+
+
+class Closing(Generic[T]):
+    """Leaves a context shielded from the caller's cancellation, and in bounded time."""
+
+    def __init__(self, context: AbstractAsyncContextManager[T]) -> None:
+        self._context = context
+
+    async def __aenter__(self) -> T:
+        return await self._context.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        with anyio.move_on_after(CLOSING, shield=True):
+            return await self._context.__aexit__(kind, error, trace)
+        return None
+
+
+async def answer(exchange: Exchange, ask: Ask, render: Callable[[Completion], Any], *, warn: bool) -> None:
+    """Asks and answers as one JSON body. `warn`: warnings go into a header, because the body has no place for them."""
+    completion = await Watch(exchange).run(exchange.services.gateway.complete(ask))
+    exchange.overhead = completion.overhead
+    headers = plan_headers(
+        completion.target, sent(completion.attempts), completion.overhead, is_fallback=completion.is_fallback
+    )
+    if completion.cost_usd is not None:
+        headers.append((b"x-outcry-cost-usd", money(completion.cost_usd).encode()))
+    if warn:
+        headers += _warned(exchange, completion.warnings)
+    await exchange.answer(200, orjson.dumps(render(completion)), headers)
+
+
+async def stream(exchange: Exchange, ask: Ask, wire: StreamWire, *, warn: bool) -> None:
+    """Asks and answers as an event stream.
+
+    Until a target has committed, an error is raised and becomes a true status; afterwards it is told in the stream.
+    """
+    exchange.error_form = wire.error
+    watch = Watch(exchange)
+    await watch.run(_pump(exchange, watch, ask, wire, warn=warn))
+
+
+async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *, warn: bool) -> None:
+    async with Closing(exchange.services.gateway.stream(ask)) as upstream:
+        exchange.overhead = upstream.overhead
+        is_fallback = upstream.target != upstream.plan.steps[0].target
+        # The attempt under way is not among the finished ones yet.
+        headers = plan_headers(upstream.target, sent(upstream.attempts) + 1, upstream.overhead, is_fallback=is_fallback)
+        if warn:
+            headers += _warned(exchange, upstream.warnings)
+        await exchange.start_stream(headers)
+        head = wire.head(upstream)
+        if head:
+            await watch.push(head)
+        async for chunk in upstream:
+            piece = wire.chunk(chunk)
+            if piece:
+                await watch.push(piece)
+        ending = wire.end(upstream)
+    await exchange.push(ending, last=True)
+
+
+def plan_headers(target: Target, attempts: int, overhead: float, *, is_fallback: bool) -> Headers:
+    """Who answered, after how many attempts, and what the gateway itself took."""
+    return [
+        (b"x-outcry-provider", header_value(target.provider)),
+        (b"x-outcry-model", header_value(target.model)),
+        (b"x-outcry-attempts", str(attempts).encode()),
+        (b"x-outcry-fallback", b"true" if is_fallback else b"false"),
+        (b"x-outcry-overhead-ms", f"{overhead * 1000:.2f}".encode()),
+    ]
+
+
+def _warned(exchange: Exchange, warnings: Sequence[str]) -> Headers:
+    said = "; ".join((*warnings, *exchange.warnings))
+    return [(b"x-outcry-warnings", header_value(said))] if said else []
+
+
+def sent(attempts: Sequence[AttemptRecord]) -> int:
+    """How many attempts reached a provider."""
+    return sum(1 for attempt in attempts if attempt.outcome is not AttemptOutcome.SKIPPED)
+
+
+def money(amount: Decimal) -> str:
+    """Dollars as a plain decimal string."""
+    text = format(amount, "f")
+    return text.rstrip("0").rstrip(".") or "0" if "." in text else text

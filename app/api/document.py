@@ -1,0 +1,163 @@
+"""The OpenAPI document: the framework's, and the operations that the edge serves without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from app import __version__
+from app.domain.errors import Code, ErrorType
+
+REFERENCE = "#/components/schemas/{model}"
+
+ERROR_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["error", "request_id"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string", "enum": [kind.value for kind in ErrorType]},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": "string", "enum": [code.value for code in Code]},
+                "errors": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["field", "message"],
+                        "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+                    },
+                },
+            },
+        },
+        "request_id": {"type": "string"},
+    },
+}
+ERROR_EXAMPLE: Final = {
+    "error": {
+        "message": "no model is named 'gpt-5o'; close: gpt-4o",
+        "type": "not_found_error",
+        "param": "model",
+        "code": "model_not_found",
+    },
+    "request_id": "req_5f0c9d2e",
+}
+ERROR_RESPONSE: Final[dict[str, Any]] = {
+    "description": "An error; `code` says which, its prefix whose fault it is",
+    "content": {"application/json": {"schema": {"$ref": REFERENCE.format(model="Error")}, "example": ERROR_EXAMPLE}},
+}
+INTENT_HEADERS: Final = {
+    "x-outcry-agent": "The agent whose configuration is used",
+    "x-outcry-policy": "How targets are ordered",
+    "x-outcry-deadline-ms": "Milliseconds after which an answer is of no use",
+    "x-outcry-priority": "low, normal or high",
+    "x-outcry-as-of": "The moment that is asked about, ISO 8601",
+    "x-request-id": "Comes back with the answer; made up when absent",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation that the framework does not see. `request` and `answer` are models or JSON schemas."""
+
+    path: str
+    summary: str
+    tag: str
+    request: type[BaseModel] | dict[str, Any]
+    request_example: dict[str, Any]
+    answer: type[BaseModel] | dict[str, Any]
+    answer_example: dict[str, Any]
+    stream: str
+
+
+def documented(
+    app: FastAPI, operations: tuple[Operation, ...], bodies: tuple[type[BaseModel], ...], examples: Mapping[str, Any]
+) -> Callable[[], dict[str, Any]]:
+    """What `app.openapi` is replaced by. `examples` are answers by `METHOD path`, `bodies` what the edge parses."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app, operations, bodies, examples)
+        return app.openapi_schema
+
+    return openapi
+
+
+def _document(
+    app: FastAPI, operations: tuple[Operation, ...], bodies: tuple[type[BaseModel], ...], examples: Mapping[str, Any]
+) -> dict[str, Any]:
+    document = get_openapi(
+        title="Outcry",
+        version=__version__,
+        description="An LLM gateway for trading systems: many models, one decision.",
+        routes=app.routes,
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Error"] = ERROR_SCHEMA
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    models = [*bodies, *(m for o in operations for m in (o.request, o.answer) if isinstance(m, type))]
+    _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=REFERENCE)
+    schemas.update(definitions.get("$defs", {}))
+    for operation in operations:
+        document["paths"].setdefault(operation.path, {})["post"] = _operation(operation)
+    for path, item in document["paths"].items():
+        for method, described in item.items():
+            _finish(described, examples.get(f"{method.upper()} {path}"))
+    document["components"]["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+        "api-key": {"type": "apiKey", "in": "header", "name": "api-key"},
+    }
+    document["security"] = [{"bearer": []}, {"x-api-key": []}, {"api-key": []}]
+    return document
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    return {
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "operationId": operation.path.strip("/").replace("/", "_"),
+        "parameters": [
+            {"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}
+            for name, text in INTENT_HEADERS.items()
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": _schema(operation.request), "example": operation.request_example}
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "The answer, or an event stream with `stream: true`",
+                "content": {
+                    "application/json": {"schema": _schema(operation.answer), "example": operation.answer_example},
+                    "text/event-stream": {"schema": {"type": "string"}, "example": operation.stream},
+                },
+            }
+        },
+    }
+
+
+def _schema(model: type[BaseModel] | dict[str, Any]) -> dict[str, Any]:
+    return {"$ref": REFERENCE.format(model=model.__name__)} if isinstance(model, type) else model
+
+
+def _finish(described: dict[str, Any], example: object) -> None:
+    """Gives an operation our error body, and its answer an example."""
+    described["responses"].pop("422", None)
+    described["responses"]["default"] = ERROR_RESPONSE
+    if example is None:
+        return
+    for status, response in described["responses"].items():
+        for content in response.get("content", {}).values() if status.startswith("2") else ():
+            content.setdefault("example", example)

@@ -1,0 +1,204 @@
+"""What the OpenAPI document shows of each operation."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from app.api.document import Operation
+from app.api.native_chat import ChatAnswer, ChatBody
+
+_USAGE: Final = {
+    "input_tokens": 21,
+    "output_tokens": 9,
+    "cached_tokens": 0,
+    "reasoning_tokens": 0,
+    "source": "reported",
+}
+_ROUTE: Final = {
+    "provider": "openai_primary",
+    "model": "gpt-4o-mini",
+    "finish_reason": "stop",
+    "usage": _USAGE,
+    "cost_usd": "0.00000855",
+    "latency_ms": 412.8,
+    "time_to_first_token_ms": None,
+    "attempts": [
+        {
+            "provider": "openai_primary",
+            "model": "gpt-4o-mini",
+            "outcome": "ok",
+            "code": None,
+            "status": 200,
+            "latency_ms": 411.9,
+            "cost_usd": "0.00000855",
+        }
+    ],
+    "routing": {
+        "policy": "priority",
+        "reason": "lowest priority number first",
+        "candidates": [{"target": "openai_primary/gpt-4o-mini", "score": 1.0, "why_not": None}],
+    },
+    "warnings": [],
+}
+
+COMPLETIONS: Final = Operation(
+    path="/v1/chat/completions",
+    summary="OpenAI's chat completions, over every configured provider",
+    tag="openai",
+    request={
+        "type": "object",
+        "required": ["messages"],
+        "additionalProperties": True,
+        "properties": {
+            "model": {
+                "type": "string",
+                "description": "provider/model, a bare id, an alias, auto, auto:<policy>, task:<type>, agent:<id>",
+            },
+            "models": {"type": "array", "items": {"type": "string"}, "description": "Tried in this order"},
+            "messages": {"type": "array", "minItems": 1, "maxItems": 1024, "items": {"type": "object"}},
+            "stream": {"type": ["boolean", "null"]},
+            "stream_options": {"type": ["object", "null"]},
+            "temperature": {"type": ["number", "null"], "minimum": 0, "maximum": 2},
+            "top_p": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+            "max_tokens": {"type": ["integer", "null"], "minimum": 1},
+            "max_completion_tokens": {"type": ["integer", "null"], "minimum": 1},
+            "n": {"type": ["integer", "null"], "minimum": 1},
+            "stop": {"type": ["string", "array", "null"]},
+            "tools": {"type": ["array", "null"], "maxItems": 128, "items": {"type": "object"}},
+            "tool_choice": {"type": ["string", "object", "null"]},
+            "response_format": {"type": ["object", "null"]},
+            "provider": {"type": ["object", "null"], "properties": {"allow_fallbacks": {"type": "boolean"}}},
+        },
+    },
+    request_example={"model": "auto", "messages": [{"role": "user", "content": "BTC/USDT: up or down?"}]},
+    answer={
+        "type": "object",
+        "required": ["id", "object", "created", "model", "choices"],
+        "properties": {
+            "id": {"type": "string"},
+            "object": {"const": "chat.completion"},
+            "created": {"type": "integer"},
+            "model": {"type": "string"},
+            "choices": {"type": "array", "items": {"type": "object"}},
+            "usage": {"type": "object"},
+        },
+    },
+    answer_example={
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1795874400,
+        "model": "gpt-4o-mini",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Up, barely."}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 21, "completion_tokens": 9, "total_tokens": 30},
+    },
+    stream='data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1795874400,"model":"gpt-4o-mini",'
+    '"choices":[{"index":0,"delta":{"content":"Up"},"finish_reason":null}]}\n\ndata: [DONE]\n\n',
+)
+
+CHAT: Final = Operation(
+    path="/chat",
+    summary="A chat that says where it went, what it used and what it cost",
+    tag="native",
+    request=ChatBody,
+    request_example={
+        "messages": [{"role": "user", "content": "BTC/USDT: up or down?"}],
+        "model": "auto",
+        "policy": "latency",
+        "max_tokens": 200,
+        "fallbacks": ["anthropic/claude-sonnet-4-5"],
+        "deadline_ms": 8000,
+        "metadata": {"strategy": "btc-5m"},
+    },
+    answer=ChatAnswer,
+    answer_example={"id": "chatcmpl-1", "content": "Up, barely.", "reasoning": None, "tool_calls": [], **_ROUTE},
+    stream='event: start\ndata: {"provider":"openai_primary","model":"gpt-4o-mini"}\n\n'
+    'event: delta\ndata: {"type":"content","text":"Up"}\n\n'
+    'event: usage\ndata: {"input_tokens":21,"output_tokens":9}\n\n'
+    'event: done\ndata: {"finish_reason":"stop"}\n\n',
+)
+
+_MODEL: Final = {"id": "openai_primary/gpt-4o-mini", "object": "model", "created": 0, "owned_by": "openai_primary"}
+_AGENT: Final = {
+    "id": 7,
+    "name": "btc-5m",
+    "description": None,
+    "metadata": {},
+    "enabled": True,
+    "created_at": "2026-11-20T14:15:00Z",
+    "updated_at": "2026-11-20T14:15:00Z",
+}
+_CONFIG: Final = {
+    "id": 3,
+    "agent_id": 7,
+    "provider": "openai_primary",
+    "model_name": "gpt-4o-mini",
+    "temperature": 0.7,
+    "max_tokens": 500,
+    "top_p": None,
+    "has_api_key": True,
+    "api_key_hint": "sk-…4f2a",
+    "fallback_provider": None,
+    "fallback_model": None,
+    "priority": 0,
+    "cost_per_1k_input_tokens": "0.00015",
+    "cost_per_1k_output_tokens": "0.0006",
+    "enabled": True,
+    "metadata": {},
+    "created_at": "2026-11-20T14:15:00Z",
+    "updated_at": "2026-11-20T14:15:00Z",
+}
+_SUMMARY: Final = {
+    "bucket": "2026-11-20T00:00:00Z",
+    "model": "gpt-4o-mini",
+    "requests": 12,
+    "attempts": 13,
+    "input_tokens": 252,
+    "output_tokens": 108,
+    "cost_usd": "0.0001026",
+    "unpriced_requests": 0,
+}
+_HEALTH: Final = {
+    "overall_status": "healthy",
+    "providers": {"openai_primary": {"status": "healthy", "is_healthy": True, "circuit": "closed", "in_flight": 0}},
+    "ranking": ["openai_primary"],
+}
+
+EXAMPLES: Final[dict[str, Any]] = {
+    "GET /v1/models": {"object": "list", "data": [_MODEL]},
+    "GET /v1/models/{model_id}": _MODEL,
+    "GET /providers": {
+        "providers": [
+            {
+                "name": "openai_primary",
+                "type": "openai",
+                "enabled": True,
+                "priority": 1,
+                "weight": 1.0,
+                "models": ["gpt-4o-mini"],
+                "default_model": "gpt-4o-mini",
+                "rate_limit": {"requests_per_minute": 5000, "strategy": "sliding_window"},
+                "state": {"status": "healthy", "circuit": "closed", "in_flight": 0},
+            }
+        ],
+        "failover_strategy": "priority",
+        "source": "outcry.yaml",
+        "warnings": [],
+    },
+    "GET /providers/health": _HEALTH,
+    "POST /agents": _AGENT,
+    "GET /agents": {"items": [_AGENT], "next": None},
+    "GET /agents/{agent_id}": _AGENT,
+    "PATCH /agents/{agent_id}": _AGENT,
+    "GET /agents/{agent_id}/llm-config": {"agent_id": 7, "primary": _CONFIG, "configs": [_CONFIG]},
+    "PUT /agents/{agent_id}/llm-config": _CONFIG,
+    "POST /agents/{agent_id}/llm-config": _CONFIG,
+    "PATCH /agents/{agent_id}/llm-config/{config_id}": _CONFIG,
+    "POST /agents/{agent_id}/llm-config/validate": {"ok": True, "reachable": True, "authorised": True},
+    "GET /usage": {"items": [], "next": None},
+    "GET /usage/summary": {"rows": [_SUMMARY], "total": {k: v for k, v in _SUMMARY.items() if k != "bucket"}},
+    "GET /metrics": "outcry_requests_total 1.0",
+    "GET /health/live": {"status": "alive"},
+    "GET /health/ready": {"status": "ready", "reasons": []},
+    "POST /admin/reload": {"source": "outcry.yaml", "providers": ["openai_primary"], "warnings": []},
+}
+"""Answers by `METHOD path`."""

@@ -1,0 +1,138 @@
+"""What a caller says about routing in headers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from app.domain.errors import Code, OutcryError, RequestRejected
+from app.domain.routing import PolicyName, Priority
+
+SHORT_POLICIES: Final[Mapping[str, PolicyName]] = {
+    "latency": PolicyName.LATENCY_AWARE,
+    "cost": PolicyName.COST_AWARE,
+    "accuracy": PolicyName.ACCURACY_FIRST,
+    "health": PolicyName.HEALTH_BASED,
+}
+_RUN = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_CACHE = frozenset(("off", "read", "write", "read-write"))
+_REPLAY = frozenset(("off", "record", "replay", "replay-or-record"))
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Routing wishes of one request; None is not said. `deadline` is seconds from arrival."""
+
+    agent_id: int | None = None
+    policy: PolicyName | None = None
+    deadline: float | None = None
+    priority: Priority | None = None
+    as_of: datetime | None = None
+
+
+NO_INTENT: Final = Intent()
+
+
+def read_intent(headers: Mapping[bytes, bytes]) -> Intent:
+    """The routing headers, checked. Raises RequestRejected that names the wrong one."""
+    said = {
+        name.decode("latin-1"): value.decode("latin-1").strip()
+        for name, value in headers.items()
+        if name.startswith(b"x-outcry-")
+    }
+    if not said:
+        return NO_INTENT
+    _refuse_unbuilt(said, "x-outcry-cache", _CACHE)
+    _refuse_unbuilt(said, "x-outcry-replay", _REPLAY)
+    run = said.get("x-outcry-run")
+    if run is not None and not _RUN.fullmatch(run):
+        raise malformed("x-outcry-run", "1 to 128 letters, digits, `.`, `_` or `-`")
+    return Intent(
+        agent_id=_positive(said, "x-outcry-agent"),
+        policy=_policy(said),
+        deadline=_milliseconds(said),
+        priority=_word(said, "x-outcry-priority", Priority),
+        as_of=_moment(said),
+    )
+
+
+def policy_named(name: str) -> PolicyName | None:
+    """The policy of a name or a short form."""
+    if name in SHORT_POLICIES:
+        return SHORT_POLICIES[name]
+    try:
+        return PolicyName(name)
+    except ValueError:
+        return None
+
+
+def policy_words() -> str:
+    """Every name a policy may be given."""
+    return ", ".join([*PolicyName, *SHORT_POLICIES])
+
+
+def malformed(name: str, expected: str) -> OutcryError:
+    """The error of a header that does not say what it should."""
+    return RequestRejected(Code.INVALID_HEADER, f"header {name} must be {expected}", param=name)
+
+
+def _refuse_unbuilt(said: Mapping[str, str], name: str, known: frozenset[str]) -> None:
+    value = said.get(name, "off")
+    if value not in known:
+        raise malformed(name, f"one of {', '.join(sorted(known))}")
+    if value != "off":
+        raise RequestRejected(
+            Code.UNSUPPORTED_PARAMETER, f"header {name}: {value} is not available, only off is", param=name
+        )
+
+
+def _positive(said: Mapping[str, str], name: str) -> int | None:
+    text = said.get(name)
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 10 or int(text) == 0:
+        raise malformed(name, "a positive whole number of at most ten digits")
+    return int(text)
+
+
+def _milliseconds(said: Mapping[str, str]) -> float | None:
+    whole = _positive(said, "x-outcry-deadline-ms")
+    return None if whole is None else whole / 1000
+
+
+def _policy(said: Mapping[str, str]) -> PolicyName | None:
+    text = said.get("x-outcry-policy")
+    if text is None:
+        return None
+    policy = policy_named(text)
+    if policy is None:
+        raise malformed("x-outcry-policy", f"one of {policy_words()}")
+    return policy
+
+
+def _word(said: Mapping[str, str], name: str, words: type[_Word]) -> _Word | None:
+    text = said.get(name)
+    if text is None:
+        return None
+    try:
+        return words(text)
+    except ValueError:
+        raise malformed(name, f"one of {', '.join(words)}") from None
+
+
+def _moment(said: Mapping[str, str]) -> datetime | None:
+    text = said.get("x-outcry-as-of")
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise malformed("x-outcry-as-of", "an ISO 8601 date-time with its offset") from None
+    if moment.tzinfo is None:
+        raise malformed("x-outcry-as-of", "an ISO 8601 date-time with its offset")
+    return moment

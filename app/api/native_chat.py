@@ -1,0 +1,298 @@
+"""The native chat wire: a checked body in, an ask out; the answer with its route, and typed stream events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from app.api.completions import money
+from app.api.errors import encoded_error
+from app.api.exchange import Exchange
+from app.api.fields import Answer, Body, checked
+from app.api.intent import Intent, policy_named, policy_words
+from app.api.messages import MAX_TOOLS, format_violations, message_violations, tool_violations
+from app.api.sse import event
+from app.api.timing import deadline_of
+from app.domain.attempt import Ask, AttemptRecord, Completion
+from app.domain.chat import ChatChunk, ChatRequest
+from app.domain.errors import OutcryError, Violation
+from app.domain.routing import Plan, PolicyName, Priority
+from app.domain.usage import Usage
+from app.services import CompletionStream
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+REPEATED = 64 * 1024
+"""How many characters of reasoning `done` repeats at most: a stream must not hold a whole answer."""
+
+
+class ChatBody(Body):
+    """A chat in the native form; what is absent is decided by the agent, the provider file, or the router."""
+
+    messages: list[Any] = Field(description="Messages in OpenAI's shape.", min_length=1)
+    agent_id: int | None = Field(default=None, ge=1)
+    model: Name | None = None
+    policy: str | None = None
+    task_type: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = None
+    stream: bool = False
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, ge=0, le=1)
+    max_tokens: int | None = Field(default=None, ge=1, le=2**31 - 1)
+    stop: str | list[str] | None = None
+    response_format: dict[str, Any] | None = None
+    tools: list[Any] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    fallbacks: list[Name] = Field(default_factory=list, max_length=16)
+    allow_failover: bool = True
+    max_retries: int | None = Field(default=None, ge=0, le=10)
+    priority: str | None = Field(default=None, pattern="^(low|normal|high)$")
+    deadline_ms: int | None = Field(default=None, ge=1)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class UsageAnswer(Answer):
+    """Tokens of one answer, and who counted them."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+    source: str
+
+
+class AttemptAnswer(Answer):
+    """One attempt that was made."""
+
+    provider: str
+    model: str
+    outcome: str
+    code: str | None
+    status: int | None
+    latency_ms: float
+    cost_usd: str | None
+
+
+class ChatAnswer(Answer):
+    """An answer with its route, its usage and its price; an unknown price is null."""
+
+    id: str
+    content: str | None
+    reasoning: str | None
+    tool_calls: list[dict[str, Any]]
+    provider: str
+    model: str
+    finish_reason: str | None
+    usage: UsageAnswer | None
+    cost_usd: str | None
+    latency_ms: float
+    time_to_first_token_ms: float | None
+    attempts: list[AttemptAnswer]
+    routing: dict[str, Any]
+    warnings: list[str]
+
+
+def read_chat(body: dict[str, Any]) -> ChatBody:
+    """The checked body. Raises RequestRejected with every wrong field."""
+    return checked(ChatBody, body, list(_violations(body)))
+
+
+def ask_of(chat: ChatBody, intent: Intent, exchange: Exchange) -> Ask:
+    """The completion that a body and the headers ask for; the body is the nearer word."""
+    stated = ("temperature", "top_p", "max_tokens", "stop", "response_format", "tools", "tool_choice")
+    parameters = {name: value for name in stated if (value := getattr(chat, name)) is not None}
+    model = chat.model or "auto"
+    if chat.task_type is not None and model == "auto":
+        model = f"task:{chat.task_type}"
+    milliseconds = chat.deadline_ms
+    return Ask(
+        request=ChatRequest(chat.messages, parameters),
+        request_id=exchange.request_id,
+        deadline=deadline_of(exchange, intent.deadline, None if milliseconds is None else milliseconds / 1000),
+        model=model,
+        fallbacks=tuple(chat.fallbacks),
+        agent_id=chat.agent_id or intent.agent_id,
+        policy=_policy(chat.policy) or intent.policy,
+        allow_failover=chat.allow_failover,
+        max_retries=chat.max_retries,
+        priority=Priority(chat.priority) if chat.priority else intent.priority or Priority.NORMAL,
+        caller=exchange.caller,
+        route="chat",
+        metadata=chat.metadata,
+    )
+
+
+def _policy(name: str | None) -> PolicyName | None:
+    return None if name is None else policy_named(name)
+
+
+def _violations(body: Mapping[str, Any]) -> Iterator[Violation]:
+    """What the model of the body cannot say. Wrong types it finds itself."""
+    if isinstance(body.get("messages"), list) and body["messages"]:
+        yield from message_violations(body["messages"])
+    policy = body.get("policy")
+    if isinstance(policy, str) and policy_named(policy) is None:
+        yield Violation("policy", f"must be one of {policy_words()}")
+    if isinstance(body.get("response_format"), dict):
+        yield from format_violations(body["response_format"])
+    if isinstance(body.get("tools"), list):
+        yield from _tools(body["tools"])
+
+
+def _tools(tools: list[Any]) -> Iterator[Violation]:
+    if len(tools) > MAX_TOOLS:
+        yield Violation("tools", f"holds {len(tools)} tools, at most {MAX_TOOLS} are taken")
+        return
+    for index, tool in enumerate(tools):
+        if isinstance(tool, str):
+            yield Violation(f"tools[{index}]", "names a tool of the server, and none can be registered here")
+        else:
+            for wrong in tool_violations([tool]):
+                yield Violation(wrong.field.replace("tools[0]", f"tools[{index}]", 1), wrong.message)
+
+
+def rendered(completion: Completion, warnings: Sequence[str] = ()) -> dict[str, Any]:
+    """The answer of `POST /chat`."""
+    message = completion.response.message
+    return {
+        "id": completion.response.completion.get("id"),
+        "content": message.get("content") or message.get("refusal"),
+        "reasoning": _reasoning(message),
+        "tool_calls": message.get("tool_calls") or [],
+        "provider": completion.target.provider,
+        "model": completion.target.model,
+        "finish_reason": completion.response.finish_reason,
+        "usage": usage_rendered(completion.usage),
+        "cost_usd": None if completion.cost_usd is None else money(completion.cost_usd),
+        "latency_ms": milliseconds(completion.latency),
+        "time_to_first_token_ms": milliseconds(completion.time_to_first_token),
+        "attempts": [attempt_rendered(attempt) for attempt in completion.attempts],
+        "routing": plan_rendered(completion.plan),
+        "warnings": [*completion.warnings, *warnings],
+    }
+
+
+def usage_rendered(usage: Usage | None) -> dict[str, Any] | None:
+    """Usage in our words."""
+    if usage is None:
+        return None
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "source": usage.source.value,
+    }
+
+
+def attempt_rendered(attempt: AttemptRecord) -> dict[str, Any]:
+    """One attempt as callers see it."""
+    return {
+        "provider": attempt.target.provider,
+        "model": attempt.target.model,
+        "outcome": attempt.outcome.value,
+        "code": None if attempt.code is None else attempt.code.value,
+        "status": attempt.upstream_status,
+        "latency_ms": milliseconds(attempt.duration),
+        "cost_usd": None if attempt.cost_usd is None else money(attempt.cost_usd),
+    }
+
+
+def plan_rendered(plan: Plan) -> dict[str, Any]:
+    """Why a request went where it went."""
+    return {
+        "policy": plan.policy,
+        "reason": plan.reason,
+        "candidates": [
+            {"target": str(verdict.target), "score": verdict.score, "why_not": verdict.why_not}
+            for verdict in plan.verdicts
+        ],
+    }
+
+
+def milliseconds(seconds: float | None) -> float | None:
+    """Seconds as milliseconds, to the microsecond."""
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _reasoning(message: Mapping[str, Any]) -> str | None:
+    text = message.get("reasoning_content") or message.get("reasoning")
+    return text if isinstance(text, str) else None
+
+
+class NativeStream:
+    """Typed events: `start`, `delta`, `usage`, and `done` or `error`."""
+
+    def __init__(self, request_id: str, warnings: Sequence[str]) -> None:
+        self._request_id = request_id
+        self._warnings = warnings
+        self._id: str | None = None
+        self._reasoning: list[str] = []
+        self._reasoned = 0
+        self._calls: dict[int, dict[str, Any]] = {}
+
+    def head(self, stream: CompletionStream) -> bytes:
+        """Who answers."""
+        return event("start", {"provider": stream.target.provider, "model": stream.target.model})
+
+    def chunk(self, chunk: ChatChunk) -> bytes:
+        """The deltas of one chunk, if it has any."""
+        self._id = self._id or chunk.chunk.get("id")
+        pieces: list[bytes] = []
+        for choice in chunk.chunk.get("choices") or ():
+            delta = choice.get("delta") or {}
+            reasoning = _reasoning(delta)
+            if reasoning:
+                self._remember(reasoning)
+                pieces.append(event("delta", {"type": "reasoning", "text": reasoning}))
+            text = delta.get("content") or delta.get("refusal")
+            if text:
+                pieces.append(event("delta", {"type": "content", "text": text}))
+            for call in delta.get("tool_calls") or ():
+                _merge(self._calls, call)
+                pieces.append(event("delta", {"type": "tool_call", "tool_call": call}))
+        return b"".join(pieces)
+
+    def end(self, stream: CompletionStream) -> bytes:
+        """The usage, and the answer without its content."""
+        usage = usage_rendered(stream.usage)
+        done = {
+            "id": self._id,
+            "reasoning": "".join(self._reasoning) if 0 < self._reasoned <= REPEATED else None,
+            "tool_calls": [self._calls[index] for index in sorted(self._calls)],
+            "provider": stream.target.provider,
+            "model": stream.target.model,
+            "finish_reason": stream.finish_reason,
+            "usage": usage,
+            "cost_usd": None if stream.cost_usd is None else money(stream.cost_usd),
+            "latency_ms": milliseconds(stream.latency),
+            "time_to_first_token_ms": milliseconds(stream.time_to_first_token),
+            "attempts": [attempt_rendered(attempt) for attempt in stream.attempts],
+            "routing": plan_rendered(stream.plan),
+            "warnings": [*stream.warnings, *self._warnings],
+        }
+        return event("usage", usage or {}) + event("done", done)
+
+    def error(self, error: OutcryError) -> bytes:
+        """The error instead of the end."""
+        return b"event: error\ndata: " + encoded_error(error, self._request_id) + b"\n\n"
+
+    def _remember(self, text: str) -> None:
+        self._reasoned += len(text)
+        if self._reasoned > REPEATED:
+            self._reasoning.clear()
+        else:
+            self._reasoning.append(text)
+
+
+def _merge(calls: dict[int, dict[str, Any]], delta: Mapping[str, Any]) -> None:
+    """Puts one delta of a tool call to what was there of it: arguments concatenate, everything else is said once."""
+    index = delta.get("index")
+    call = calls.setdefault(
+        index if isinstance(index, int) else len(calls),
+        {"id": None, "type": "function", "function": {"name": "", "arguments": ""}},
+    )
+    function = delta.get("function") or {}
+    call["id"] = delta.get("id") or call["id"]
+    call["function"]["name"] = call["function"]["name"] or function.get("name") or ""
+    call["function"]["arguments"] += function.get("arguments") or ""

@@ -1,0 +1,249 @@
+"""OpenAI's Chat Completions wire: a checked body in, an ask out, and the stream's events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import orjson
+
+from app.api.errors import encoded_error, openai_form
+from app.api.exchange import Exchange
+from app.api.intent import Intent
+from app.api.messages import format_violations, kind, message_violations, tool_violations
+from app.api.timing import deadline_of
+from app.domain.attempt import Ask
+from app.domain.chat import ChatChunk, ChatRequest
+from app.domain.errors import Code, OutcryError, RequestRejected, Violation
+from app.domain.routing import Priority
+from app.domain.usage import Usage
+from app.services import CompletionStream
+
+Check = Callable[[Any, str], Iterator[Violation]]
+MAX_FALLBACKS = 16
+
+
+def _number(low: float, high: float) -> Check:
+    def check(value: object, path: str) -> Iterator[Violation]:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            yield Violation(path, f"must be a number from {low:g} to {high:g}")
+
+    return check
+
+
+def _whole(low: int, high: int) -> Check:
+    def check(value: object, path: str) -> Iterator[Violation]:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            yield Violation(path, f"must be a whole number from {low} to {high}")
+
+    return check
+
+
+def _of(types: type | tuple[type, ...], word: str) -> Check:
+    def check(value: object, path: str) -> Iterator[Violation]:
+        if not isinstance(value, types):
+            yield Violation(path, f"must be {word}, not {kind(value)}")
+
+    return check
+
+
+def _stop(value: object, path: str) -> Iterator[Violation]:
+    texts = value if isinstance(value, list) else [value]
+    if not all(isinstance(text, str) for text in texts):
+        yield Violation(path, "must be text or an array of texts")
+
+
+_TEXT, _OBJECT, _FLAG = _of(str, "text"), _of(dict, "an object"), _of(bool, "true or false")
+
+PARAMETERS: Final[Mapping[str, Check]] = {
+    "frequency_penalty": _number(-2, 2),
+    "function_call": _of((str, dict), "text or an object"),
+    "functions": _of(list, "an array"),
+    "logit_bias": _OBJECT,
+    "logprobs": _FLAG,
+    "max_completion_tokens": _whole(1, 2**31 - 1),
+    "max_tokens": _whole(1, 2**31 - 1),
+    "metadata": _OBJECT,
+    "modalities": _of(list, "an array"),
+    "n": _whole(1, 128),
+    "parallel_tool_calls": _FLAG,
+    "presence_penalty": _number(-2, 2),
+    "prompt_cache_key": _TEXT,
+    "reasoning_effort": _TEXT,
+    "response_format": format_violations,
+    "safety_identifier": _TEXT,
+    "seed": _whole(-(2**63), 2**63 - 1),
+    "service_tier": _TEXT,
+    "stop": _stop,
+    "store": _FLAG,
+    "stream": _FLAG,
+    "stream_options": _OBJECT,
+    "temperature": _number(0, 2),
+    "tool_choice": _of((str, dict), "text or an object"),
+    "tools": tool_violations,
+    "top_logprobs": _whole(0, 20),
+    "top_p": _number(0, 1),
+    "user": _TEXT,
+    "verbosity": _TEXT,
+}
+"""What is known of parameters; null is absent, and an unknown parameter goes through as it is."""
+
+FORBIDDEN: Final = ("api_base", "base_url", "api_key")
+EXTRAS: Final = ("order", "only", "ignore", "sort", "max_price", "require_parameters", "allow_fallbacks")
+OWN: Final = frozenset(("model", "models", "provider", "messages", "stream", "stream_options"))
+"""Fields that the gateway reads itself and does not pass on as parameters."""
+
+
+def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange) -> Ask:
+    """The completion that a body asks for. Raises RequestRejected with the path of the first wrong field."""
+    for wrong in violations(body):
+        raise RequestRejected(Code.INVALID_REQUEST, f"{wrong.field}: {wrong.message}", param=wrong.field)
+    names = _models(body)
+    parameters = {name: value for name, value in body.items() if name not in OWN and value is not None}
+    return Ask(
+        request=ChatRequest(body["messages"], parameters),
+        request_id=exchange.request_id,
+        deadline=deadline_of(exchange, intent.deadline),
+        model=names[0],
+        fallbacks=tuple(names[1:]),
+        agent_id=intent.agent_id,
+        policy=intent.policy,
+        allow_failover=_allow_fallbacks(body.get("provider")),
+        priority=intent.priority or Priority.NORMAL,
+        caller=exchange.caller,
+        route="chat_completions",
+    )
+
+
+def violations(body: Mapping[str, Any]) -> Iterator[Violation]:
+    """Everything wrong with a body, in the order of its importance."""
+    for name in FORBIDDEN:
+        if name in body:
+            yield Violation(name, "is not taken from a request: providers and their keys are configured")
+    yield from _named(body)
+    if "messages" not in body:
+        yield Violation("messages", "is missing")
+    else:
+        yield from message_violations(body["messages"])
+    for name, value in body.items():
+        check = PARAMETERS.get(name)
+        if check is not None and value is not None:
+            yield from check(value, name)
+    include = (body.get("stream_options") or {}).get("include_usage") if _is_object(body, "stream_options") else None
+    if include is not None and not isinstance(include, bool):
+        yield Violation("stream_options.include_usage", "must be true or false")
+
+
+def wants_usage(body: Mapping[str, Any]) -> bool:
+    """Whether the caller asked for usage in the stream."""
+    options = body.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
+
+
+def _is_object(body: Mapping[str, Any], name: str) -> bool:
+    return isinstance(body.get(name), dict)
+
+
+def _named(body: Mapping[str, Any]) -> Iterator[Violation]:
+    model, models = body.get("model"), body.get("models")
+    if model is None and models is None:
+        yield Violation("model", "is missing")
+    if model is not None and (not isinstance(model, str) or not 0 < len(model) <= 256):
+        yield Violation("model", "must be a model's name of 1 to 256 characters")
+    if models is None:
+        return
+    if not isinstance(models, list) or not 0 < len(models) <= MAX_FALLBACKS:
+        yield Violation("models", f"must be an array of 1 to {MAX_FALLBACKS} models' names")
+        return
+    for index, name in enumerate(models):
+        if not isinstance(name, str) or not 0 < len(name) <= 256:
+            yield Violation(f"models[{index}]", "must be a model's name of 1 to 256 characters")
+
+
+def _models(body: Mapping[str, Any]) -> list[str]:
+    named = [body["model"]] if body.get("model") is not None else []
+    return list(dict.fromkeys([*named, *(body.get("models") or ())]))
+
+
+def _allow_fallbacks(extras: object) -> bool:
+    if extras is None:
+        return True
+    if not isinstance(extras, dict):
+        raise RequestRejected(
+            Code.INVALID_REQUEST, f"provider: must be an object, not {kind(extras)}", param="provider"
+        )
+    for name, value in extras.items():
+        if name not in EXTRAS:
+            known = ", ".join(EXTRAS)
+            raise RequestRejected(
+                Code.INVALID_REQUEST, f"provider.{name[:64]}: is not one of {known}", param=f"provider.{name[:64]}"
+            )
+        if name != "allow_fallbacks" and value is not None:
+            raise RequestRejected(
+                Code.UNSUPPORTED_PARAMETER,
+                f"provider.{name} is not available; use model, models or x-outcry-policy",
+                param=f"provider.{name}",
+            )
+    allowed = extras.get("allow_fallbacks")
+    if allowed is not None and not isinstance(allowed, bool):
+        raise RequestRejected(
+            Code.INVALID_REQUEST,
+            "provider.allow_fallbacks: must be true or false",
+            param="provider.allow_fallbacks",
+        )
+    return allowed is not False
+
+
+class OpenAIStream:
+    """A stream as OpenAI writes it: `data:` lines and `[DONE]`; usage only for a caller who asked for it."""
+
+    def __init__(self, request_id: str, *, include_usage: bool) -> None:
+        self._request_id = request_id
+        self._include_usage = include_usage
+        self._last: Mapping[str, Any] = {}
+        self._has_usage = False
+
+    def head(self, stream: CompletionStream) -> bytes:  # noqa: ARG002
+        """Nothing comes before the first chunk."""
+        return b""
+
+    def chunk(self, chunk: ChatChunk) -> bytes:
+        """One chunk, without usage that nobody asked for."""
+        body = self._last = chunk.chunk
+        if body.get("usage") is not None:
+            self._has_usage = True
+            if not self._include_usage:
+                if not body.get("choices"):
+                    return b""
+                body = {name: value for name, value in body.items() if name != "usage"}
+        return b"data: " + orjson.dumps(body) + b"\n\n"
+
+    def end(self, stream: CompletionStream) -> bytes:
+        """The usage, where the provider gave none and the caller wants it, and the end marker."""
+        if not self._include_usage or self._has_usage or stream.usage is None:
+            return b"data: [DONE]\n\n"
+        final = {
+            "id": self._last.get("id", self._request_id),
+            "object": "chat.completion.chunk",
+            "created": self._last.get("created", int(time.time())),
+            "model": self._last.get("model", stream.target.model),
+            "choices": [],
+            "usage": usage_form(stream.usage),
+        }
+        return b"data: " + orjson.dumps(final) + b"\n\ndata: [DONE]\n\n"
+
+    def error(self, error: OutcryError) -> bytes:
+        """The error instead of the end; no end marker follows."""
+        return b"data: " + encoded_error(openai_form(error), self._request_id) + b"\n\n"
+
+
+def usage_form(usage: Usage) -> dict[str, Any]:
+    """Usage in OpenAI's words."""
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }

@@ -1,0 +1,44 @@
+"""The completions: OpenAI's wire and ours, each a plain function of the exchange."""
+
+from __future__ import annotations
+
+from app.api import native_chat, openai_wire
+from app.api.body import NATIVE_LIMIT, OPENAI_LIMIT, read_object
+from app.api.completions import answer, stream
+from app.api.exchange import Exchange
+from app.api.intent import Intent, read_intent
+from app.domain.attempt import Completion
+
+
+async def chat_completions(exchange: Exchange) -> None:
+    """`POST /v1/chat/completions`."""
+    intent = _intent(exchange)
+    body = await read_object(exchange, OPENAI_LIMIT)
+    ask = openai_wire.ask_of(body, intent, exchange)
+    if body.get("stream"):
+        wire = openai_wire.OpenAIStream(exchange.request_id, include_usage=openai_wire.wants_usage(body))
+        await stream(exchange, ask, wire, warn=True)
+    else:
+        await answer(exchange, ask, lambda completion: completion.response.completion, warn=True)
+
+
+async def chat(exchange: Exchange) -> None:
+    """`POST /chat`."""
+    intent = _intent(exchange)
+    body = native_chat.read_chat(await read_object(exchange, NATIVE_LIMIT))
+    ask = native_chat.ask_of(body, intent, exchange)
+    if body.stream:
+        await stream(exchange, ask, native_chat.NativeStream(exchange.request_id, exchange.warnings), warn=False)
+    else:
+
+        def render(completion: Completion) -> object:
+            return native_chat.rendered(completion, exchange.warnings)
+
+        await answer(exchange, ask, render, warn=False)
+
+
+def _intent(exchange: Exchange) -> Intent:
+    intent = read_intent(exchange.headers)
+    if intent.as_of is not None:
+        exchange.warnings.append("x-outcry-as-of: completions are not checked against it")
+    return intent

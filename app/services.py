@@ -1,0 +1,157 @@
+"""What the HTTP edge may call, as one plain value; wiring fills it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+from pydantic import SecretStr
+
+from app.agents.changes import ConfigChange
+from app.domain.agent import Agent, AgentConfig
+from app.domain.attempt import Ask, AttemptRecord, Completion
+from app.domain.caller import Caller, Scope
+from app.domain.chat import ChatChunk
+from app.domain.decision import Decision
+from app.domain.provider import ProviderSet
+from app.domain.routing import Plan
+from app.domain.target import Target
+from app.domain.usage import Usage
+
+
+class CompletionStream(Protocol):
+    """A committed stream: its first chunk is there when the context is entered. Figures are final after the end.
+
+    `attempts` are the finished ones; durations are seconds; `overhead` is what the gateway itself took before the
+    first chunk.
+    """
+
+    @property
+    def target(self) -> Target: ...
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def attempts(self) -> Sequence[AttemptRecord]: ...
+    @property
+    def warnings(self) -> Sequence[str]: ...
+    @property
+    def usage(self) -> Usage | None: ...
+    @property
+    def cost_usd(self) -> Decimal | None: ...
+    @property
+    def time_to_first_token(self) -> float | None: ...
+    @property
+    def finish_reason(self) -> str | None: ...
+    @property
+    def latency(self) -> float: ...
+    @property
+    def overhead(self) -> float: ...
+    def __aiter__(self) -> AsyncIterator[ChatChunk]: ...
+
+
+class Gateway(Protocol):
+    """Completions. Raises OutcryError; a stream raises on entering until it is committed, and while iterating after."""
+
+    async def complete(self, ask: Ask) -> Completion: ...
+    def stream(self, ask: Ask) -> AbstractAsyncContextManager[CompletionStream]: ...
+
+
+class Agents(Protocol):
+    """Agents and their configurations; NotFound (caller_unknown_agent) for one that is not there."""
+
+    async def create(self, name: str, description: str | None, metadata: dict[str, Any]) -> Agent: ...
+    async def get(self, agent_id: int) -> Agent: ...
+    async def page(self, *, limit: int, after: int = 0) -> list[Agent]: ...
+    async def update(self, agent_id: int, changes: dict[str, Any]) -> Agent: ...
+    async def delete(self, agent_id: int) -> None: ...
+    async def configs(self, agent_id: int) -> Sequence[AgentConfig]: ...
+    async def put_primary(self, agent_id: int, change: ConfigChange) -> tuple[AgentConfig, bool]: ...
+    async def add_config(self, agent_id: int, change: ConfigChange) -> AgentConfig: ...
+    async def patch_config(self, agent_id: int, config_id: int, change: ConfigChange) -> AgentConfig: ...
+    async def delete_config(self, agent_id: int, config_id: int) -> None: ...
+    async def validate_config(self, agent_id: int, change: ConfigChange | None) -> dict[str, Any]: ...
+
+
+class Providers(Protocol):
+    """The configured providers as they are in force."""
+
+    @property
+    def current(self) -> ProviderSet: ...
+    def models(self, name: str) -> Sequence[str]: ...
+    def default_model(self, name: str) -> str | None: ...
+
+
+class HealthReport(Protocol):
+    """The health of every provider, in the shape of `GET /providers/health`."""
+
+    def report(self) -> dict[str, Any]: ...
+
+
+class UsageQueries(Protocol):
+    """What was used, from the records."""
+
+    async def summary(self, *, by: str, group: Sequence[str], since: datetime | None) -> list[dict[str, Any]]: ...
+    async def page(self, *, limit: int, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]: ...
+
+
+class RequestMetrics(Protocol):
+    """Counts requests and renders everything counted. Never raises, never blocks."""
+
+    def request_finished(self, route: str, status: int, code: str | None, overhead: float | None) -> None: ...
+    def decision_finished(self, decision: Decision) -> None: ...
+    def render(self) -> tuple[bytes, str]: ...
+
+
+class Signal(Protocol):
+    """An event that happens once."""
+
+    def is_set(self) -> bool: ...
+    async def wait(self) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayKey:
+    """A configured gateway key: its SHA-256, and the caller who holds it."""
+
+    digest: bytes = field(repr=False)
+    caller: Caller
+
+    @classmethod
+    def of(cls, key: SecretStr, scopes: frozenset[Scope] = frozenset(Scope)) -> GatewayKey:
+        """The entry of one key; its public name is the first 8 hex digits of its digest."""
+        digest = hashlib.sha256(key.get_secret_value().encode()).digest()
+        return cls(digest, Caller(digest.hex()[:8], scopes))
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything behind the edge.
+
+    `model_names` is every name `/v1/models` lists. `unready` gives the reasons not to serve, none when ready.
+    `reload` reads the provider file again and says what is in force; it raises RequestRejected or Conflict when the
+    file is wrong, and the old one stays. `draining` is set when the process was told to stop. Without `keys` only
+    loopback is served. Durations are seconds.
+    """
+
+    gateway: Gateway
+    agents: Agents
+    providers: Providers
+    monitor: HealthReport
+    usage: UsageQueries
+    metrics: RequestMetrics
+    model_names: Callable[[], Sequence[str]]
+    unready: Callable[[], Sequence[str]]
+    reload: Callable[[], Awaitable[dict[str, Any]]]
+    draining: Signal
+    keys: tuple[GatewayKey, ...] = ()
+    now: Callable[[], float] = time.monotonic
+    default_deadline: float = 60.0
+    max_deadline: float = 120.0
+    drain_grace: float = 25.0
+    keep_alive: float = 15.0

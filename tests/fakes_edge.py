@@ -1,0 +1,322 @@
+"""What stands behind the edge in its tests: small services that answer as they are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from app.agents.changes import UNSET, ConfigChange
+from app.domain.agent import Agent, AgentConfig
+from app.domain.attempt import Ask, AttemptKind, AttemptOutcome, AttemptRecord, Completion
+from app.domain.chat import ChatChunk, ChatResponse, Credential
+from app.domain.errors import Code, NotFound, OutcryError
+from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType
+from app.domain.routing import Candidate, Plan, Verdict
+from app.domain.target import Target
+from app.domain.usage import Usage
+from app.services import Services
+
+TARGET = Target("alpha", "alpha-1")
+OTHER = Target("beta", "beta-1")
+USAGE = Usage(input_tokens=11, output_tokens=3)
+PLAN = Plan((Candidate(TARGET, Credential()),), "priority", "lowest first", (Verdict(TARGET, 1.0),))
+THEN = datetime(2026, 11, 20, 14, 15, tzinfo=UTC)
+
+
+def record(target: Target = TARGET, outcome: AttemptOutcome = AttemptOutcome.OK, **facts: Any) -> AttemptRecord:
+    """A finished attempt."""
+    return AttemptRecord("r", 1, target, AttemptKind.FIRST, outcome, THEN, 0.25, **facts)
+
+
+def text_chunk(text: str, **more: Any) -> ChatChunk:
+    """A chunk with content."""
+    return _chunk({"content": text}, carries=True, **more)
+
+
+def _chunk(delta: dict[str, Any], *, carries: bool = False, finish: str | None = None) -> ChatChunk:
+    body = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "alpha-1",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+    }
+    return ChatChunk(body, carries=carries, finish_reason=finish)
+
+
+def delta_chunk(delta: dict[str, Any]) -> ChatChunk:
+    """A chunk with this delta."""
+    return _chunk(delta, carries=True)
+
+
+def last_chunk(finish: str = "stop") -> ChatChunk:
+    """The chunk with the finish reason."""
+    return _chunk({}, finish=finish)
+
+
+def usage_chunk() -> ChatChunk:
+    """The usage event of a provider that was asked for it."""
+    body = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "alpha-1",
+        "choices": [],
+        "usage": {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14},
+    }
+    return ChatChunk(body, usage=USAGE)
+
+
+class FakeStream:
+    """A committed stream over what was scripted."""
+
+    def __init__(self, gateway: FakeGateway) -> None:
+        self._gateway = gateway
+        self.target = gateway.target
+        self.plan = PLAN
+        self.attempts: Sequence[AttemptRecord] = gateway.attempts[:-1]
+        self.warnings = gateway.warnings
+        self.usage: Usage | None = USAGE
+        self.cost_usd: Decimal | None = gateway.cost
+        self.time_to_first_token: float | None = 0.1
+        self.finish_reason: str | None = "stop"
+        self.latency = 0.25
+        self.overhead = 0.001
+
+    async def __aiter__(self) -> AsyncIterator[ChatChunk]:
+        for item in self._gateway.script:
+            if isinstance(item, asyncio.Event):
+                self._gateway.waiting.set()
+                await item.wait()
+            elif isinstance(item, Exception):
+                raise item
+            else:
+                self._gateway.given += 1
+                yield item
+        self.attempts = self._gateway.attempts
+
+
+class FakeGateway:
+    """Answers what `script` says: chunks, events to wait for, exceptions to raise.
+
+    `before` happens before any answer. `cancelled` is set when the caller's leaving arrived here.
+    """
+
+    def __init__(self, text: str = "up") -> None:
+        self.text = text
+        self.message: dict[str, Any] = {"role": "assistant", "content": text}
+        self.target = TARGET
+        self.attempts: tuple[AttemptRecord, ...] = (record(),)
+        self.warnings: tuple[str, ...] = ()
+        self.cost: Decimal | None = Decimal("0.000123")
+        self.script: list[ChatChunk | asyncio.Event | Exception] = [text_chunk(text), last_chunk(), usage_chunk()]
+        self.before: asyncio.Event | Exception | None = None
+        self.asked: list[Ask] = []
+        self.given = 0
+        self.waiting = asyncio.Event()
+        self.cancelled = asyncio.Event()
+        self.closed = asyncio.Event()
+
+    async def complete(self, ask: Ask) -> Completion:
+        self.asked.append(ask)
+        await self._begin()
+        completion = {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "alpha-1",
+            "choices": [{"index": 0, "message": self.message, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14},
+        }
+        return Completion(
+            response=ChatResponse(completion, "stop", USAGE),
+            target=self.target,
+            plan=PLAN,
+            attempts=self.attempts,
+            latency=0.25,
+            overhead=0.001,
+            usage=USAGE,
+            cost_usd=self.cost,
+            warnings=self.warnings,
+        )
+
+    def stream(self, ask: Ask) -> AbstractAsyncContextManager[FakeStream]:
+        return self._streaming(ask)
+
+    @asynccontextmanager
+    async def _streaming(self, ask: Ask) -> AsyncGenerator[FakeStream]:
+        self.asked.append(ask)
+        await self._begin()
+        try:
+            yield FakeStream(self)
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        finally:
+            self.closed.set()
+
+    async def _begin(self) -> None:
+        if isinstance(self.before, Exception):
+            raise self.before
+        if self.before is not None:
+            self.waiting.set()
+            try:
+                await self.before.wait()
+            except asyncio.CancelledError:
+                self.cancelled.set()
+                raise
+
+
+class FakeAgents:
+    """Agents in a dictionary, without rules."""
+
+    def __init__(self) -> None:
+        self.agents: dict[int, Agent] = {}
+        self.kept: dict[int, list[AgentConfig]] = {}
+        self.changes: list[ConfigChange | None] = []
+
+    async def create(self, name: str, description: str | None, metadata: dict[str, Any]) -> Agent:
+        agent = Agent(len(self.agents) + 1, name, description, metadata, True, THEN, THEN)
+        self.agents[agent.id] = agent
+        self.kept[agent.id] = []
+        return agent
+
+    async def get(self, agent_id: int) -> Agent:
+        if agent_id not in self.agents:
+            raise NotFound(f"no agent {agent_id}", code=Code.UNKNOWN_AGENT)
+        return self.agents[agent_id]
+
+    async def page(self, *, limit: int, after: int = 0) -> list[Agent]:
+        return [agent for agent in self.agents.values() if agent.id > after][:limit]
+
+    async def update(self, agent_id: int, changes: dict[str, Any]) -> Agent:
+        self.agents[agent_id] = replace(await self.get(agent_id), **changes)
+        return self.agents[agent_id]
+
+    async def delete(self, agent_id: int) -> None:
+        await self.get(agent_id)
+        del self.agents[agent_id]
+
+    async def configs(self, agent_id: int) -> Sequence[AgentConfig]:
+        await self.get(agent_id)
+        return self.kept[agent_id]
+
+    async def put_primary(self, agent_id: int, change: ConfigChange) -> tuple[AgentConfig, bool]:
+        kept = await self.configs(agent_id)
+        config = self._made(agent_id, change)
+        self.kept[agent_id] = [config]
+        return config, not kept
+
+    async def add_config(self, agent_id: int, change: ConfigChange) -> AgentConfig:
+        config = self._made(agent_id, change)
+        self.kept[agent_id].append(config)
+        return config
+
+    async def patch_config(self, agent_id: int, config_id: int, change: ConfigChange) -> AgentConfig:
+        self.changes.append(change)
+        return next(config for config in self.kept[agent_id] if config.id == config_id)
+
+    async def delete_config(self, agent_id: int, config_id: int) -> None:
+        self.kept[agent_id] = [config for config in self.kept[agent_id] if config.id != config_id]
+
+    async def validate_config(self, agent_id: int, change: ConfigChange | None) -> dict[str, Any]:
+        await self.get(agent_id)
+        self.changes.append(change)
+        return {"ok": True}
+
+    def _made(self, agent_id: int, change: ConfigChange) -> AgentConfig:
+        self.changes.append(change)
+        fields = {n: getattr(change, n) for n in change.__dataclass_fields__ if getattr(change, n) is not UNSET}
+        return AgentConfig(
+            len(self.kept[agent_id]) + 1, agent_id, **fields, api_key_hint="sk-…4f2a", created_at=THEN, updated_at=THEN
+        )
+
+
+class FakeProviders:
+    """One provider, as configured."""
+
+    def __init__(self) -> None:
+        config = ProviderConfig("alpha", ProviderType.OPENAI, "https://alpha.test/v1", models=(ModelConfig("alpha-1"),))
+        self.current = ProviderSet((config,), source="outcry.yaml")
+
+    def models(self, name: str) -> Sequence[str]:
+        return ("alpha-1",)
+
+    def default_model(self, name: str) -> str | None:
+        return "alpha-1"
+
+
+class FakeMonitor:
+    """All is well."""
+
+    def report(self) -> dict[str, Any]:
+        state = {"status": "healthy", "is_healthy": True, "circuit": "closed", "in_flight": 0}
+        return {"overall_status": "healthy", "providers": {"alpha": state}, "ranking": ["alpha"]}
+
+
+class FakeUsage:
+    """Two rows, one of them without a price."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    async def summary(self, *, by: str, group: Sequence[str], since: datetime | None) -> list[dict[str, Any]]:
+        self.asked.append({"by": by, "group": tuple(group), "since": since})
+        counts = {"requests": 1, "attempts": 2, "input_tokens": 10, "output_tokens": 5, "unpriced_requests": 0}
+        return [
+            {"bucket": "2026-11-20T00:00:00Z", "model": "a", **counts, "cost_usd": Decimal("0.10")},
+            {"bucket": "2026-11-20T00:00:00Z", "model": "b", **counts, "cost_usd": None},
+        ]
+
+    async def page(self, *, limit: int, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
+        return [{"request_id": "r", "cost_usd": Decimal("0.5")}], "more"
+
+
+class FakeMetrics:
+    """Remembers what was counted."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, int, str | None]] = []
+        self.counted = asyncio.Event()
+
+    def request_finished(self, route: str, status: int, code: str | None, overhead: float | None) -> None:
+        self.requests.append((route, status, code))
+        self.counted.set()
+
+    def render(self) -> tuple[bytes, str]:
+        return b"up 1\n", "text/plain; version=0.0.4"
+
+
+class FakeReload:
+    """Reads the file again, or says why not."""
+
+    def __init__(self) -> None:
+        self.error: OutcryError | None = None
+
+    async def __call__(self) -> dict[str, Any]:
+        if self.error is not None:
+            raise self.error
+        return {"source": "outcry.yaml", "providers": ["alpha"], "warnings": []}
+
+
+def fake_services(**changes: Any) -> Services:
+    """Services of fakes; `changes` replace fields."""
+    unready: Callable[[], Sequence[str]] = tuple
+    base: dict[str, Any] = {
+        "gateway": FakeGateway(),
+        "agents": FakeAgents(),
+        "providers": FakeProviders(),
+        "monitor": FakeMonitor(),
+        "usage": FakeUsage(),
+        "metrics": FakeMetrics(),
+        "model_names": lambda: ["alpha/alpha-1", "alpha-1", "auto"],
+        "unready": unready,
+        "reload": FakeReload(),
+        "draining": asyncio.Event(),
+    }
+    return Services(**(base | changes))
