@@ -221,8 +221,7 @@ async def _stream(stream: Stream, connection: Connection, dialect: Dialect, requ
         await _say(b": keep-alive\n\n", stream, connection)
     for frame in frames.opening:
         await _say(frame, stream, connection)
-    content: tuple[bytes | None, ...] = (*frames.content, None)
-    for count, frame in enumerate(content):
+    for count in range(len(frames.content) + 1):
         if stream.stall_after == count:
             await connection.pause(None)
         if stream.reset_after == count:
@@ -234,8 +233,8 @@ async def _stream(stream: Stream, connection: Connection, dialect: Dialect, requ
                 connection.chunk(dialect.error_event("the upstream gave up"))
             connection.chunk(b"")
             return
-        if frame is not None:
-            await _say(frame, stream, connection)
+        if count < len(frames.content):
+            await _say(frames.content[count], stream, connection)
     await _say_all(() if stream.no_finish else frames.finish, stream, connection)
     await _say_all(() if stream.no_done else frames.done, stream, connection)
     connection.chunk(b"")
