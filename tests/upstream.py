@@ -100,6 +100,11 @@ class Upstream:
         """How many connections are open right now."""
         return len(self._open)
 
+    @property
+    def connections_closed(self) -> int:
+        """How many connections have ended, whoever ended them."""
+        return self.connections_made - len(self._open)
+
     def behave(self, *script: Behaviour | Script) -> None:
         """Follow this script from the next request on; `Refuse` closes the port and drops what is open."""
         if any(isinstance(line, b.Refuse) for line in script[:-1]):
