@@ -6,6 +6,7 @@ back costs more than everything else that the gateway does with them.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,6 +57,11 @@ class Credential:
 
     id: str = ""
     secret: SecretStr | None = None
+
+    @classmethod
+    def of(cls, secret: SecretStr) -> Credential:
+        """The credential of a key."""
+        return cls(hashlib.sha256(secret.get_secret_value().encode()).hexdigest()[:8], secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +116,22 @@ class ChatChunk:
     """One event of a stream. `chunk` is OpenAI's `chat.completion.chunk`.
 
     `carries` tells whether content, reasoning, refusal or tool bytes are in it: the first such chunk commits a stream.
-    `usage` is cumulative: it replaces what came before.
+    `usage` is cumulative: it replaces what came before. `warnings` stand on the first chunk of a stream only.
     """
 
     chunk: JSON
     carries: bool = False
     finish_reason: str | None = None
     usage: Usage | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def length(self) -> int:
+        """Characters of content, reasoning, refusal and tool arguments in it, over all choices."""
+        return sum(_length(choice.get("delta") or {}) for choice in self.chunk.get("choices") or ())
+
+
+def _length(delta: JSON) -> int:
+    texts = [delta.get("content"), delta.get("reasoning_content"), delta.get("refusal")]
+    texts += [(call.get("function") or {}).get("arguments") for call in delta.get("tool_calls") or ()]
+    return sum(len(text) for text in texts if isinstance(text, str))

@@ -36,6 +36,7 @@ class Candidate:
     """A target as it stands at one moment.
 
     `circuit` is that of the credential the attempt would use; `cooling` seconds are left of a cooldown (0: none);
+    `is_parked`: its key was refused or is out of quota, so it is tried last;
     `success_rate` is over the rolling window, None without traffic; latencies are seconds; `capabilities` None is
     unknown, not absent. `credential` is the agent's own key where it has one, else the provider's first usable one.
     """
@@ -46,6 +47,7 @@ class Candidate:
     weight: float = 1.0
     circuit: Circuit = Circuit.CLOSED
     cooling: float = 0.0
+    is_parked: bool = False
     has_capacity: bool = True
     in_flight: int = 0
     success_rate: float | None = None

@@ -1,0 +1,112 @@
+"""What a dialect has to be able to do; pure, without client, retry, clock or log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+
+from app.adapters.sse import SSEEvent
+from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
+from app.domain.errors import FailureKind, ProviderError
+
+
+@dataclass(frozen=True, slots=True)
+class WireRequest:
+    """An HTTP request of a dialect; `path` is relative to the base URL. `warnings` say what could not be honoured."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    warnings: tuple[str, ...] = ()
+
+
+class StreamDecoder(Protocol):
+    """Turns the events of one stream into chunks."""
+
+    def feed(self, event: SSEEvent) -> list[ChatChunk]:
+        """Chunks of this event, often one, sometimes none. Raises ProviderError for an error inside the stream."""
+        ...
+
+    def close(self) -> list[ChatChunk]:
+        """What was held back for the end (usage); called once, when no further event will come."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether every choice has its finish reason."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream's terminal marker was seen: nothing that follows matters."""
+        ...
+
+
+class Codec(Protocol):
+    """One dialect."""
+
+    def encode(self, call: Call, *, stream: bool) -> WireRequest:
+        """The request; raises ProviderError(BAD_REQUEST) for what the dialect cannot say at all."""
+        ...
+
+    def decode(self, body: bytes) -> ChatResponse:
+        """The answer of a 200; raises ProviderError when it is an error or no answer."""
+        ...
+
+    def stream_decoder(self) -> StreamDecoder:
+        """A decoder for one stream."""
+        ...
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+        """What an answer that is no success means; header names are lower case."""
+        ...
+
+    def authorization(self, credential: Credential) -> Mapping[str, str]:
+        """Headers that carry the key; none where there is no key."""
+        ...
+
+    def models_request(self) -> WireRequest:
+        """The request for the provider's own list of models, which costs nothing."""
+        ...
+
+    def decode_models(self, body: bytes) -> list[str]:
+        """Model ids of that list."""
+        ...
+
+
+def json_object(body: bytes | str) -> dict[str, Any]:
+    """A JSON object out of an answer; raises ProviderError(BAD_ANSWER) for anything else."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise bad_answer(f"the answer is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise bad_answer(f"the answer is a JSON {type(value).__name__}, not an object")
+    return value
+
+
+def bad_answer(message: str) -> ProviderError:
+    """An answer that makes no sense."""
+    return ProviderError(FailureKind.BAD_ANSWER, message)
+
+
+def bad_request(message: str, param: str) -> ProviderError:
+    """A request that cannot be said in the dialect."""
+    return ProviderError(FailureKind.BAD_REQUEST, message, param=param)
+
+
+def model_ids(body: bytes) -> list[str]:
+    """Ids of a model list: OpenAI's object, or the bare array that Together answers."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise bad_answer(f"the list of models is not JSON: {error}") from None
+    entries = value.get("data") if isinstance(value, dict) else value
+    if not isinstance(entries, list):
+        raise bad_answer("the list of models holds no list")
+    ids = [entry.get("id") for entry in entries if isinstance(entry, dict)]
+    return [each.removeprefix("models/") for each in ids if isinstance(each, str) and each]

@@ -1,0 +1,74 @@
+"""OpenAI's dialect (Chat Completions); a provider that speaks it differently differs in options only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import time
+
+import orjson
+
+from app.adapters.codec import StreamDecoder, WireRequest, bad_request, json_object, model_ids
+from app.adapters.failures import failure
+from app.adapters.openai_answer import response_of
+from app.adapters.openai_request import RequestOptions, RequestWriter
+from app.adapters.openai_stream import OpenAIStreamDecoder
+from app.adapters.reports import read_report
+from app.domain.chat import Call, ChatResponse, Credential
+from app.domain.errors import FailureKind, ProviderError
+
+_HEADERS = {"content-type": "application/json", "accept": "application/json"}
+_STREAM_HEADERS = {"content-type": "application/json", "accept": "text/event-stream"}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAICodec:
+    """Chat Completions as `provider` takes them.
+
+    `key_header`: where the key goes; `authorization` means as a bearer token. `lists_models`: false where the list
+    is not what can be asked. `status_kinds`: statuses that this provider uses in its own way.
+    """
+
+    provider: str = "openai"
+    request: RequestOptions = RequestOptions()
+    key_header: str = "authorization"
+    lists_models: bool = True
+    status_kinds: Mapping[int, FailureKind] = field(default_factory=dict)
+
+    def encode(self, call: Call, *, stream: bool) -> WireRequest:
+        """The request with what the provider would refuse left out."""
+        writer = RequestWriter(self.provider, self.request)
+        body = writer.body(call.model, call.request.messages, call.request.parameters, stream=stream)
+        try:
+            encoded = orjson.dumps(body)
+        except TypeError as error:
+            raise bad_request(f"the request cannot be written as JSON: {error}", "messages") from None
+        headers = _STREAM_HEADERS if stream else _HEADERS
+        return WireRequest("POST", "/chat/completions", headers, encoded, tuple(writer.warnings))
+
+    def decode(self, body: bytes) -> ChatResponse:
+        """The completion, with every required field; raises ProviderError."""
+        return response_of(json_object(body))
+
+    def stream_decoder(self) -> StreamDecoder:
+        """A decoder for one stream."""
+        return OpenAIStreamDecoder()
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+        """What an answer that is no success means."""
+        return failure(status, headers, read_report(body), wall=time(), kinds=self.status_kinds)
+
+    def authorization(self, credential: Credential) -> Mapping[str, str]:
+        """The header that carries the key."""
+        if credential.secret is None:
+            return {}
+        secret = credential.secret.get_secret_value()
+        return {self.key_header: f"Bearer {secret}" if self.key_header == "authorization" else secret}
+
+    def models_request(self) -> WireRequest:
+        """The free list of models."""
+        return WireRequest("GET", "/models", {"accept": "application/json"})
+
+    def decode_models(self, body: bytes) -> list[str]:
+        """Model ids, where the list is one of models that can be asked."""
+        return model_ids(body) if self.lists_models else []

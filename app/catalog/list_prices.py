@@ -1,0 +1,104 @@
+"""List prices from the `genai-prices` package, turned into cards of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from app.domain.provider import ProviderType
+from app.domain.usage import PriceCard, PriceTier
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo, ModelPrice, Provider
+
+# Types whose own servers have a price list. The others run what they like, at whatever it costs.
+PRICED_AS: Mapping[ProviderType, str] = {
+    ProviderType.OPENAI: "openai",
+    ProviderType.ANTHROPIC: "anthropic",
+    ProviderType.GEMINI: "google",
+    ProviderType.AZURE: "azure",
+    ProviderType.DEEPSEEK: "deepseek",
+    ProviderType.GROQ: "groq",
+    ProviderType.XAI: "x-ai",
+    ProviderType.MISTRAL: "mistral",
+    ProviderType.TOGETHER: "together",
+    ProviderType.OPENROUTER: "openrouter",
+}
+
+
+def list_price(kind: ProviderType, model: str, at: datetime) -> PriceCard | None:
+    """The provider's list price at that moment, None when there is none.
+
+    Where the price depends on the hour it is the dearest hour's: a card lives longer than an hour.
+    """
+    if kind not in PRICED_AS:
+        return None
+    # Imported at the first price that is asked for: it takes 0.15 s that a keyless start need not pay.
+    import genai_prices
+    from genai_prices.data import providers
+
+    info = _find(providers, PRICED_AS[kind], model)
+    prices = None if info is None else _in_force(info, at)
+    if prices is None:
+        return None
+    price, dated = prices
+    return _card(price, f"genai-prices {genai_prices.__version__}", dated)
+
+
+def _find(providers: Sequence[Provider], provider_id: str, model: str) -> ModelInfo | None:
+    provider = next((p for p in providers if p.id == provider_id), None)
+    if provider is None:
+        return None
+    try:
+        return provider.find_model(model, all_providers=list(providers))
+    except LookupError:
+        return None
+
+
+def _in_force(info: ModelInfo, at: datetime) -> tuple[ModelPrice, str | None] | None:
+    """The price in force and the day it came into force, where that is known."""
+    from genai_prices.types import ModelPrice, StartDateConstraint, TimeOfDateConstraint
+
+    if isinstance(info.prices, ModelPrice):
+        return info.prices, None
+    standard: ModelPrice | None = None
+    dated: str | None = None
+    hourly: list[ModelPrice] = []
+    for conditional in info.prices:
+        match conditional.constraint:
+            case None:
+                standard = conditional.prices
+            case StartDateConstraint() as start if start.active(at):
+                standard, dated = conditional.prices, start.start_date.isoformat()
+            case TimeOfDateConstraint():
+                hourly.append(conditional.prices)
+            case _:
+                pass
+    choices = [price for price in (standard, *hourly) if price is not None]
+    return (max(choices, key=_base_input), dated) if choices else None
+
+
+def _base_input(price: ModelPrice) -> Decimal:
+    return _at(price.input_mtok, 0) or Decimal(0)
+
+
+def _card(price: ModelPrice, source: str, dated: str | None) -> PriceCard | None:
+    columns = (price.input_mtok, price.output_mtok, price.cache_read_mtok, price.cache_write_mtok)
+    if columns[0] is None and columns[1] is None:
+        return None
+    starts = {0} | {tier.start for column in columns for tier in getattr(column, "tiers", ())}
+    tiers = tuple(PriceTier(start, *(_at(column, start) for column in columns)) for start in sorted(starts))
+    return PriceCard(tiers, source, dated)
+
+
+def _at(column: Any, start: int) -> Decimal | None:  # noqa: ANN401  # Decimal, TieredPrices or None, untyped there
+    """What a prompt longer than `start` tokens pays."""
+    if column is None or isinstance(column, Decimal):
+        return column
+    price: Decimal = column.base
+    for tier in column.tiers:
+        if tier.start <= start and start > 0:
+            price = tier.price
+    return price

@@ -1,0 +1,146 @@
+"""`outcry`: serve, run locally, migrate, show the providers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+from cryptography.fernet import Fernet
+from rich.console import Console
+from rich.table import Table
+
+from app import __version__
+from app.domain.errors import StorageUnavailable
+from app.domain.provider import ProviderSet
+from app.provider_file import load_providers
+from app.serving import serve as serve_forever
+from app.settings import ConfigurationError, Settings, load_settings, read_environment
+from app.storage.database import DatabaseUnusable, migrate, open_database
+from app.storage.vault import Vault, WrongEncryptionKey
+
+EX_UNAVAILABLE = 69
+EX_CONFIG = 78
+LOCAL_KEY = Path(".outcry/encryption.key")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="An LLM gateway for trading systems.")
+out = Console(highlight=False, soft_wrap=True)
+
+
+@app.command()
+def serve() -> None:
+    """Serve with what the environment says, after bringing the database up to this version."""
+    settings = _settings()
+    _providers(settings)
+    _prepare(settings)
+    serve_forever(settings)
+
+
+@app.command()
+def run() -> None:
+    """Serve on this machine at once: with a local encryption key, and the sandbox if no provider has a key."""
+    if not {"ENCRYPTION_KEYS", "ENCRYPTION_KEY"} & {name for name, value in read_environment().items() if value}:
+        os.environ["ENCRYPTION_KEYS"] = _local_key()
+    settings = _settings()
+    providers = _providers(settings)
+    _prepare(settings)
+    _announce(settings, providers)
+    serve_forever(settings)
+
+
+@app.command("migrate")
+def migrate_command() -> None:
+    """Bring the database up to this version."""
+    settings = _settings()
+    try:
+        migrate(settings.database_url)
+    except (DatabaseUnusable, StorageUnavailable) as error:
+        _die(str(error), EX_UNAVAILABLE)
+
+
+@app.command("providers")
+def providers_command() -> None:
+    """Show the configured providers, without their keys."""
+    chosen = _providers(_settings())
+    table = Table("provider", "type", "priority", "models", "base URL", "on")
+    for one in sorted(chosen.providers, key=lambda provider: provider.priority):
+        models = ", ".join(model.id for model in one.models) or one.default_model or "from the catalog"
+        table.add_row(
+            one.name, one.type, str(one.priority), models, one.base_url or "default", "yes" if one.enabled else "no"
+        )
+    out.print(table)
+    for warning in chosen.warnings:
+        out.print(f"warning: {warning}")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    out.print(__version__)
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings(read_environment())
+    except ConfigurationError as error:
+        _die(str(error), EX_CONFIG)
+
+
+def _providers(settings: Settings) -> ProviderSet:
+    try:
+        return load_providers(settings.config, read_environment())
+    except ConfigurationError as error:
+        _die(str(error), EX_CONFIG)
+
+
+def _prepare(settings: Settings) -> None:
+    """Migrate and check the encryption keys; a database that is away is waited for while serving."""
+    try:
+        migrate(settings.database_url)
+        asyncio.run(_check_keys(settings))
+    except DatabaseUnusable as error:
+        _die(str(error), EX_UNAVAILABLE)
+    except WrongEncryptionKey as error:
+        _die(str(error), EX_CONFIG)
+    except StorageUnavailable as error:
+        sys.stderr.write(f"outcry: the database is away ({error}); serving, not ready until it is back\n")
+
+
+async def _check_keys(settings: Settings) -> None:
+    async with open_database(settings.database_url) as database:
+        await Vault(settings.encryption_keys).verify_canary(database)
+
+
+def _local_key() -> str:
+    """The encryption key of this machine, made on the first start and readable by its owner only."""
+    if not LOCAL_KEY.exists():
+        LOCAL_KEY.parent.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(LOCAL_KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(Fernet.generate_key())
+        out.print(f"made a local encryption key: {LOCAL_KEY} (mode 0600); keep it with the database")
+    return LOCAL_KEY.read_text(encoding="ascii").strip()
+
+
+def _announce(settings: Settings, providers: ProviderSet) -> None:
+    address = f"http://{settings.host}:{settings.port}"
+    names = ", ".join(one.name for one in providers.providers if one.enabled) or "none"
+    key = "" if not settings.api_keys else " -H 'authorization: Bearer YOUR_KEY'"
+    out.print(f"Outcry {__version__} on {address}")
+    out.print(f"providers: {names} (from {providers.source})")
+    for warning in providers.warnings:
+        out.print(f"warning: {warning}")
+    body = '{"messages": [{"role": "user", "content": "Hello"}]}'
+    out.print(f"try: curl -s {address}/chat{key} -H 'content-type: application/json' -d '{body}'")
+
+
+def _die(message: str, status: int) -> NoReturn:
+    sys.stderr.write(f"outcry: {message}\n")
+    raise typer.Exit(status)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,99 @@
+"""Nested groups of settings: the tunables of the mechanisms, each with the name and default it has there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+
+
+class Group(BaseModel):
+    """Settings that belong together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class BreakerSettings(Group):
+    """When a target is ejected, and for how long."""
+
+    failures: Count = Field(5, description="Failures in a row that open a circuit.")
+    ratio: Share = Field(0.5, description="Share of failures in the window that opens it.")
+    minimum: Count = Field(20, description="Attempts in the window before the share counts.")
+    window: Seconds = Field(10.0, description="Seconds the share looks back on.")
+    open_seconds: Seconds = Field(30.0, description="Seconds of the first ejection; the next last longer.")
+    max_open_seconds: Seconds = Field(300.0, description="The longest ejection, in seconds.")
+    successes: Count = Field(2, description="Successes in half-open that close it.")
+    last_resort: Seconds = Field(5.0, description="Seconds between single requests while every circuit is open.")
+
+
+class RetrySettings(Group):
+    """How often, how long and how eagerly a request is tried again."""
+
+    max_retries: int = Field(2, ge=0, le=20, description="Attempts after the first, over all targets together.")
+    base: Seconds = Field(0.2, description="Seconds of the first backoff, before jitter.")
+    cap: Seconds = Field(5.0, description="The longest backoff, in seconds.")
+    budget_ratio: Share = Field(0.2, description="Share of a target's traffic that may be retries.")
+    budget_floor: int = Field(3, ge=0, le=1_000_000, description="Retries that are allowed beside that share.")
+    budget_window: Seconds = Field(10.0, description="Seconds the share looks back on.")
+    patience: Seconds = Field(2.0, description="A longer Retry-After than this means another target at once.")
+    least_remaining: Seconds = Field(0.5, description="No further attempt starts with fewer seconds left.")
+    share: Share = Field(0.6, description="Share of the remaining time one attempt may take while targets are left.")
+
+
+class HealthSettings(Group):
+    """How often providers are checked."""
+
+    interval: Seconds = Field(60.0, description="Seconds between free probes of a provider without traffic.")
+    open_interval: Seconds = Field(30.0, description="The same while a circuit of it is open.")
+    window: Seconds = Field(300.0, description="Seconds that success rates and percentiles look back on.")
+    jitter: Annotated[float, Field(ge=0, le=1)] = Field(0.1, description="Share by which a probe may come earlier.")
+    probe_timeout: Seconds = Field(5.0, description="Seconds one probe may take.")
+
+
+class LedgerSettings(Group):
+    """How usage records reach the database."""
+
+    queue: Count = Field(10_000, description="Records that may wait in memory.")
+    batch: Count = Field(200, description="Records written in one transaction.")
+    interval: Seconds = Field(0.25, description="Seconds between writes.")
+    spill_path: Path = Field(
+        Path(".outcry/usage-spill.jsonl"), description="File that records go to while the database is away."
+    )
+    spill_max_bytes: Count = Field(64 * 1024 * 1024, description="Size at which that file takes no more.")
+
+
+class TransportSettings(Group):
+    """The connection pool to providers, and what is read from them."""
+
+    max_connections: Count = Field(1000, description="Connections to all providers together.")
+    max_connections_per_host: Count = Field(200, description="Connections to one host.")
+    keepalive: Seconds = Field(20.0, description="Seconds an idle connection is kept.")
+    dns_ttl: Count = Field(10, description="Seconds a resolved address is used again.")
+    max_body: Count = Field(20 * 1024 * 1024, description="Bytes of the largest answer that is read.")
+    max_header_line: Count = Field(16 * 1024, description="Bytes of the longest header line that is read.")
+
+
+class TimeoutSettings(Group):
+    """How long one attempt may wait; a provider's own timers go before these."""
+
+    connect: Seconds = Field(2.0, description="Seconds for TCP and TLS.")
+    first_token: Seconds = Field(15.0, description="Seconds to the first content of a stream.")
+    idle: Seconds = Field(20.0, description="Seconds between two chunks of a stream.")
+    total: Seconds = Field(30.0, description="Seconds for one whole attempt.")
+    reasoning_first_token: Seconds = Field(60.0, description="first_token for models that think before they answer.")
+    reasoning_total: Seconds = Field(60.0, description="total for models that think before they answer.")
+
+
+class DatabaseSettings(Group):
+    """How long the database may keep a caller waiting, and how many connections it may hold."""
+
+    patience: Seconds = Field(10.0, description="Seconds for one whole transaction.")
+    connect: Seconds = Field(3.0, description="Seconds for a new connection.")
+    busy: Seconds = Field(5.0, description="Seconds to wait for SQLite's write lock.")
+    pool: Count = Field(5, description="Connections that are kept (PostgreSQL).")
+    overflow: Annotated[int, Field(ge=0, le=1000)] = Field(5, description="Connections beside those in a rush.")

@@ -1,0 +1,259 @@
+"""From the provider file's shapes to the providers, aliases, tasks and panels of the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from app.configuration.discovery import credential, standard_key, standard_url
+from app.configuration.document import Document, Place
+from app.configuration.errors import unknown
+from app.configuration.schema import (
+    CAPABILITIES,
+    CAPABILITY_ALIASES,
+    ENV_PREFIX,
+    TYPE_NAMES,
+    CommonShape,
+    FileShape,
+    ModelShape,
+    NamedShape,
+    RateLimitShape,
+    check_base_url,
+    provider_type,
+)
+from app.configuration.validation import wrong
+from app.domain.chat import Credential
+from app.domain.provider import (
+    LimitStrategy,
+    ModelConfig,
+    PanelConfig,
+    ProviderConfig,
+    ProviderSet,
+    ProviderType,
+    RateLimit,
+    TaskConfig,
+    TimeoutOverrides,
+)
+
+# The vendor's servers answer nobody without a key, so a provider that has none is off, unless it is a plain-http
+# address: a mock or a server of one's own.
+_KEYED = frozenset(ProviderType) - {
+    ProviderType.OLLAMA,
+    ProviderType.VLLM,
+    ProviderType.LOCALAI,
+    ProviderType.OPENAI_COMPATIBLE,
+    ProviderType.SANDBOX,
+}
+_NEEDS_URL = frozenset({ProviderType.AZURE, ProviderType.OPENAI_COMPATIBLE})
+_RESERVED_ALIASES = ("auto:", "task:", "agent:")
+_Value = TypeVar("_Value", int, float, str)
+
+
+@dataclass(slots=True)
+class ProviderFile:
+    """One reading of one file: the document, what the environment adds, the warnings so far."""
+
+    document: Document
+    shape: FileShape
+    environ: Mapping[str, str]
+    warnings: list[str] = field(default_factory=list)
+
+    def provider_set(self) -> ProviderSet:
+        """All of it; raises ConfigurationError at the first thing that cannot be."""
+        providers = tuple(self._providers())
+        if not providers:
+            raise wrong(self.document, (), "names no provider, expected 'providers' or 'models' with at least one")
+        if self.shape.alerts is not None:
+            self.warnings.append("alerts: accepted, not acted on by this version")
+        if not any(provider.enabled for provider in providers):
+            self.warnings.append("no provider is enabled")
+        return ProviderSet(
+            providers,
+            failover_strategy=self.shape.failover_strategy,
+            global_timeout=self.shape.global_timeout,
+            aliases=self._aliases(),
+            tasks={name: TaskConfig(tuple(task.models or ()), task.policy) for name, task in self.shape.tasks.items()},
+            panels=self._panels(),
+            source=self.document.name,
+            warnings=tuple(self.warnings),
+        )
+
+    def _providers(self) -> Iterator[ProviderConfig]:
+        seen: set[str] = set()
+        listed: list[tuple[str, Place, CommonShape]] = [
+            (shape.name, ("providers", position), shape) for position, shape in enumerate(self.shape.providers)
+        ]
+        listed += [(name, ("models", name), shape) for name, shape in self.shape.models.items()]
+        for name, place, shape in listed:
+            if name in seen:
+                raise wrong(self.document, (*place, "name"), f"{name!r} is there twice")
+            seen.add(name)
+            yield self._provider(name, place, shape)
+
+    def _provider(self, name: str, place: Place, shape: CommonShape) -> ProviderConfig:
+        kind = self._type(name, place, shape)
+        model, models = self._models(place, shape)
+        timeouts = self._timeouts(place, shape)
+        url, url_missing = self._base_url(name, place, shape, kind)
+        credentials, key_missing = self._credentials(name, place, shape, kind, is_vendor=not url.startswith("http://"))
+        return ProviderConfig(
+            name=name,
+            type=kind,
+            base_url=url,
+            credentials=credentials,
+            models=models,
+            default_model=model,
+            priority=shape.priority,
+            weight=shape.weight,
+            enabled=shape.enabled and not url_missing and not key_missing,
+            rate_limit=self._rate_limit(place, shape.rate_limit),
+            timeouts=timeouts,
+            parameters=dict(shape.parameters),
+            input_per_1m_tokens=shape.cost.input_per_1m_tokens,
+            output_per_1m_tokens=shape.cost.output_per_1m_tokens,
+            health_check_interval=shape.health_check_interval or self.shape.health_check_interval or 60.0,
+            enable_caching=shape.enable_caching,
+        )
+
+    def _type(self, name: str, place: Place, shape: CommonShape) -> ProviderType:
+        # In the mapping form the name says the type, unless it is written beside it.
+        stated = shape.provider_type
+        if stated is None and isinstance(shape, NamedShape):
+            stated = name
+        if stated is None:
+            raise wrong(self.document, (*place, "provider_type"), "is required")
+        kind = provider_type(stated)
+        if kind is None:
+            raise wrong(self.document, (*place, "provider_type"), unknown("provider type", stated, TYPE_NAMES))
+        return kind
+
+    def _models(self, place: Place, shape: CommonShape) -> tuple[str | None, tuple[ModelConfig, ...]]:
+        api = shape.api.model if isinstance(shape, NamedShape) else None
+        model = self._once(place, "model", shape.model, "api.model", api)
+        models = [self._model((*place, "models", position), entry) for position, entry in enumerate(shape.models)]
+        ids = [entry.id for entry in models]
+        for position, model_id in enumerate(ids):
+            if model_id in ids[:position]:
+                raise wrong(self.document, (*place, "models", position), f"{model_id!r} is there twice")
+        if model is not None and model not in ids:
+            models.insert(0, ModelConfig(model))
+        return model or (ids[0] if ids else None), tuple(models)
+
+    def _model(self, place: Place, entry: ModelShape) -> ModelConfig:
+        names = entry.capabilities
+        for name in names or ():
+            if name not in CAPABILITIES and name not in CAPABILITY_ALIASES:
+                raise wrong(self.document, (*place, "capabilities"), unknown("capability", name, CAPABILITIES))
+        return ModelConfig(
+            entry.id,
+            entry.context_window,
+            None if names is None else frozenset(CAPABILITY_ALIASES.get(name, name) for name in names),
+            entry.cost.input_per_1m_tokens,
+            entry.cost.output_per_1m_tokens,
+        )
+
+    def _timeouts(self, place: Place, shape: CommonShape) -> TimeoutOverrides:
+        api = shape.api.timeout if isinstance(shape, NamedShape) else None
+        stated = self._once(place, "timeout", shape.timeout, "api.timeout", api)
+        own = shape.timeouts
+        total = self._once(place, "timeout", stated, "timeouts.total", own.total)
+        return TimeoutOverrides(own.connect, own.first_token, own.idle, total)
+
+    def _rate_limit(self, place: Place, shape: RateLimitShape) -> RateLimit:
+        return RateLimit(
+            requests_per_minute=self._once(
+                (*place, "rate_limit"),
+                "requests_per_minute",
+                shape.requests_per_minute,
+                "calls_per_minute",
+                shape.calls_per_minute,
+            ),
+            tokens_per_minute=shape.tokens_per_minute,
+            requests_per_day=shape.requests_per_day,
+            tokens_per_day=shape.tokens_per_day,
+            burst_limit=shape.burst_limit,
+            strategy=LimitStrategy(shape.strategy),
+        )
+
+    def _once(
+        self, place: Place, name: str, value: _Value | None, other_name: str, other: _Value | None
+    ) -> _Value | None:
+        """The one of two spellings that is there; two that differ contradict each other."""
+        if value is not None and other is not None and value != other:
+            raise wrong(self.document, (*place, *other_name.split(".")), f"says something else than {name!r}")
+        return other if value is None else value
+
+    def _base_url(self, name: str, place: Place, shape: CommonShape, kind: ProviderType) -> tuple[str, bool]:
+        """The address as it is written, `""` for the type's own; and whether a variable that it names is missing."""
+        api = shape.api.base_url if isinstance(shape, NamedShape) else None
+        stated = self._once(place, "base_url", shape.base_url, "api.base_url", api) or standard_url(kind, self.environ)
+        where = (*place, "base_url") if shape.base_url else (*place, "api", "base_url")
+        if stated.startswith(ENV_PREFIX):
+            found = self._from_environment(name, "base_url", stated)
+            if found is None:
+                return "", True
+            try:
+                return check_base_url(found), False
+            except ValueError as error:
+                raise wrong(self.document, where, f"{stated}: {error}") from None
+        if not stated and kind in _NEEDS_URL:
+            raise wrong(self.document, (*place, "base_url"), f"is required for provider type {kind.value!r}")
+        return stated, False
+
+    def _credentials(
+        self, name: str, place: Place, shape: CommonShape, kind: ProviderType, *, is_vendor: bool
+    ) -> tuple[tuple[Credential, ...], bool]:
+        """The keys in the order to use them, and whether the provider cannot work for want of one."""
+        stated = [((*place, "api_keys", position), key) for position, key in enumerate(shape.api_keys)]
+        single = [((*place, "api_key"), shape.api_key)]
+        if isinstance(shape, NamedShape):
+            single.append(((*place, "api", "api_key"), shape.api.api_key))
+        keys = [(where, key) for where, key in (*single, *stated) if key]
+        found: dict[str, Place] = {}
+        for where, key in keys:
+            secret = self._secret(name, key)
+            if secret:
+                found.setdefault(secret, where)
+        if not keys:
+            own = standard_key(kind, self.environ)
+            if own is not None:
+                found = {own[1]: (*place, "api_key")}
+            elif is_vendor and kind in _KEYED:
+                if shape.enabled:
+                    self.warnings.append(f"{name} is off: it has no api_key and its variable is not set")
+                return (Credential(),), True
+        if keys and not found:
+            return (Credential(),), True
+        return tuple(self._credential(where, secret) for secret, where in found.items()) or (Credential(),), False
+
+    def _secret(self, name: str, key: str) -> str | None:
+        return self._from_environment(name, "api_key", key) if key.startswith(ENV_PREFIX) else key.strip()
+
+    def _from_environment(self, name: str, key: str, reference: str) -> str | None:
+        variable = reference.removeprefix(ENV_PREFIX).strip()
+        value = self.environ.get(variable, "").strip()
+        if not value:
+            self.warnings.append(f"{name}: {key} names the variable {variable}, which is not set")
+        return value or None
+
+    def _credential(self, place: Place, secret: str) -> Credential:
+        try:
+            return credential(secret)
+        except ValueError as error:
+            raise wrong(self.document, place, str(error)) from None
+
+    def _aliases(self) -> dict[str, tuple[str, ...]]:
+        for alias in self.shape.aliases:
+            if alias == "auto" or alias.startswith(_RESERVED_ALIASES):
+                raise wrong(self.document, ("aliases", alias), "is a name of the gateway's own")
+        return {alias: tuple(targets) for alias, targets in self.shape.aliases.items()}
+
+    def _panels(self) -> dict[str, PanelConfig]:
+        for name, panel in self.shape.panels.items():
+            if panel.quorum is not None and panel.quorum > len(panel.members):
+                raise wrong(self.document, ("panels", name, "quorum"), f"expected at most {len(panel.members)}")
+        return {
+            name: PanelConfig(tuple(panel.members), panel.method, panel.quorum)
+            for name, panel in self.shape.panels.items()
+        }

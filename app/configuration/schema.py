@@ -1,0 +1,218 @@
+"""The shape of the provider file: every key, its type, what it may be."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from app.domain.provider import LimitStrategy, ProviderType
+from app.domain.routing import PolicyName
+
+TYPE_ALIASES: Final = {"google": ProviderType.GEMINI, "grok": ProviderType.XAI}
+TYPE_NAMES: Final = (*(str(kind) for kind in ProviderType), *TYPE_ALIASES)
+POLICY_NAMES: Final = (*(str(policy) for policy in PolicyName), "latency", "cost", "accuracy", "health")
+CAPABILITIES: Final = (
+    "tools", "parallel_tools", "vision", "json_object", "json_schema", "streaming", "reasoning", "prompt_caching",
+    "pdf", "audio_in", "embeddings",
+)  # fmt: skip
+CAPABILITY_ALIASES: Final = {"function_calling": "tools", "json_mode": "json_object"}
+METHODS = Literal[
+    "majority", "confidence_weighted", "performance_weighted", "unanimous", "risk_officer_veto", "two_stage"
+]
+# What the gateway itself puts into a request cannot be a provider's default.
+RESERVED_PARAMETERS: Final = ("model", "messages", "stream", "api_key", "base_url")
+ENV_PREFIX: Final = "env:"
+
+
+def provider_type(name: str) -> ProviderType | None:
+    """The type that an operator's word means, `google` and `grok` included; None for no type at all."""
+    word = name.strip().lower().replace("-", "_")
+    return TYPE_ALIASES.get(word) or (ProviderType(word) if word in TYPE_NAMES else None)
+
+
+def _money(value: Any) -> Any:  # noqa: ANN401  # whatever the file holds, checked here
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError("expected an amount in dollars") from None
+    if not amount.is_finite() or amount < 0:
+        raise ValueError("expected an amount of 0 dollars or more")
+    return amount
+
+
+def _as_list(value: Any) -> Any:  # noqa: ANN401  # one name stands for a list of one
+    return [value] if isinstance(value, str) else value
+
+
+def _as_model(value: Any) -> Any:  # noqa: ANN401  # an id stands for a model of which nothing else is stated
+    return {"id": value} if isinstance(value, str) else value
+
+
+def _as_names(value: Any) -> Any:  # noqa: ANN401  # `{tools: true, vision: false}` says what a list says
+    if isinstance(value, dict) and all(isinstance(has, bool) for has in value.values()):
+        return [name for name, has in value.items() if has]
+    return value
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("expected a finite number")
+    return value
+
+
+def check_base_url(url: str) -> str:
+    """The URL, or ValueError with what is expected; a URL with a user or a query could hold a key and is refused."""
+    wanted = "expected a URL like https://host:port/v1, without user, query or fragment"
+    try:
+        parts = urlsplit(url)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        raise ValueError(wanted) from None
+    plain = not (parts.username or parts.password or parts.query or parts.fragment) and url.isprintable()
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine or not plain or " " in url:
+        raise ValueError(wanted)
+    return url
+
+
+def _url(value: str) -> str:
+    return value if value.startswith(ENV_PREFIX) or value == "" else check_base_url(value)
+
+
+def _parameters(value: dict[str, Any]) -> dict[str, Any]:
+    for name in RESERVED_PARAMETERS:
+        if name in value:
+            raise ValueError(f"{name!r} cannot be a default parameter")
+    return value
+
+
+Money = Annotated[Decimal, BeforeValidator(_money)]
+Seconds = Annotated[float, Field(gt=0, le=86_400), AfterValidator(_finite)]
+Count = Annotated[int, Field(ge=1)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+ProviderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+Texts = Annotated[list[Text], BeforeValidator(_as_list), Field(min_length=1)]
+BaseURL = Annotated[str, AfterValidator(_url)]
+Parameters = Annotated[dict[str, Any], AfterValidator(_parameters)]
+Policy = Literal[
+    "priority", "round_robin", "health_based", "least_recently_used", "weighted", "cost_aware", "latency_aware",
+    "accuracy_first", "latency", "cost", "accuracy", "health",
+]  # fmt: skip
+Strategy = Literal["fixed_window", "sliding_window", "token_bucket"]
+
+
+class Shape(BaseModel):
+    """Strict: `"5"` is no number, an unknown key is an error, and no error repeats what was written."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class CostShape(Shape):
+    """Dollars per million tokens."""
+
+    input_per_1m_tokens: Money | None = None
+    output_per_1m_tokens: Money | None = None
+
+
+class RateLimitShape(Shape):
+    """`calls_per_minute` is the first seed's word for `requests_per_minute`."""
+
+    requests_per_minute: Count | None = None
+    calls_per_minute: Count | None = None
+    tokens_per_minute: Count | None = None
+    requests_per_day: Count | None = None
+    tokens_per_day: Count | None = None
+    burst_limit: Count | None = None
+    strategy: Strategy = LimitStrategy.SLIDING_WINDOW.value
+
+
+class TimeoutsShape(Shape):
+    """A provider's own timers."""
+
+    connect: Seconds | None = None
+    first_token: Seconds | None = None
+    idle: Seconds | None = None
+    total: Seconds | None = None
+
+
+class ModelShape(Shape):
+    """One of `models`."""
+
+    id: Text
+    context_window: Count | None = None
+    capabilities: Annotated[list[str], BeforeValidator(_as_names)] | None = None
+    cost: CostShape = CostShape()
+
+
+class CommonShape(Shape):
+    """What both forms of a provider have."""
+
+    provider_type: str | None = None
+    api_key: str | None = None
+    api_keys: Annotated[list[str], BeforeValidator(_as_list)] = []
+    base_url: BaseURL | None = None
+    model: Text | None = None
+    models: list[Annotated[ModelShape, BeforeValidator(_as_model)]] = []
+    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 100
+    weight: Annotated[float, Field(gt=0, le=1_000_000), AfterValidator(_finite)] = 1.0
+    enabled: bool = True
+    rate_limit: RateLimitShape = RateLimitShape()
+    timeout: Seconds | None = None
+    timeouts: TimeoutsShape = TimeoutsShape()
+    parameters: Parameters = {}
+    cost: CostShape = CostShape()
+    health_check_interval: Seconds | None = None
+    enable_caching: bool = False
+
+
+class ProviderShape(CommonShape):
+    """One of `providers`."""
+
+    name: ProviderName
+
+
+class ApiShape(Shape):
+    """The first seed's `api`."""
+
+    base_url: BaseURL | None = None
+    model: Text | None = None
+    timeout: Seconds | None = None
+    api_key: str | None = None
+
+
+class NamedShape(CommonShape):
+    """One of the mapping form's `models`: its key is its name."""
+
+    api: ApiShape = ApiShape()
+
+
+class TaskShape(Shape):
+    """A task's tier."""
+
+    models: Texts | None = None
+    policy: Policy | None = None
+
+
+class PanelShape(Shape):
+    """A named panel."""
+
+    members: Texts
+    method: METHODS | None = None
+    quorum: Count | None = None
+
+
+class FileShape(Shape):
+    """The whole file."""
+
+    providers: list[ProviderShape] = []
+    models: dict[ProviderName, NamedShape] = {}
+    health_check_interval: Seconds | None = None
+    global_timeout: Seconds | None = None
+    failover_strategy: Policy = "priority"
+    aliases: dict[Text, Texts] = {}
+    tasks: dict[Text, TaskShape] = {}
+    panels: dict[Text, PanelShape] = {}
+    alerts: Any = None

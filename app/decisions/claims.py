@@ -1,0 +1,146 @@
+"""Claims: the objects in an answer that name an action, taken out of whatever they were wrapped in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from app.decisions.numbers import read_number
+from app.decisions.symbols import is_symbol, same_symbol
+from app.decisions.vocabulary import (
+    ACTION_KEYS,
+    FIELD_KEYS,
+    FORMS,
+    RATING_KEYS,
+    WRAPPER_KEYS,
+    forms_within,
+    key_of,
+    word_of,
+)
+from app.text.strict_json import NotJson, loads
+
+_MAX_DEPTH: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One object with an action: its values by field, and the symbol it was filed under, if any.
+
+    `key` is the key that the action stood under; `word` is the action as written, "" for a null.
+    """
+
+    word: str
+    key: str
+    values: Mapping[str, object]
+    symbol: str | None
+    contradicts_itself: bool = False
+
+    @property
+    def is_template(self) -> bool:
+        """Whether the value is the menu (`BUY|SELL|HOLD`) or a placeholder, not a choice from it."""
+        menu = "|" in self.word or self.word.count("/") > 1
+        placeholder = self.word.startswith(("<", "{")) or self.word.lower().startswith(("one of", "string"))
+        return placeholder or (menu and len(set(forms_within(self.word))) > 1)
+
+
+def claims_in(value: object, asked: str) -> list[Claim]:
+    """Every claim in a JSON value; the asked symbol tells which keys are symbols."""
+    return list(_claims(value, asked, None, 0))
+
+
+def is_schema(value: object) -> bool:
+    """Whether this is a JSON schema: the question given back."""
+    if not isinstance(value, Mapping):
+        return False
+    if "$schema" in value or (value.get("type") == "object" and isinstance(value.get("properties"), Mapping)):
+        return True
+    return any(is_schema(item) for item in value.values()) if len(value) <= 3 else False
+
+
+def _claims(value: object, asked: str, symbol: str | None, depth: int) -> Iterator[Claim]:
+    if depth > _MAX_DEPTH:
+        return
+    if isinstance(value, str):
+        yield from _claims(_decoded(value), asked, symbol, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            if isinstance(item, Mapping | str):
+                yield from _claims(item, asked, symbol, depth + 1)
+    elif isinstance(value, Mapping):
+        claim = _claim(value, symbol)
+        if claim is not None:
+            yield claim
+            return
+        for key, item in value.items():
+            if _descends(key, item, value, asked):
+                yield from _claims(item, asked, key if _names_symbol(key, asked) else symbol, depth + 1)
+
+
+def _decoded(text: str) -> object:
+    """An object that was encoded as a string; None for any other string."""
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        value = loads(text)
+    except NotJson:
+        return None
+    return value if isinstance(value, Mapping | list) else None
+
+
+def _descends(key: str, item: object, whole: Mapping[str, object], asked: str) -> bool:
+    if not isinstance(item, Mapping | list | str) or key_of(key) == "properties":
+        return False
+    return len(whole) == 1 or key_of(key) in WRAPPER_KEYS or _names_symbol(key, asked)
+
+
+def _names_symbol(key: str, asked: str) -> bool:
+    if key_of(key) in WRAPPER_KEYS or key_of(key) in FIELD_KEYS:
+        return False
+    return (key.isupper() and is_symbol(key)) or same_symbol(key, asked)
+
+
+def _claim(value: Mapping[str, object], symbol: str | None) -> Claim | None:
+    by_key = {key_of(key): item for key, item in value.items()}
+    stated = [(key, _single(by_key[key])) for key in ACTION_KEYS if key in by_key]
+    scalars = [(key, item) for key, item in stated if item is None or (isinstance(item, str) and not _decoded(item))]
+    if not scalars or (len(scalars) < len(stated) and scalars[0][1] is None):
+        return None
+    key, action = scalars[0]
+    fields: dict[str, list[object]] = {}
+    for alias, field in FIELD_KEYS.items():
+        if by_key.get(alias) is not None:
+            fields.setdefault(field, []).append(by_key[alias])
+    named = fields.get("symbol", [None])[0]
+    return Claim(
+        word=(action or "")[:200] if isinstance(action, str) else "",
+        key=key,
+        values={field: found[0] for field, found in fields.items()},
+        symbol=named if isinstance(named, str) and named.strip() else symbol,
+        contradicts_itself=_contradicts(scalars) or _differ(fields),
+    )
+
+
+def _single(item: object) -> object:
+    """`["BUY"]` is BUY."""
+    return item[0] if isinstance(item, list) and len(item) == 1 and isinstance(item[0], str) else item
+
+
+def _contradicts(stated: Sequence[tuple[str, object]]) -> bool:
+    """Whether two keys of one object name different actions."""
+    forms = [FORMS.get(word_of(item)) for _, item in stated if isinstance(item, str)]
+    return len({form.action for form in forms if form is not None}) > 1
+
+
+def _differ(fields: Mapping[str, list[object]]) -> bool:
+    """Whether a price stands there twice, under two names, with two values."""
+    for field in ("entry", "stop_loss"):
+        prices = {number.value for number in map(read_number, fields.get(field, [])) if number.value is not None}
+        if len(prices) > 1:
+            return True
+    return False
+
+
+def rates(key: str) -> bool:
+    """Whether words of mood (bullish) are an action under this key."""
+    return key in RATING_KEYS

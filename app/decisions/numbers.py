@@ -1,0 +1,134 @@
+"""Numbers and confidences as models write them; what is not one number is none."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+_NUMBER: Final = re.compile(
+    r"(?P<sign>[+-]?)(?P<digits>\d[\d,._']*)(?P<exponent>[eE][+-]?\d{1,3})?\s*(?P<unit>[%kKmM])?"
+)
+_CURRENCY: Final = re.compile(r"(?i)[$€£¥]|(?<![a-z])(?:usdt|usdc|usd|eur|gbp|dollars?)(?![a-z])|^\s*[~≈]")
+_THOUSANDS: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_EUROPEAN: Final = re.compile(r"\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,}|\d+,\d{1,2}|\d+,\d{4,}")
+_SCALES: Final = {"k": 1e3, "m": 1e6}
+_WORDED: Final = {
+    "VERY HIGH": 0.95,
+    "HIGH": 0.85,
+    "MEDIUM": 0.6,
+    "MODERATE": 0.6,
+    "LOW": 0.35,
+    "VERY LOW": 0.15,
+    "高": 0.85,
+    "中": 0.6,
+    "低": 0.35,
+    "ALTA": 0.85,
+    "MEDIA": 0.6,
+    "BAJA": 0.35,
+    "HOCH": 0.85,
+    "MITTEL": 0.6,
+    "NIEDRIG": 0.35,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A number, or None with what was wrong; `percent` when it was written with a percent sign."""
+
+    value: float | None
+    percent: bool = False
+    problem: str | None = None
+
+
+def read_number(raw: object) -> Reading:
+    """`$98,500.00`, `98_500`, `98.5k`, `9.85e4`; ranges, placeholders and words are no number."""
+    if raw is None:
+        return Reading(None)
+    if isinstance(raw, bool):
+        return Reading(None, problem="not_a_number")
+    if isinstance(raw, int | float):
+        return _finite(raw)
+    if not isinstance(raw, str):
+        return Reading(None, problem="not_a_number")
+    text = _CURRENCY.sub("", unicodedata.normalize("NFKC", raw[:64])).strip()
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        return Reading(None, problem="not_a_number")
+    value = _plain(found["digits"])
+    if value is None:
+        return Reading(None, problem="not_a_number")
+    unit = (found["unit"] or "").lower()
+    scaled = float(f"{value}{found['exponent'] or ''}") * _SCALES.get(unit, 1.0)
+    read = _finite(-scaled if found["sign"] == "-" else scaled)
+    return Reading(read.value, percent=unit == "%", problem=read.problem)
+
+
+def read_confidence(raw: object) -> tuple[float | None, str | None]:
+    """A share of 1 and a warning: `85%`, `85`, `0.85`, `8/10` and `high` are .85, .85, .85, .8 and .85.
+
+    What lies outside its scale, or on a scale that nobody can tell (8: of 10, or per cent?), is None.
+    """
+    if raw is None:
+        return None, "confidence_missing"
+    if isinstance(raw, str):
+        worded = _worded(raw)
+        if worded is not None:
+            return worded, "confidence_worded"
+        parts = raw.split("/")
+        if len(parts) == 2:
+            return _fraction(parts[0], parts[1])
+        raw = re.sub(r"(?i)\s*per\s?cent$", "%", raw.strip())
+    number = read_number(raw)
+    if number.value is None:
+        return None, "confidence_unreadable"
+    return _share(number)
+
+
+def _share(number: Reading) -> tuple[float | None, str | None]:
+    value = number.value
+    if value is None or not 0 <= value <= 100:
+        return None, "confidence_out_of_scale"
+    if number.percent:
+        return value / 100, "confidence_rescaled"
+    if value < 1:
+        return value, None
+    if value == 1:
+        return 1.0, "confidence_exactly_one"
+    if value <= 10:
+        return None, "confidence_scale_unknown"
+    return value / 100, "confidence_rescaled"
+
+
+def _fraction(part: str, whole: str) -> tuple[float | None, str | None]:
+    some, of = read_number(part.strip()).value, read_number(whole.strip()).value
+    if some is None or of is None:
+        return None, "confidence_unreadable"
+    if of not in (1, 5, 10, 100) or not 0 <= some <= of:
+        return None, "confidence_out_of_scale"
+    return some / of, "confidence_rescaled"
+
+
+def _worded(raw: str) -> float | None:
+    word = " ".join(re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", raw)).upper().split())
+    return _WORDED.get(word.removesuffix(" CONFIDENCE"))
+
+
+def _plain(digits: str) -> str | None:
+    """The digits with a point and no grouping, or None when the grouping makes no sense."""
+    text = digits.replace("_", "").replace("'", "")
+    if _THOUSANDS.fullmatch(text):
+        return text.replace(",", "")
+    if _EUROPEAN.fullmatch(text):
+        return text.replace(".", "").replace(",", ".")
+    return text if re.fullmatch(r"\d+(?:\.\d*)?", text) else None
+
+
+def _finite(number: float) -> Reading:
+    try:
+        value = float(number)
+    except OverflowError:
+        return Reading(None, problem="not_finite")
+    return Reading(value) if math.isfinite(value) else Reading(None, problem="not_finite")

@@ -1,0 +1,180 @@
+"""From a claim to an opinion: one object of an answer, read and typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from app.decisions.claims import Claim, rates
+from app.decisions.numbers import read_confidence, read_number
+from app.decisions.vocabulary import FORMS, HORIZONS, INTENTS, NO_ACTION, STRENGTHS, Form, forms_within, word_of
+from app.domain.decision import Action, Entry, Opinion, Size
+from app.text.invisible import without_invisible
+
+MAX_TEXT: Final = 8_000
+MAX_LIST: Final = 10
+MAX_TARGETS: Final = 5
+_UNITS: Final = frozenset(("fraction_of_equity", "fraction_of_position", "notional", "quantity"))
+_MARKET: Final = frozenset(("MARKET", "MARKET ORDER", "NOW", "AT MARKET", "CURRENT PRICE", "CURRENT", "MKT"))
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """An action as read: none with a `problem` (an unknown word), none without one (the model does not vote)."""
+
+    form: Form | None = None
+    problem: str | None = None
+
+
+@dataclass(slots=True)
+class Notes:
+    """What was noticed while reading; `percents` are prices that were written as percentages."""
+
+    warnings: list[str] = field(default_factory=list)
+    percents: dict[str, float] = field(default_factory=dict)
+
+
+def spoken_action(word: str, key: str, side: str | None) -> Spoken:
+    """What one word says under this key, for a position on this side (long, short, flat or unknown)."""
+    if word_of(word) in NO_ACTION:
+        return Spoken()
+    form = FORMS.get(word_of(word)) if "?" not in word else None
+    if form is None:
+        return Spoken(problem="ambiguous_action" if len(set(forms_within(word))) > 1 else "unknown_action")
+    if form.rating and not rates(key):
+        return Spoken(problem="unknown_action")
+    if form.action is None or (form.intent == "reduce" and side == "short"):
+        closing = {"long": Form(Action.SELL, "close_long"), "short": Form(Action.BUY, "close_short")}.get(side or "")
+        if closing is None:
+            return Spoken(problem="exit_without_position")
+        return Spoken(Form(closing.action, form.intent or closing.intent))
+    return Spoken(form)
+
+
+def read_opinion(claim: Claim, action: Action, form: Form, symbol: str, notes: Notes) -> Opinion:
+    """The opinion of a claim whose action is known; whatever else cannot be read is absent, with a warning."""
+    values = claim.values
+    confidence, warning = read_confidence(values.get("confidence"))
+    notes.warnings += [warning] if warning else []
+    raw = values.get("confidence")
+    reasoning = _text(values.get("reasoning"))
+    if reasoning is None:
+        notes.warnings.append("reasoning_missing")
+    return Opinion(
+        action=action,
+        symbol=symbol,
+        intent=_one_of(values, "intent", INTENTS) or form.intent,
+        strength=_one_of(values, "strength", STRENGTHS) or form.strength,
+        confidence=confidence,
+        confidence_raw=None if raw is None else str(raw)[:64],
+        reasoning=reasoning,
+        entry=_entry(values.get("entry"), notes),
+        stop_loss=_price("stop_loss", values.get("stop_loss"), notes),
+        take_profit=_targets(values.get("take_profit"), action, notes),
+        size=_size(values, notes),
+        leverage=_leverage(values.get("leverage"), notes),
+        risk_usd=_amount("risk_usd", values.get("risk_usd"), notes),
+        time_horizon=_horizon(values.get("time_horizon"), notes),
+        invalidation=_text(values.get("invalidation")),
+        key_factors=_texts(values.get("key_factors")),
+        risks=_texts(values.get("risks")),
+    )
+
+
+def _text(raw: object) -> str | None:
+    if isinstance(raw, Mapping):
+        raw = "; ".join(f"{key}: {item}" for key, item in raw.items())
+    if isinstance(raw, list):
+        raw = "; ".join(str(item) for item in raw)
+    if not isinstance(raw, str):
+        return None
+    return without_invisible(raw).strip()[:MAX_TEXT] or None
+
+
+def _texts(raw: object) -> tuple[str, ...]:
+    items = raw if isinstance(raw, list) else [raw]
+    return tuple(text for text in map(_text, items[:MAX_LIST]) if text)
+
+
+def _one_of(values: Mapping[str, object], name: str, known: frozenset[str]) -> str | None:
+    raw = values.get(name)
+    word = raw.strip().lower().replace(" ", "_") if isinstance(raw, str) else ""
+    return word if word in known else None
+
+
+def _amount(name: str, raw: object, notes: Notes) -> float | None:
+    number = read_number(raw)
+    if number.problem or (number.value is not None and number.value < 0):
+        notes.warnings.append(f"{name}_unreadable")
+        return None
+    return number.value
+
+
+def _price(name: str, raw: object, notes: Notes) -> float | None:
+    number = read_number(raw)
+    if number.value is not None and number.percent:
+        notes.percents[name] = number.value
+        return None
+    if number.problem or (number.value is not None and number.value <= 0):
+        notes.warnings.append(f"{name}_unreadable")
+        return None
+    return number.value
+
+
+def _entry(raw: object, notes: Notes) -> Entry | None:
+    if isinstance(raw, Mapping):
+        kind = str(raw.get("type") or "").strip().lower()
+        price = _price("entry", raw.get("price"), notes)
+        known = kind if kind in ("market", "limit") else ("market" if price is None else "limit")
+        return None if price is None and known == "limit" else Entry(known, price)
+    if isinstance(raw, str) and word_of(raw) in _MARKET:
+        return Entry("market", None)
+    price = _price("entry", raw, notes)
+    return None if price is None else Entry("limit", price)
+
+
+def _targets(raw: object, action: Action, notes: Notes) -> tuple[float, ...]:
+    items = raw if isinstance(raw, list) else [raw]
+    if isinstance(raw, Mapping):
+        items = [raw] if "price" in raw else list(raw.values())
+    prices = [item.get("price") if isinstance(item, Mapping) else item for item in items]
+    known = {price for price in (_price("take_profit", item, notes) for item in prices) if price is not None}
+    if len(known) > MAX_TARGETS:
+        notes.warnings.append("take_profit_cut")
+    return tuple(sorted(known, reverse=action is Action.SELL)[:MAX_TARGETS])
+
+
+def _size(values: Mapping[str, object], notes: Notes) -> Size | None:
+    whole = values.get("size")
+    if isinstance(whole, Mapping):
+        amount = _amount("size", whole.get("value"), notes)
+        if amount is not None and whole.get("unit") in _UNITS:
+            return Size(str(whole["unit"]), amount)
+        notes.warnings.append("size_unreadable")
+        return None
+    fraction = read_number(values.get("size_fraction") if whole is None else whole)
+    if fraction.percent and fraction.value is not None and fraction.value >= 0:
+        return Size("fraction_of_equity", fraction.value / 100)
+    if whole is not None:
+        # A bare `size` has no unit: 0.5 may be half of the equity or half a coin.
+        notes.warnings.append("size_without_unit")
+        return None
+    for name, unit in (("size_fraction", "fraction_of_equity"), ("notional", "notional"), ("quantity", "quantity")):
+        amount = _amount(name, values.get(name), notes)
+        if amount is not None:
+            return Size(unit, amount)
+    return None
+
+
+def _leverage(raw: object, notes: Notes) -> float | None:
+    return _amount("leverage", raw.strip().rstrip("xX×倍") if isinstance(raw, str) else raw, notes)
+
+
+def _horizon(raw: object, notes: Notes) -> str | None:
+    if not isinstance(raw, str):
+        return None
+    known = HORIZONS.get(word_of(raw).removesuffix(" TRADE"))
+    if known is None:
+        notes.warnings.append("time_horizon_unknown")
+    return known

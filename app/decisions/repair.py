@@ -1,0 +1,109 @@
+"""Mending one broken JSON object, with guards: what comes out must have stood there."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import json_repair
+
+from app.decisions.vocabulary import ACTION_KEYS, key_of
+from app.text.strict_json import ConflictingKeys, NonFinite, NotJson, loads
+
+MAX_LENGTH: Final = 20_000
+
+FULL_WIDTH: Final = str.maketrans(
+    {"：": ":", "，": ",", "｛": "{", "｝": "}", "［": "[", "］": "]", "＂": '"', "“": '"', "”": '"'}
+)
+_OUTSIDE: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])|\b(?:None|True|False)\b', re.DOTALL)
+_LITERALS: Final = {"None": "null", "True": "true", "False": "false"}
+_KEY: Final = re.compile(r"""(?:^|[{,\n])\s*["'“‘]?([\w\u4e00-\u9fff \-]{1,40}?)["'”’]?\s*[:：]""")
+_TOKEN: Final = re.compile(r"""[^\s,:：{}\[\]"'“”‘’，]+""")
+
+
+class Unmendable(ValueError):
+    """It cannot be repaired without guessing."""
+
+
+def names_action(text: str) -> bool:
+    """Whether a broken object has an action's key, once or more."""
+    return any(True for _ in _action_keys(text))
+
+
+def mended(text: str) -> object:
+    """The value of one broken, isolated object; raises Unmendable, ConflictingKeys or NonFinite."""
+    if len(text) > MAX_LENGTH:
+        raise Unmendable("too long to repair")
+    keys = list(_action_keys(text))
+    if len(keys) != len(set(keys)):
+        # json-repair would keep the last of them without a word.
+        raise ConflictingKeys("an action stands there twice")
+    if re.search(r"(?<![\w\"'])[+-]?(?:NaN|Infinity|inf)(?![\w\"'])", text):
+        raise NonFinite("a number is not finite")
+    try:
+        return loads(_own_fixes(text))
+    except (ConflictingKeys, NonFinite):
+        raise
+    except NotJson:
+        return _by_library(text)
+
+
+def _own_fixes(text: str) -> str:
+    def fixed(match: re.Match[str]) -> str:
+        found = match.group()
+        return found if found.startswith('"') else _LITERALS.get(found, "")
+
+    return _OUTSIDE.sub(fixed, text.translate(FULL_WIDTH))
+
+
+def _by_library(text: str) -> object:
+    try:
+        value: object = json_repair.loads(text, skip_json_loads=True)
+    except (ValueError, RecursionError, IndexError, KeyError, TypeError) as error:
+        raise Unmendable(str(error)[:200]) from None
+    if not isinstance(value, Mapping):
+        raise Unmendable("no single object came of it")
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        raise NonFinite("a number is not finite") from None
+    tokens = set(_TOKEN.findall(text))
+    if not all(_stood_there(leaf, text, tokens) for leaf in _leaves(value)):
+        raise Unmendable("the repair changed a value")
+    return value
+
+
+def _stood_there(leaf: object, text: str, tokens: set[str]) -> bool:
+    """Whether a repaired value is in the source as it is: half of `98000~98500` is not."""
+    if isinstance(leaf, bool) or leaf is None:
+        return True
+    if isinstance(leaf, int | float):
+        return any(_number(token) == float(leaf) for token in tokens)
+    return str(leaf) in text or " ".join(str(leaf).split()) in " ".join(text.replace("\\", "").split())
+
+
+def _number(token: str) -> float | None:
+    try:
+        return float(token)
+    except ValueError:
+        return None
+
+
+def _leaves(value: object) -> Iterator[object]:
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from _leaves(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item)
+    else:
+        yield value
+
+
+def _action_keys(text: str) -> Iterator[str]:
+    for match in _KEY.finditer(text):
+        key = key_of(match.group(1))
+        if key in ACTION_KEYS:
+            yield key

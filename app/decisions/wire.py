@@ -1,0 +1,139 @@
+"""The JSON of a decision and its votes, as the contract states it: every key always there."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from app.domain.decision import Consensus, Decision, Entry, Opinion, RuleViolation, Size, Vote
+from app.domain.usage import Usage
+
+
+def rendered(decision: Decision) -> dict[str, Any]:
+    """The answer to `POST /decisions`. Durations are milliseconds here, money a decimal string."""
+    return {
+        "id": decision.id,
+        "symbol": decision.symbol,
+        "action": decision.action.value,
+        "actionable": decision.actionable,
+        "confidence": decision.confidence,
+        "reasoning": decision.reasoning,
+        "entry": _entry(decision.entry),
+        "stop_loss": decision.stop_loss,
+        "take_profit": list(decision.take_profit),
+        "size": _size(decision.size),
+        "status": decision.status.value,
+        "consensus": _consensus(decision.consensus),
+        "votes": [vote_rendered(vote) for vote in decision.votes],
+        "violations": [_violation(violation) for violation in decision.violations],
+        "cost_usd": _money(decision.cost_usd),
+        "latency_ms": _milliseconds(decision.latency),
+        "contamination": decision.contamination,
+        "risk": None if decision.risk is None else dict(decision.risk),
+        "template": dict(decision.template),
+        "warnings": list(decision.warnings),
+        "created_at": decision.created_at.isoformat().replace("+00:00", "Z"),
+        "agent_id": decision.agent_id,
+        "request_id": decision.request_id,
+        "algo_id": decision.algo_id,
+        "decision_maker_id": decision.decision_maker_id,
+        "metadata": dict(decision.metadata),
+    }
+
+
+def vote_rendered(vote: Vote) -> dict[str, Any]:
+    """One vote; without status ok or repaired its action and confidence are null, and `reason` says why."""
+    opinion = vote.opinion if vote.is_valid else None
+    return {
+        "provider": vote.provider,
+        "model": vote.model,
+        "status": vote.status.value,
+        "reason": vote.reason,
+        "action": None if opinion is None else opinion.action.value,
+        "confidence": None if opinion is None else opinion.confidence,
+        "calibrated_confidence": None,
+        **_stated(opinion),
+        "violations": [_violation(violation) for violation in vote.violations],
+        "latency_ms": None if vote.latency is None else _milliseconds(vote.latency),
+        "cost_usd": _money(vote.cost_usd),
+        "usage": _usage(vote.usage),
+        "parse": {"method": vote.parse.method, "warnings": list(vote.parse.warnings), "rung": vote.rung},
+    }
+
+
+def opinion_rendered(opinion: Opinion) -> dict[str, Any]:
+    """An opinion alone: what the parser reads back to the same opinion."""
+    return {
+        "symbol": opinion.symbol,
+        "action": opinion.action.value,
+        "confidence": opinion.confidence,
+        **_stated(opinion),
+    }
+
+
+def _stated(opinion: Opinion | None) -> dict[str, Any]:
+    return {
+        "reasoning": None if opinion is None else opinion.reasoning,
+        "intent": None if opinion is None else opinion.intent,
+        "strength": None if opinion is None else opinion.strength,
+        "confidence_raw": None if opinion is None else opinion.confidence_raw,
+        "entry": None if opinion is None else _entry(opinion.entry),
+        "stop_loss": None if opinion is None else opinion.stop_loss,
+        "take_profit": [] if opinion is None else list(opinion.take_profit),
+        "size": None if opinion is None else _size(opinion.size),
+        "leverage": None if opinion is None else opinion.leverage,
+        "risk_usd": None if opinion is None else opinion.risk_usd,
+        "time_horizon": None if opinion is None else opinion.time_horizon,
+        "invalidation": None if opinion is None else opinion.invalidation,
+        "key_factors": [] if opinion is None else list(opinion.key_factors),
+        "risks": [] if opinion is None else list(opinion.risks),
+    }
+
+
+def _consensus(consensus: Consensus) -> dict[str, Any]:
+    return {
+        "method": consensus.method,
+        "agreement": consensus.agreement,
+        "effective_votes": consensus.effective_votes,
+        "quorum": consensus.quorum,
+        "settled_reason": consensus.settled_reason.value,
+        "settled_at_ms": _milliseconds(consensus.settled_at),
+        "dissent": list(consensus.dissent),
+    }
+
+
+def _violation(violation: RuleViolation) -> dict[str, Any]:
+    return {
+        "code": violation.code,
+        "severity": violation.severity.value,
+        "field": violation.field,
+        "message": violation.message,
+    }
+
+
+def _entry(entry: Entry | None) -> dict[str, Any] | None:
+    return None if entry is None else {"type": entry.type, "price": entry.price}
+
+
+def _size(size: Size | None) -> dict[str, Any] | None:
+    return None if size is None else {"unit": size.unit, "value": size.value}
+
+
+def _usage(usage: Usage | None) -> dict[str, Any] | None:
+    if usage is None:
+        return None
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "source": usage.source.value,
+    }
+
+
+def _money(amount: Decimal | None) -> str | None:
+    return None if amount is None else format(amount, "f")
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)

@@ -1,0 +1,222 @@
+"""The bracket around one attempt: reserve -> breaker -> call -> classify -> settle -> record.
+
+It is a plain `with`: nothing in it waits, so the same bracket serves answers and streams, and is left in whichever
+task the stream ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+
+from app.catalog.tokens import estimate_tokens, tokens_of_length
+from app.domain.attempt import Ask, AttemptKind, AttemptOutcome, AttemptRecord
+from app.domain.chat import Call
+from app.domain.errors import REACTIONS, Code, Cooldown, FailureKind, OutcryError, ProviderError
+from app.domain.ports import Adapter, AttemptObserver
+from app.domain.routing import Candidate
+from app.domain.usage import Usage, UsageSource, cost_of
+from app.providers.state import ProviderState, TargetState
+from app.resilience.limits import Denial, Permit
+
+log = logging.getLogger(__name__)
+
+DEFAULT_COOLDOWN = 5.0
+KEY_QUARANTINE = 300.0
+LONGEST_COOLDOWN = 3600.0
+LEAST_PATIENCE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Both clocks: `now` monotonic seconds for durations, `wall` UTC for the record."""
+
+    now: Callable[[], float]
+    wall: Callable[[], datetime]
+
+
+class Attempt:
+    """One attempt at one target, entered with `with`. Raises ProviderError (LIMITED, CIRCUIT_OPEN) when not admitted.
+
+    Whoever makes the call reports what came back: `usage`, `length` (characters seen so far, for an estimate when the
+    provider never counts), `first_token` (seconds from the start).
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        call: Call,
+        candidate: Candidate,
+        *,
+        ordinal: int,
+        kind: AttemptKind,
+        streamed: bool,
+        provider: ProviderState,
+        target: TargetState,
+        observers: Sequence[AttemptObserver],
+        clock: Clock,
+        is_cut: bool,  # the deadline left less than the target's own timers
+    ) -> None:
+        self.ask = ask
+        self.call = call
+        self.candidate = candidate
+        self.usage: Usage | None = None
+        self.length = 0
+        self.first_token: float | None = None
+        self.record: AttemptRecord | None = None
+        self._ordinal = ordinal
+        self._kind = kind
+        self._streamed = streamed
+        self._provider = provider
+        self._target = target
+        self._observers = observers
+        self._clock = clock
+        self._is_cut = is_cut
+        self._permit: Permit | None = None
+        self._started = 0.0
+        self._started_at = clock.wall()
+
+    @property
+    def adapter(self) -> Adapter:
+        """Who speaks to this target."""
+        return self._provider.adapter
+
+    def __enter__(self) -> Attempt:
+        now = self._started = self._clock.now()
+        permit = self._provider.limits.reserve(now, self._started_at.date())
+        if isinstance(permit, Denial):
+            self._refuse(
+                FailureKind.LIMITED, f"{self.candidate.target}: limit {permit.limit} is reached", permit.retry_after
+            )
+        elif not self._target.breaker.try_acquire(now):
+            permit.refund()
+            wait = self._target.breaker.retry_after(now)
+            self._refuse(FailureKind.CIRCUIT_OPEN, f"the circuit of {self.candidate.target} is open", wait)
+        else:
+            self._permit = permit
+            self._target.budget.record(now)
+            self._target.last_used = now
+            self._provider.in_flight += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        now = self._clock.now()
+        self._provider.in_flight -= 1
+        match error:
+            case None:
+                self._target.breaker.succeeded(now)
+                self._finish(AttemptOutcome.OK, now)
+            case ProviderError():
+                self._fail(error, now)
+            case asyncio.CancelledError() | GeneratorExit():
+                self._target.breaker.released(now)
+                self._estimate()
+                self._finish(AttemptOutcome.CANCELLED, now, code=Code.CANCELLED)
+            case OutcryError():
+                self._target.breaker.released(now)
+                self._estimate()
+                self._finish(AttemptOutcome.ERROR, now, code=error.code, message=error.message)
+            case _:
+                self._target.breaker.released(now)
+                self._finish(AttemptOutcome.ERROR, now, code=Code.INTERNAL, message=type(error).__name__)
+
+    def answered(self, usage: Usage | None) -> Usage:
+        """The answer is complete. Returns the usage it is billed by: the provider's count, else our estimate."""
+        self.usage = usage
+        if usage is None:
+            self._estimate()
+        assert self.usage is not None  # noqa: S101 - _estimate always sets it
+        return self.usage
+
+    def _refuse(self, kind: FailureKind, message: str, retry_after: float) -> None:
+        failure = ProviderError(kind, message, retry_after=retry_after)
+        self._finish(AttemptOutcome.SKIPPED, self._clock.now(), code=failure.code, message=message)
+        raise failure
+
+    def _fail(self, error: ProviderError, now: float) -> None:
+        reaction = REACTIONS[error.kind]
+        if reaction.breaks and not self._is_excused(error):
+            self._target.breaker.failed(now)
+        else:
+            self._target.breaker.released(now)
+        self._cool(error, reaction.cooldown, now)
+        if error.kind is FailureKind.UNREACHABLE and self._permit is not None:
+            self._permit.refund()
+        if self.length:
+            self._estimate()
+        self._finish(
+            AttemptOutcome.ERROR, now, code=error.code, message=error.message, upstream_status=error.upstream_status
+        )
+
+    def _cool(self, error: ProviderError, cooldown: Cooldown, now: float) -> None:
+        match cooldown:
+            case Cooldown.NONE:
+                pass
+            case Cooldown.TARGET:
+                if error.retry_after is not None:
+                    self._target.cool(now + min(error.retry_after, LONGEST_COOLDOWN))
+                elif error.kind is FailureKind.RATE_LIMITED:
+                    self._target.cool(now + DEFAULT_COOLDOWN)
+            case Cooldown.CREDENTIAL:
+                pause = max(error.retry_after or 0.0, KEY_QUARANTINE)
+                self._provider.park(self.call.credential.id, now + min(pause, LONGEST_COOLDOWN))
+
+    def _is_excused(self, error: ProviderError) -> bool:
+        """Whether a timeout says more about the caller's deadline than about the target.
+
+        It does when the target was given less time than its usual answer takes, or hardly any.
+        """
+        if error.kind is not FailureKind.TIMEOUT or not self._is_cut:
+            return False
+        usual = self._target.window.percentile(0.95, self._clock.now())
+        return self.call.timeouts.total < (LEAST_PATIENCE if usual is None else usual)
+
+    def _estimate(self) -> None:
+        """Count by ourselves what the provider did not: the prompt, and what was seen of the answer."""
+        if self.usage is None:
+            prompt = estimate_tokens(self.call.request.messages)
+            self.usage = Usage(prompt, tokens_of_length(self.length), source=UsageSource.ESTIMATED)
+
+    def _finish(
+        self,
+        outcome: AttemptOutcome,
+        now: float,
+        *,
+        code: Code | None = None,
+        message: str | None = None,
+        upstream_status: int | None = None,
+    ) -> None:
+        card = self.candidate.price
+        self.record = AttemptRecord(
+            request_id=self.ask.request_id,
+            ordinal=self._ordinal,
+            target=self.candidate.target,
+            kind=self._kind,
+            outcome=outcome,
+            started_at=self._started_at,
+            duration=now - self._started,
+            streamed=self._streamed,
+            code=code,
+            upstream_status=upstream_status,
+            message=message,
+            time_to_first_token=self.first_token,
+            usage=self.usage,
+            cost_usd=cost_of(self.usage, card),
+            price_source=None if card is None else card.source,
+            credential_id=self.call.credential.id,
+            agent_id=self.ask.agent_id,
+            decision_id=self.ask.decision_id,
+            key_id=self.ask.caller.key_id,
+            route=self.ask.route,
+        )
+        for observer in self._observers:
+            try:
+                observer.attempt_finished(self.record)
+            except Exception:
+                log.exception("an observer failed", extra={"observer": type(observer).__name__})

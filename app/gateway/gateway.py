@@ -1,0 +1,239 @@
+"""The gateway: an ask becomes a plan, the plan is walked, an answer or one error comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import TypeVar
+
+import anyio
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_never
+
+from app.domain.attempt import Ask, AttemptRecord, Completion
+from app.domain.chat import Call
+from app.domain.errors import FailureKind, OutcryError, ProviderError, Trail
+from app.domain.ports import AttemptObserver
+from app.domain.routing import Candidate
+from app.gateway.attempt import Attempt, Clock
+from app.gateway.planning import Itinerary, Planner
+from app.gateway.stream import CompletionStream, commit
+from app.gateway.timers import TimerRules, cut
+from app.gateway.walk import Walk
+from app.providers.pool import Pool
+from app.resilience.retry import RetryRules
+
+T = TypeVar("T")
+
+GRACE = 0.05
+"""Seconds an adapter's own timers may fire late before the attempt is cut from outside."""
+
+
+@dataclass(slots=True)
+class _Journey:
+    """One request under way."""
+
+    ask: Ask
+    itinerary: Itinerary
+    walk: Walk
+    records: list[AttemptRecord]
+    arrived: float
+
+
+class Gateway:
+    """Answers asks: plans, attempts, retries, falls over; one walk for answers and streams alike."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        planner: Planner,
+        observers: Sequence[AttemptObserver],
+        *,
+        retry: RetryRules,
+        timers: TimerRules,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self._pool = pool
+        self._planner = planner
+        self._observers = tuple(observers)
+        self._retry = retry
+        self._timers = timers
+        self._clock = clock
+        self._rng = rng
+        self._retrying = AsyncRetrying(sleep=anyio.sleep, stop=stop_never, reraise=True)
+
+    async def complete(self, ask: Ask) -> Completion:
+        """One whole answer. Raises OutcryError: the one that decides when every attempt failed."""
+        journey = self._journey(ask)
+        return await self._walked(journey, self._complete_once)
+
+    @asynccontextmanager
+    async def stream(self, ask: Ask) -> AsyncGenerator[CompletionStream]:
+        """A committed stream; entering raises OutcryError when every attempt failed before its first content."""
+        stream = await self._walked(self._journey(ask), self._open_once)
+        try:
+            yield stream
+        finally:
+            await stream.aclose()
+
+    def _journey(self, ask: Ask) -> _Journey:
+        arrived = self._clock.now()
+        itinerary = self._planner.plan(ask)
+        if itinerary.agent_id != ask.agent_id:
+            ask = replace(ask, agent_id=itinerary.agent_id)
+        walk = Walk(
+            itinerary.plan,
+            deadline=ask.deadline,
+            max_retries=self._retry.max_retries if ask.max_retries is None else ask.max_retries,
+            rules=self._retry,
+            now=self._clock.now,
+            rng=self._rng,
+            may_retry=self._may_retry,
+        )
+        return _Journey(ask, itinerary, walk, [], arrived)
+
+    def _may_retry(self, step: Candidate) -> bool:
+        return self._pool.state(step.target, step.credential.id).budget.try_spend(self._clock.now())
+
+    async def _walked(self, journey: _Journey, once: Callable[[_Journey], Awaitable[T]]) -> T:
+        walk = journey.walk
+        try:
+            # The loop costs 20 us even when nothing fails, a sixth of a whole request: only a failure enters it.
+            try:
+                return await once(journey)
+            except ProviderError as error:
+                if not walk.goes_on(error):
+                    raise
+            await anyio.sleep(walk.pause)
+            return await self._walked_on(journey, once)
+        except OutcryError as error:
+            final = walk.deciding(error)
+            final.trail = _trail(journey)
+            raise final from None
+
+    async def _walked_on(self, journey: _Journey, once: Callable[[_Journey], Awaitable[T]]) -> T:
+        walk = journey.walk
+        retrying = self._retrying.copy(retry=retry_if_exception(walk.goes_on), wait=_pause_of(walk))
+        async for attempt in retrying:
+            with attempt:
+                return await once(journey)
+        raise AssertionError("unreachable: the loop returns or raises")
+
+    async def _complete_once(self, journey: _Journey) -> Completion:
+        attempt = self._attempt(journey, streamed=False)
+        try:
+            with attempt:
+                async with _Bound(attempt.call.timeouts.total):
+                    response = await attempt.adapter.complete(attempt.call)
+                attempt.length = len(response.text)
+                usage = attempt.answered(response.usage)
+        finally:
+            _note(journey, attempt)
+        latency = self._clock.now() - journey.arrived
+        return Completion(
+            response=response,
+            target=attempt.candidate.target,
+            plan=journey.itinerary.plan,
+            attempts=tuple(journey.records),
+            latency=latency,
+            overhead=max(latency - sum(one.duration for one in journey.records), 0.0),
+            usage=usage,
+            cost_usd=journey.records[-1].cost_usd,
+            warnings=(*journey.itinerary.plan.warnings, *response.warnings),
+        )
+
+    async def _open_once(self, journey: _Journey) -> CompletionStream:
+        attempt = self._attempt(journey, streamed=True)
+        try:
+            async with AsyncExitStack() as stack:
+                stack.enter_context(attempt)
+                async with _Bound(attempt.call.timeouts.total):
+                    chunks = await stack.enter_async_context(attempt.adapter.stream(attempt.call))
+                    opening = await commit(chunks, attempt, self._clock.now)
+                return CompletionStream(
+                    opening,
+                    chunks,
+                    stack.pop_all(),
+                    attempt,
+                    plan=journey.itinerary.plan,
+                    trail=_trail(journey, under_way=1),
+                    earlier=journey.records,
+                    deadline=journey.ask.deadline,
+                    now=self._clock.now,
+                    arrived=journey.arrived,
+                )
+        finally:
+            _note(journey, attempt)
+
+    def _attempt(self, journey: _Journey, *, streamed: bool) -> Attempt:
+        walk, step = journey.walk, journey.walk.step
+        provider = self._pool.provider(step.target.provider)
+        if provider is None:
+            raise ProviderError(FailureKind.UNREACHABLE, f"provider {step.target.provider} was removed meanwhile")
+        own = self._timers.of_target(provider.config.timeouts, is_reasoning=self._pool.is_reasoning(step.target))
+        timeouts = cut(own, walk.remaining, share=walk.share)
+        call = Call(
+            step.target.model,
+            journey.itinerary.request_for(step.target),
+            timeouts,
+            step.credential,
+            journey.ask.request_id,
+        )
+        return Attempt(
+            journey.ask,
+            call,
+            step,
+            ordinal=len(journey.records) + 1,
+            kind=walk.kind,
+            streamed=streamed,
+            provider=provider,
+            target=self._pool.state(step.target, step.credential.id),
+            observers=self._observers,
+            clock=self._clock,
+            is_cut=timeouts is not own,
+        )
+
+
+def _pause_of(walk: Walk) -> Callable[[RetryCallState], float]:
+    return lambda _: walk.pause
+
+
+def _note(journey: _Journey, attempt: Attempt) -> None:
+    if attempt.record is not None:
+        journey.records.append(attempt.record)
+
+
+def _trail(journey: _Journey, *, under_way: int = 0) -> Trail:
+    step, plan = journey.walk.step, journey.itinerary.plan
+    return Trail(
+        target=step.target,
+        attempts=len(journey.records) + under_way,
+        is_fallback=step is not plan.steps[0],
+        is_final=True,
+        has_plan=True,
+    )
+
+
+class _Bound:
+    """Bounds an attempt in seconds whatever its adapter does; the adapter's own timers are finer and fire first."""
+
+    __slots__ = ("_seconds", "_timeout")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._timeout = asyncio.timeout(seconds + GRACE)
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            await self._timeout.__aexit__(kind, error, traceback)
+        except TimeoutError:
+            raise ProviderError(FailureKind.TIMEOUT, f"no answer within {self._seconds:.3g} s") from None

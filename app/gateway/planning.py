@@ -1,0 +1,161 @@
+"""From a caller's ask to an itinerary: which targets, in which order, with whose key and which parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.agents.directory import AgentDirectory, AgentEntry
+from app.catalog.tokens import estimate_tokens
+from app.domain.agent import AgentConfig
+from app.domain.attempt import Ask
+from app.domain.chat import ChatRequest, Credential
+from app.domain.errors import Code, NotAdmitted, NotFound
+from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery
+from app.domain.target import Target
+from app.providers.pool import Pool
+from app.routing.names import Selection, resolve
+from app.routing.router import Router
+
+
+@dataclass(frozen=True, slots=True)
+class Itinerary:
+    """A plan, and what an attempt at each of its targets is made with."""
+
+    plan: Plan
+    request: ChatRequest
+    agent: AgentEntry | None
+    defaults: Mapping[Target, Mapping[str, Any]]
+    agent_id: int | None = None
+
+    def request_for(self, target: Target) -> ChatRequest:
+        """The request as this target gets it: provider defaults, then the agent's, then the caller's own words."""
+        defaults = self.defaults.get(target)
+        if not defaults:
+            return self.request
+        merged = {**defaults, **self.request.parameters}
+        if "max_completion_tokens" in self.request.parameters and "max_tokens" not in self.request.parameters:
+            merged.pop("max_tokens", None)
+        return replace(self.request, parameters=merged)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What names and agents leave to choose from."""
+
+    targets: Sequence[Target]
+    policy: PolicyName
+    keeps_order: bool
+    warnings: tuple[str, ...]
+
+
+class Planner:
+    """Turns asks into itineraries from the pool and the agents' directory: in memory, without a wait."""
+
+    def __init__(self, pool: Pool, router: Router, directory: AgentDirectory) -> None:
+        self._pool = pool
+        self._router = router
+        self._directory = directory
+
+    def plan(self, ask: Ask) -> Itinerary:
+        """The way of one request. Raises NotFound, RequestRejected or NotAdmitted when there is none."""
+        selection = resolve(ask.model, self._pool)
+        agent_id = selection.agent_id if selection.agent_id is not None else ask.agent_id
+        agent = None if agent_id is None else self._agent(agent_id)
+        choice = self._choice(ask, selection, agent)
+        plan = self._router.plan(
+            [self._candidate(target, agent) for target in choice.targets],
+            _query(ask),
+            choice.policy,
+            keep_order=choice.keeps_order,
+            warnings=choice.warnings,
+        )
+        if not ask.allow_failover:
+            plan = replace(plan, steps=plan.steps[:1])
+        defaults = {step.target: self._defaults(step.target, agent) for step in plan.steps}
+        return Itinerary(plan, ask.request, agent, defaults, agent_id)
+
+    def _agent(self, agent_id: int) -> AgentEntry:
+        entry = self._directory.get(agent_id)
+        if entry is None or not entry.agent.enabled:
+            raise NotFound(f"there is no agent {agent_id}", code=Code.UNKNOWN_AGENT, param="agent_id")
+        return entry
+
+    def _choice(self, ask: Ask, selection: Selection, agent: AgentEntry | None) -> _Choice:
+        targets: Sequence[Target] = selection.targets
+        keeps_order = selection.keep_order
+        is_agents_choice = agent is not None and (selection.agent_id is not None or ask.model == "auto")
+        if agent is not None and is_agents_choice:
+            targets, keeps_order = self._agents_targets(agent), ask.policy is None
+        warnings = selection.warnings
+        if ask.fallbacks:
+            extra = [resolve(name, self._pool) for name in ask.fallbacks]
+            targets = [*targets, *(target for one in extra for target in one.targets)]
+            keeps_order = keeps_order or len(selection.targets) <= 1
+        policy = ask.policy or selection.policy or PolicyName(self._pool.current.failover_strategy)
+        return _Choice(list(dict.fromkeys(targets)), policy, keeps_order, warnings)
+
+    def _agents_targets(self, agent: AgentEntry) -> list[Target]:
+        pairs = [
+            pair
+            for config in agent.configs
+            if config.enabled
+            for pair in ((config.provider, config.model_name), (config.fallback_provider, config.fallback_model))
+        ]
+        targets = [
+            Target(state.config.name, model or self._pool.default_model(state.config.name) or "")
+            for provider, model in pairs
+            if provider is not None and (state := self._pool.provider_or_first_of_type(provider)) is not None
+        ]
+        if not targets:
+            raise NotAdmitted(Code.NO_TARGET, f"agent {agent.agent.id} has no enabled configuration that is served")
+        return targets
+
+    def _candidate(self, target: Target, agent: AgentEntry | None) -> Candidate:
+        return self._pool.candidate(target, self._credential(target, agent))
+
+    def _credential(self, target: Target, agent: AgentEntry | None) -> Credential | None:
+        config = self._config_for(target, agent, with_key=True)
+        return None if config is None else agent_credential(config)
+
+    def _defaults(self, target: Target, agent: AgentEntry | None) -> Mapping[str, Any]:
+        state = self._pool.provider(target.provider)
+        own = {} if state is None else state.config.parameters
+        config = self._config_for(target, agent, with_key=False)
+        return own if config is None else {**own, **config.parameters}
+
+    def _config_for(self, target: Target, agent: AgentEntry | None, *, with_key: bool) -> AgentConfig | None:
+        """The agent's configuration for a target: of the same model, else of the same provider.
+
+        Parameters come from the primary when neither is there: fallbacks inherit what it says, though not its key.
+        """
+        if agent is None:
+            return None
+        usable = [c for c in agent.configs if c.enabled and (c.api_key is not None or not with_key)]
+        same_provider = [c for c in usable if self._names_provider(c.provider, target.provider)]
+        same_model = [c for c in same_provider if c.model_name == target.model]
+        found = same_model or same_provider or ([] if with_key else usable)
+        return found[0] if found else None
+
+    def _names_provider(self, stored: str, name: str) -> bool:
+        state = self._pool.provider_or_first_of_type(stored)
+        return state is not None and state.config.name == name
+
+
+def agent_credential(config: AgentConfig) -> Credential | None:
+    """An agent's own key, None where it has none."""
+    return None if config.api_key is None else Credential.of(config.api_key)
+
+
+def _query(ask: Ask) -> RoutingQuery:
+    needs = {
+        name
+        for name, is_needed in (
+            ("tools", ask.request.has_tools),
+            ("vision", ask.request.has_images),
+            ("json_schema", ask.request.response_format == "json_schema"),
+        )
+        if is_needed
+    }
+    return RoutingQuery(frozenset(needs), estimate_tokens(ask.request.messages), ask.priority)

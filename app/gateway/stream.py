@@ -1,0 +1,146 @@
+"""A streamed answer past its commit gate.
+
+Nothing of an attempt reaches the caller before its first content, reasoning or tool byte, so that every failure before
+it can fall over unseen. After it nothing is ever spliced: a failure is raised, once, and the stream is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
+from decimal import Decimal
+
+import anyio
+
+from app.domain.attempt import AttemptRecord
+from app.domain.chat import ChatChunk
+from app.domain.errors import DeadlineExceeded, FailureKind, OutcryError, ProviderError, Trail
+from app.domain.routing import Plan
+from app.domain.target import Target
+from app.domain.usage import Usage
+from app.gateway.attempt import Attempt
+
+
+async def commit(chunks: AsyncIterator[ChatChunk], attempt: Attempt, now: Callable[[], float]) -> list[ChatChunk]:
+    """Read until the first chunk that carries something (or finishes); raises ProviderError when none comes."""
+    started = now()
+    opening: list[ChatChunk] = []
+    async for chunk in chunks:
+        opening.append(chunk)
+        if chunk.carries or chunk.finish_reason is not None:
+            attempt.first_token = now() - started
+            return opening
+    raise ProviderError(
+        FailureKind.STREAM_TRUNCATED, f"{attempt.candidate.target}: the stream ended before any content"
+    )
+
+
+class CompletionStream:
+    """An open, committed stream: iterate it, then read `usage`, `cost_usd`, `finish_reason`.
+
+    Iterating raises OutcryError once when the stream fails after its commit. Closing early is the caller's leaving:
+    the upstream is closed and the attempt is recorded as cancelled.
+    """
+
+    def __init__(
+        self,
+        opening: Sequence[ChatChunk],
+        chunks: AsyncIterator[ChatChunk],
+        stack: AsyncExitStack,
+        attempt: Attempt,
+        *,
+        plan: Plan,
+        trail: Trail,
+        earlier: Sequence[AttemptRecord],
+        deadline: float,
+        now: Callable[[], float],
+        arrived: float,
+    ) -> None:
+        self.target: Target = attempt.candidate.target
+        self.plan = plan
+        self.trail = trail
+        self.warnings: tuple[str, ...] = (*plan.warnings, *(w for chunk in opening for w in chunk.warnings))
+        self.finish_reason: str | None = None
+        self.usage: Usage | None = None
+        self.cost_usd: Decimal | None = None
+        self.overhead = now() - arrived - sum(one.duration for one in earlier) - (attempt.first_token or 0.0)
+        self._opening = list(reversed(opening))
+        self._chunks = chunks
+        self._stack = stack
+        self._attempt = attempt
+        self._earlier = tuple(earlier)
+        self._deadline = deadline
+        self._now = now
+        self._arrived = arrived
+        self._is_over = False
+
+    @property
+    def attempts(self) -> tuple[AttemptRecord, ...]:
+        """Every finished attempt; the last one is this stream's, once it has ended."""
+        own = self._attempt.record
+        return self._earlier if own is None else (*self._earlier, own)
+
+    @property
+    def time_to_first_token(self) -> float | None:
+        """Seconds from the attempt's start to its first content."""
+        return self._attempt.first_token
+
+    @property
+    def latency(self) -> float:
+        """Seconds since the request arrived."""
+        return self._now() - self._arrived
+
+    def __aiter__(self) -> CompletionStream:
+        return self
+
+    async def __anext__(self) -> ChatChunk:
+        if self._opening:
+            return self._seen(self._opening.pop())
+        if self._is_over:
+            raise StopAsyncIteration
+        try:
+            async with asyncio.timeout(max(self._deadline - self._now(), 0.0)):
+                chunk = await anext(self._chunks)
+        except StopAsyncIteration:
+            await self._ended()
+            raise
+        except TimeoutError:
+            raise await self._failed(DeadlineExceeded("the deadline passed while the answer was streaming")) from None
+        except ProviderError as error:
+            error.partial = True
+            raise await self._failed(error) from None
+        return self._seen(chunk)
+
+    async def aclose(self) -> None:
+        """Close the upstream, at most a second long; before the end this records a cancelled attempt."""
+        if not self._is_over:
+            self._is_over = True
+            await self._leave(asyncio.CancelledError())
+
+    def _seen(self, chunk: ChatChunk) -> ChatChunk:
+        if chunk.usage is not None:
+            self.usage = chunk.usage
+        if chunk.finish_reason is not None:
+            self.finish_reason = chunk.finish_reason
+        if chunk.carries:
+            self._attempt.length += chunk.length
+        return chunk
+
+    async def _ended(self) -> None:
+        self._is_over = True
+        self.usage = self._attempt.answered(self.usage)
+        await self._leave(None)
+        assert self._attempt.record is not None  # noqa: S101 - leaving the bracket writes the record
+        self.cost_usd = self._attempt.record.cost_usd
+
+    async def _failed(self, error: OutcryError) -> OutcryError:
+        self._is_over = True
+        self._attempt.usage = self.usage
+        error.trail = self.trail
+        await self._leave(error)
+        return error
+
+    async def _leave(self, error: BaseException | None) -> None:
+        with anyio.move_on_after(1, shield=True):
+            await self._stack.__aexit__(None if error is None else type(error), error, None)

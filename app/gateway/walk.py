@@ -1,0 +1,154 @@
+"""Which attempt comes next, and after which pause: the decisions of one request's way through its plan."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.domain.attempt import AttemptKind
+from app.domain.errors import (
+    REACTIONS,
+    AllAttemptsFailed,
+    Code,
+    DeadlineExceeded,
+    FailureKind,
+    OutcryError,
+    ProviderError,
+)
+from app.domain.routing import Candidate, Plan
+from app.resilience.retry import RetryRules, full_jitter
+
+CLOCK_SLACK = 0.01
+"""Seconds by which a timer may fire early: an attempt that used up the deadline leaves less than this."""
+
+
+@dataclass(slots=True)
+class _Tried:
+    """A step that has been tried, and how it failed last."""
+
+    step: Candidate
+    failure: ProviderError
+
+
+class Walk:
+    """The state of one request: what was tried, what is left. Sync; it decides, the gateway does.
+
+    `may_retry` is asked before the same target is tried again; it spends from that target's retry budget.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        deadline: float,
+        max_retries: int,
+        rules: RetryRules,
+        now: Callable[[], float],
+        rng: random.Random,
+        may_retry: Callable[[Candidate], bool],
+    ) -> None:
+        self.plan = plan
+        self.step = plan.steps[0]
+        self.kind = AttemptKind.FIRST
+        self.pause = 0.0
+        self.attempts = 0
+        self._untried = list(plan.steps[1:])
+        self._tried: dict[int, _Tried] = {}
+        self._failures: list[ProviderError] = []
+        self._deadline = deadline
+        self._max_retries = max_retries
+        self._rules = rules
+        self._now = now
+        self._rng = rng
+        self._may_retry = may_retry
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline; never negative."""
+        return max(self._deadline - self._now(), 0.0)
+
+    @property
+    def share(self) -> float:
+        """The part of the remaining deadline that the current attempt may use."""
+        return self._rules.share if self._untried and self.attempts < self._max_retries else 1.0
+
+    def goes_on(self, error: BaseException) -> bool:
+        """Whether another attempt follows this error; if so, `step`, `kind` and `pause` describe it."""
+        if not isinstance(error, ProviderError) or error.partial:
+            return False
+        self._failures.append(error)
+        self._tried[id(self.step)] = _Tried(self.step, error)
+        if REACTIONS[error.kind].sent:
+            self.attempts += 1
+            if self.attempts > self._max_retries or self.remaining < self._rules.least_remaining:
+                return False
+        return self._falls_over(error) or self._retries()
+
+    def deciding(self, error: OutcryError) -> OutcryError:
+        """The error that the caller gets when nothing follows `error`."""
+        if not isinstance(error, ProviderError) or error.partial:
+            return error
+        if error.kind is FailureKind.TIMEOUT and self.remaining < CLOCK_SLACK:
+            return DeadlineExceeded()
+        sent = [one for one in self._failures if REACTIONS[one.kind].sent]
+        last = sent[-1] if sent else error
+        if len(self._failures) == 1 and not REACTIONS[last.kind].try_next:
+            return last
+        return _exhausted(self._failures, last)
+
+    def _falls_over(self, error: ProviderError) -> bool:
+        reaction = REACTIONS[error.kind]
+        if not reaction.try_next:
+            return False
+        if reaction.larger_window_only:
+            self._untried = [step for step in self._untried if _has_larger_window(step, self.step)]
+        if not self._untried:
+            return False
+        self.step = self._untried.pop(0)
+        self.kind = AttemptKind.FALLBACK
+        self.pause = 0.0
+        return True
+
+    def _retries(self) -> bool:
+        """The same targets again, the one longest left alone first; only when no untried one is left."""
+        for tried in sorted(self._tried.values(), key=lambda one: self._failures.index(one.failure)):
+            pause = self._pause_before(tried.failure)
+            if pause is not None and self._may_retry(tried.step):
+                self.step = tried.step
+                self.kind = AttemptKind.RETRY
+                self.pause = pause
+                return True
+        return False
+
+    def _pause_before(self, failure: ProviderError) -> float | None:
+        """Seconds to wait before trying a failed target again; None when it must not be."""
+        retries = REACTIONS[failure.kind].retry_same if failure.should_retry is None else failure.should_retry
+        if not retries or not REACTIONS[failure.kind].sent:
+            return None
+        pause = full_jitter(self.attempts - 1, self._rules, self._rng)
+        if failure.retry_after is not None:
+            pause = max(pause, failure.retry_after)
+        return pause if pause + self._rules.least_remaining <= self.remaining else None
+
+
+def _exhausted(failures: list[ProviderError], last: ProviderError) -> AllAttemptsFailed:
+    limited = {FailureKind.RATE_LIMITED, FailureKind.LIMITED}
+    code = last.code
+    if all(one.kind is FailureKind.LIMITED for one in failures):
+        code = Code.RATE_LIMIT
+    elif all(one.kind in limited for one in failures):
+        code = Code.PROVIDER_RATE_LIMITED
+    elif all(one.kind is FailureKind.CIRCUIT_OPEN for one in failures):
+        code = Code.PROVIDER_CIRCUIT_OPEN
+    waits = [one.retry_after for one in failures if one.retry_after is not None]
+    message = (
+        last.message if len(failures) == 1 else f"all {len(failures)} attempts failed; the last one: {last.message}"
+    )
+    return AllAttemptsFailed(code, message, last=last, retry_after=min(waits, default=None))
+
+
+def _has_larger_window(step: Candidate, failed: Candidate) -> bool:
+    if step.context_window is None:
+        return False
+    return failed.context_window is None or step.context_window > failed.context_window

@@ -1,0 +1,96 @@
+"""The running process: uvicorn, its workers, and what opens and closes with them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import tempfile
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AsyncExitStack
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from app.main import create_app
+from app.settings import Settings, load_settings, read_environment
+from app.wiring import build
+
+DRAIN_SECONDS = 28
+"""uvicorn's own patience with open connections: the streams' 25 s, and time to say so."""
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+def serve(settings: Settings) -> None:
+    """Serve until told to stop; returns when everything is recorded and closed."""
+    if settings.workers > 1:
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="outcry-metrics-"))
+    uvicorn.run(
+        "app.serving:application",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        # A proxy's word about the peer must never open the keyless door.
+        proxy_headers=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+
+
+class Application:
+    """The ASGI application of one worker: built when its loop starts, closed when it stops."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._app: Callable[[Any, Receive, Send], Awaitable[None]] | None = None
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif self._app is not None:
+            await self._app(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with AsyncExitStack() as stack:
+            draining = asyncio.Event()
+            self._app = create_app(await build(self._settings, draining, stack))
+            _announce_stop(draining)
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def application() -> Application:
+    """What each worker of uvicorn runs."""
+    return Application(load_settings(read_environment()))
+
+
+def _announce_stop(draining: asyncio.Event) -> None:
+    """Tell open streams of a stop at once, before uvicorn waits for them.
+
+    uvicorn raises the signals it caught once more at its end, which would make an orderly stop look like a death: its
+    handler is replaced by one that only asks it to leave.
+    """
+    handle_exit = signal.getsignal(signal.SIGTERM)
+    server = getattr(handle_exit, "__self__", None)
+    if not isinstance(server, uvicorn.Server):
+        return
+    loop = asyncio.get_running_loop()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(draining.set)
+        server.force_exit = server.should_exit and number == signal.SIGINT
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)

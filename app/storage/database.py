@@ -1,0 +1,265 @@
+"""The engine under every repository: one transaction per method, bounded in time, on SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
+
+import anyio
+from sqlalchemy import event, text
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from app.domain.errors import StorageUnavailable
+from app.storage.errors import DatabaseUnusable, translated_errors
+
+_BEGIN: Final = "sqlite_begin"
+_CLEANUP_SECONDS: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseRules:
+    """How long the database may keep a caller waiting, in seconds, and how many connections it may hold.
+
+    `patience` bounds one whole transaction, `connect` one new connection, `busy` a wait for SQLite's write lock.
+    """
+
+    patience: float = 10.0
+    connect: float = 3.0
+    busy: float = 5.0
+    pool: int = 5
+    overflow: int = 5
+
+
+class Database:
+    """Sessions on one engine. `is_sqlite` tells the embedded database from the shared one."""
+
+    def __init__(self, engine: AsyncEngine, rules: DatabaseRules) -> None:
+        self.engine = engine
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self._patience = rules.patience
+        self._reading = async_sessionmaker(engine, expire_on_commit=False)
+        self._writing = async_sessionmaker(begin_immediate(engine), expire_on_commit=False)
+
+    async def read(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """What `work` finds in one transaction. Raises StorageUnavailable within `patience`."""
+        return await self._run(self._reading(), work)
+
+    async def write(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """Do `work` in one transaction and commit it; a timeout leaves open whether the commit happened."""
+        return await self._run(self._writing(), work)
+
+    async def ping(self) -> None:
+        """Return when the database answers; raises StorageUnavailable within `patience`."""
+        await self.read(_select_one)
+
+    async def _run(self, session: AsyncSession, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        try:
+            with translated_errors(), anyio.fail_after(self._patience):
+                result = await work(session)
+                await session.commit()
+                return result
+        except (TimeoutError, StorageUnavailable, anyio.get_cancelled_exc_class()):
+            # The connection is in the middle of something: returning it to the pool would wait for that.
+            with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
+                await session.invalidate()
+            raise
+        finally:
+            with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
+                await session.close()
+
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class HasDatabase(Protocol):
+    """A repository: whatever holds a database."""
+
+    _database: Database
+
+
+S = TypeVar("S", bound=HasDatabase)
+
+
+def reads(
+    method: Callable[Concatenate[S, AsyncSession, P], Awaitable[T]],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """Make a repository's method one reading transaction; callers do not pass the session."""
+
+    @functools.wraps(method)
+    async def transaction(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._database.read(lambda session: method(self, session, *args, **kwargs))
+
+    return transaction
+
+
+def writes(
+    method: Callable[Concatenate[S, AsyncSession, P], Awaitable[T]],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """Make a repository's method one writing transaction, committed when it returns."""
+
+    @functools.wraps(method)
+    async def transaction(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._database.write(lambda session: method(self, session, *args, **kwargs))
+
+    return transaction
+
+
+@asynccontextmanager
+async def open_database(url: str, rules: DatabaseRules | None = None) -> AsyncGenerator[Database, None]:
+    """A database for as long as the context lasts.
+
+    A PostgreSQL that is down is no error here: it may come. A SQLite file that cannot work raises DatabaseUnusable.
+    """
+    rules = rules or DatabaseRules()
+    engine = create_engine(url, rules)
+    try:
+        database = Database(engine, rules)
+        if database.is_sqlite:
+            await _check_file(database, make_url(url))
+        yield database
+    finally:
+        with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
+            await engine.dispose()
+
+
+def async_url(url: str) -> str:
+    """The same database over an async driver: `postgresql://` means asyncpg, `sqlite://` aiosqlite."""
+    return _parsed(url).render_as_string(hide_password=False)
+
+
+def create_engine(url: str, rules: DatabaseRules, *, foreign_keys: bool = True) -> AsyncEngine:
+    """An engine for a URL in any spelling that `async_url` takes; nothing is connected yet.
+
+    Without `foreign_keys` SQLite does not look at them: a migration that rebuilds a table must not cascade.
+    """
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite_engine(parsed, rules, _SqliteConnection if foreign_keys else _UncheckedConnection)
+    return create_async_engine(
+        parsed,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=rules.pool,
+        max_overflow=rules.overflow,
+        pool_timeout=rules.connect,
+        connect_args={"timeout": rules.connect, "server_settings": {"application_name": "outcry"}},
+    )
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        # No `from`: the driver's text repeats the URL, and a URL carries a password.
+        raise DatabaseUnusable("DATABASE_URL is not a URL such as postgresql://user:password@host/name") from None
+    match parsed.get_backend_name():
+        case "sqlite":
+            if parsed.database in (None, "", ":memory:"):
+                raise DatabaseUnusable("an SQLite database in memory dies with its connection: name a file")
+            return parsed.set(drivername="sqlite+aiosqlite")
+        case "postgresql" | "postgres":
+            return _in_asyncpgs_words(parsed).set(drivername="postgresql+asyncpg")
+        case other:
+            raise DatabaseUnusable(f"DATABASE_URL names {other}; sqlite and postgresql are known")
+
+
+def _in_asyncpgs_words(url: URL) -> URL:
+    """What libpq calls `sslmode`, asyncpg calls `ssl`; the values are the same."""
+    if "sslmode" not in url.query:
+        return url
+    return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": url.query["sslmode"]})
+
+
+def begin_immediate(engine: AsyncEngine) -> AsyncEngine:
+    """The same engine for transactions that write.
+
+    On SQLite they take the write lock first: a deferred one that reads before it writes cannot wait for that lock.
+    """
+    return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+
+def _sqlite_engine(url: URL, rules: DatabaseRules, factory: type[sqlite3.Connection]) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        hide_parameters=True,
+        pool_size=rules.pool,
+        max_overflow=rules.overflow,
+        pool_timeout=rules.connect,
+        # Autocommit in the driver, so that the `begin` below is the only thing that opens a transaction.
+        connect_args={"timeout": rules.busy, "isolation_level": None, "factory": factory},
+    )
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+
+    return engine
+
+
+class _SqliteConnection(sqlite3.Connection):
+    """A connection with our settings, and with sums of decimals that lose nothing."""
+
+    foreign_keys = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as they come
+        super().__init__(*args, **kwargs)
+        self.create_aggregate("exact_sum", 1, _ExactSum)
+        self.execute(f"PRAGMA foreign_keys={'ON' if self.foreign_keys else 'OFF'}")
+        if self.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
+            # The switch lasts in the file and does not wait for a lock: who loses the race leaves it to the winner.
+            with suppress(sqlite3.OperationalError):
+                self.execute("PRAGMA journal_mode=WAL")
+
+
+class _UncheckedConnection(_SqliteConnection):
+    foreign_keys = False
+
+
+class _ExactSum:
+    """The aggregate behind `exact_sum`: decimals are text in SQLite."""
+
+    def __init__(self) -> None:
+        self._sum: Decimal | None = None
+
+    def step(self, value: str | None, /) -> None:
+        if value is not None:
+            self._sum = Decimal(value) + (self._sum or 0)
+
+    def finalize(self) -> str | None:
+        return None if self._sum is None else format(self._sum, "f")
+
+
+async def _select_one(session: AsyncSession) -> None:
+    await session.execute(text("SELECT 1"))
+
+
+async def _check_file(database: Database, url: URL) -> None:
+    """Refuse a file that is damaged or that cannot be written, with a sentence a person can act on."""
+    path = Path(url.database or "")
+    try:
+        await database.write(_touch)
+    except StorageUnavailable as error:
+        cause = _innermost(error)
+        if getattr(cause, "sqlite_errorname", "") in ("SQLITE_BUSY", "SQLITE_LOCKED"):
+            return
+        raise DatabaseUnusable(f"the database file {path} cannot be used: {cause}") from error
+
+
+async def _touch(session: AsyncSession) -> None:
+    await session.execute(text("SELECT count(*) FROM sqlite_schema"))
+    await session.execute(text("PRAGMA user_version=0"))
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

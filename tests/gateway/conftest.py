@@ -1,0 +1,99 @@
+"""A gateway over scripted providers, with a clock that moves when told."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from app.agents.directory import AgentDirectory
+from app.providers.pool import Pool
+from app.resilience.breaker import BreakerRules
+from app.resilience.retry import RetryRules
+from app.routing.policies import default_policies
+from app.routing.router import Router
+
+from app.domain.agent import Agent, AgentConfig
+from app.domain.attempt import Ask
+from app.domain.chat import ChatRequest, Credential
+from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType, RateLimit
+from app.gateway.attempt import Clock
+from app.gateway.gateway import Gateway
+from app.gateway.planning import Planner
+from app.gateway.timers import TimerRules
+from tests.fakes import FakeClock, Recorder, ScriptedAdapter
+from tests.fakes_providers import FakeCatalog
+
+BORN = datetime(2026, 11, 1, tzinfo=UTC)
+HELLO = ChatRequest([{"role": "user", "content": "hello"}])
+
+
+@dataclass
+class House:
+    """Everything a gateway needs, and what it did."""
+
+    adapters: dict[str, ScriptedAdapter]
+    parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    limits: dict[str, RateLimit] = field(default_factory=dict)
+    rules: RetryRules = RetryRules(base=0.0, cap=0.0)
+    breaker: BreakerRules = BreakerRules()
+    clock: FakeClock = field(default_factory=FakeClock)
+    recorder: Recorder = field(default_factory=Recorder)
+
+    def __post_init__(self) -> None:
+        self.pool = Pool(
+            lambda config: self.adapters[config.name],
+            FakeCatalog(),
+            breaker=self.breaker,
+            retry=self.rules,
+            now=self.clock.now,
+            rng=random.Random(1),
+        )
+        self.pool.replace(ProviderSet(tuple(self._config(name, i) for i, name in enumerate(self.adapters))))
+        self.directory = AgentDirectory()
+        self.directory.load(0, [], [])
+        self.gateway = Gateway(
+            self.pool,
+            Planner(self.pool, Router(default_policies(random.Random(1))), self.directory),
+            [self.recorder],
+            retry=self.rules,
+            timers=TimerRules(),
+            clock=Clock(self.clock.now, self.clock.wall),
+            rng=random.Random(1),
+        )
+
+    def _config(self, name: str, priority: int) -> ProviderConfig:
+        return ProviderConfig(
+            name,
+            ProviderType.OPENAI_COMPATIBLE,
+            f"http://{name}.invalid/v1",
+            credentials=(Credential("k", None),),
+            models=(ModelConfig(f"{name}-1"),),
+            default_model=f"{name}-1",
+            priority=priority,
+            parameters=self.parameters.get(name, {}),
+            rate_limit=self.limits.get(name, RateLimit()),
+        )
+
+    def employ(self, *configs: AgentConfig) -> None:
+        agents = [Agent(config.agent_id, "desk", None, {}, True, BORN, BORN) for config in configs]
+        self.directory.load(1, agents, list(configs))
+
+    def calls(self) -> list[int]:
+        return [len(adapter.calls) for adapter in self.adapters.values()]
+
+    def outcomes(self) -> Sequence[tuple[str, str]]:
+        return [(record.target.provider, record.outcome.value) for record in self.recorder.records]
+
+
+def house(**adapters: ScriptedAdapter) -> House:
+    """A gateway over these providers, the first one preferred."""
+    return House(adapters)
+
+
+def ask(house: House, **changes: Any) -> Ask:
+    """An ask with a minute to go."""
+    defaults: dict[str, Any] = {"request": HELLO, "request_id": "r1", "deadline": house.clock.now() + 60}
+    return Ask(**{**defaults, **changes})

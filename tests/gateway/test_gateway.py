@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import anyio
+import pytest
+from pydantic import SecretStr
+
+from app.domain.agent import AgentConfig
+from app.domain.attempt import AttemptKind
+from app.domain.chat import ChatRequest
+from app.domain.errors import Code, DeadlineExceeded, FailureKind, NotFound, OutcryError, ProviderError
+from app.domain.provider import RateLimit
+from app.domain.target import Circuit, Target
+from app.domain.usage import UsageSource
+from tests.fakes import Breaks, Cut, Hang, ScriptedAdapter
+from tests.gateway.conftest import HELLO, House, ask, house
+
+
+def fails(kind: FailureKind = FailureKind.SERVER_ERROR, **more: float) -> ProviderError:
+    return ProviderError(kind, kind.value, retry_after=more.get("retry_after"))
+
+
+async def test_the_preferred_target_answers() -> None:
+    way = house(alpha=ScriptedAdapter("buy"), beta=ScriptedAdapter("sell"))
+
+    done = await way.gateway.complete(ask(way))
+
+    assert ("buy", Target("alpha", "alpha-1"), False) == (done.response.text, done.target, done.is_fallback)
+    assert [1, 0] == way.calls()
+
+
+async def test_a_failing_target_is_fallen_over_unseen() -> None:
+    way = house(alpha=ScriptedAdapter(fails()), beta=ScriptedAdapter("sell"))
+
+    done = await way.gateway.complete(ask(way))
+
+    assert ("sell", True) == (done.response.text, done.is_fallback)
+    assert [("alpha", "error"), ("beta", "ok")] == way.outcomes()
+    assert [AttemptKind.FIRST, AttemptKind.FALLBACK] == [one.kind for one in done.attempts]
+
+
+async def test_a_single_target_is_tried_three_times() -> None:
+    way = house(alpha=ScriptedAdapter(fails(), fails(), "buy"))
+
+    done = await way.gateway.complete(ask(way))
+
+    assert ("buy", [3]) == (done.response.text, way.calls())
+
+
+async def test_without_failover_only_the_first_target_is_asked() -> None:
+    way = house(alpha=ScriptedAdapter(fails()), beta=ScriptedAdapter("sell"))
+
+    with pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way, allow_failover=False, max_retries=0))
+
+    assert (Code.PROVIDER_ERROR, 1, True) == (
+        caught.value.code,
+        caught.value.trail.attempts,
+        caught.value.trail.is_final,
+    )
+    assert [1, 0] == way.calls()
+
+
+async def test_a_pinned_target_is_never_replaced_but_by_the_callers_own_fallbacks() -> None:
+    way = house(alpha=ScriptedAdapter(fails()), beta=ScriptedAdapter("sell"), gamma=ScriptedAdapter("hold"))
+
+    done = await way.gateway.complete(ask(way, model="alpha/alpha-1", fallbacks=("gamma/gamma-1",)))
+
+    assert ("hold", [1, 0, 1]) == (done.response.text, way.calls())
+
+
+async def test_a_callers_own_fault_is_passed_on_with_the_providers_status() -> None:
+    error = ProviderError(FailureKind.BAD_REQUEST, "unknown field", upstream_status=422)
+    way = house(alpha=ScriptedAdapter(error), beta=ScriptedAdapter("sell"))
+
+    with pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way))
+
+    assert (422, [1, 0]) == (caught.value.status, way.calls())
+    assert Circuit.CLOSED is way.pool.candidate(Target("alpha", "alpha-1")).circuit
+
+
+async def test_five_failures_in_a_row_open_the_circuit_and_the_next_request_does_not_pay() -> None:
+    way = house(alpha=ScriptedAdapter(fails()), beta=ScriptedAdapter("sell"))
+    for _ in range(5):
+        await way.gateway.complete(ask(way))
+
+    await way.gateway.complete(ask(way))
+
+    assert [5, 6] == way.calls()
+
+
+async def test_all_circuits_open_is_a_503_with_a_time_to_come_back() -> None:
+    way = house(alpha=ScriptedAdapter(fails()))
+    for _ in range(5):
+        with pytest.raises(OutcryError):
+            await way.gateway.complete(ask(way, max_retries=0))
+
+    with pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way))
+
+    assert (Code.PROVIDER_CIRCUIT_OPEN, 503) == (caught.value.code, caught.value.status)
+    assert caught.value.retry_after is not None
+    assert 0 < caught.value.retry_after <= 45
+
+
+async def test_a_limit_of_n_admits_n_and_moves_on() -> None:
+    way = House(
+        {"alpha": ScriptedAdapter("buy"), "beta": ScriptedAdapter("sell")},
+        limits={"alpha": RateLimit(requests_per_minute=2)},
+    )
+
+    texts = [(await way.gateway.complete(ask(way))).response.text for _ in range(3)]
+
+    assert ["buy", "buy", "sell"] == texts
+
+
+async def test_a_reached_limit_without_another_target_names_itself() -> None:
+    way = House({"alpha": ScriptedAdapter("buy")}, limits={"alpha": RateLimit(requests_per_minute=1)})
+    await way.gateway.complete(ask(way))
+
+    with pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way))
+
+    assert (Code.RATE_LIMIT, 429) == (caught.value.code, caught.value.status)
+    assert "requests_per_minute" in caught.value.message
+
+
+async def test_a_rate_limited_target_is_left_alone_until_it_asked_to_be() -> None:
+    way = house(
+        alpha=ScriptedAdapter(fails(FailureKind.RATE_LIMITED, retry_after=30), "buy"), beta=ScriptedAdapter("sell")
+    )
+    await way.gateway.complete(ask(way))
+    await way.gateway.complete(ask(way))
+    assert [1, 2] == way.calls()
+
+    way.clock.advance(31)
+    await way.gateway.complete(ask(way))
+
+    assert [2, 2] == way.calls()
+
+
+async def test_a_refused_key_is_tried_last_not_never() -> None:
+    way = house(alpha=ScriptedAdapter(fails(FailureKind.AUTH)), beta=ScriptedAdapter("sell"))
+
+    await way.gateway.complete(ask(way))
+    await way.gateway.complete(ask(way))
+
+    assert [1, 2] == way.calls()
+
+
+async def test_a_refused_key_is_a_502_to_the_caller() -> None:
+    way = house(alpha=ScriptedAdapter(fails(FailureKind.AUTH)))
+
+    for _ in range(2):
+        with pytest.raises(OutcryError) as caught:
+            await way.gateway.complete(ask(way))
+        assert (Code.PROVIDER_AUTH_FAILED, 502) == (caught.value.code, caught.value.status)
+
+
+async def test_a_callers_leaving_gives_everything_back_and_is_recorded() -> None:
+    way = house(alpha=ScriptedAdapter(Hang()))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(way.gateway.complete, ask(way))
+        await way.adapters["alpha"].reached.wait()
+        tasks.cancel_scope.cancel()
+
+    (record,) = way.recorder.records
+    assert ("cancelled", Code.CANCELLED) == (record.outcome.value, record.code)
+    assert record.usage is not None
+    assert UsageSource.ESTIMATED is record.usage.source
+    state = way.pool.provider("alpha")
+    assert state is not None
+    assert 0 == state.in_flight
+
+
+async def test_a_deadline_bounds_an_adapter_that_ignores_its_timers() -> None:
+    way = house(alpha=ScriptedAdapter(Hang()))
+
+    with anyio.fail_after(2), pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way, deadline=way.clock.now() + 0.05, max_retries=0))
+
+    assert 504 == caught.value.status
+
+
+async def test_a_streams_first_chunk_decides_the_fallback() -> None:
+    way = house(alpha=ScriptedAdapter(Cut(after=0)), beta=ScriptedAdapter("buy"))
+
+    async with way.gateway.stream(ask(way)) as stream:
+        lengths = [chunk.length async for chunk in stream]
+
+    assert (3, [1, 1]) == (sum(lengths), way.calls())
+    assert ("beta", "stop", True) == (stream.target.provider, stream.finish_reason, stream.trail.is_fallback)
+
+
+async def test_a_stream_that_breaks_after_content_is_never_spliced() -> None:
+    way = house(alpha=ScriptedAdapter(Breaks("one two", fails())), beta=ScriptedAdapter("other"))
+    seen = 0
+
+    with pytest.raises(OutcryError) as caught:
+        async with way.gateway.stream(ask(way)) as stream:
+            async for chunk in stream:
+                seen += chunk.length
+
+    assert (6, [1, 0]) == (seen, way.calls())
+    assert caught.value.trail.is_final
+    assert 0 == way.adapters["alpha"].open_streams
+
+
+async def test_a_finished_stream_is_recorded_with_usage_and_first_token() -> None:
+    way = house(alpha=ScriptedAdapter("strong buy"))
+
+    async with way.gateway.stream(ask(way)) as stream:
+        async for _ in stream:
+            pass
+
+    (record,) = way.recorder.records
+    assert ("ok", True, stream.usage) == (record.outcome.value, record.streamed, record.usage)
+    assert record.time_to_first_token is not None
+
+
+async def test_a_stream_that_is_left_early_closes_the_upstream_and_counts_as_cancelled() -> None:
+    way = house(alpha=ScriptedAdapter("one two three"))
+
+    async with way.gateway.stream(ask(way)) as stream:
+        await anext(aiter(stream))
+
+    assert [("alpha", "cancelled")] == way.outcomes()
+    assert 0 == way.adapters["alpha"].open_streams
+
+
+async def test_a_streams_deadline_is_kept_after_its_commit() -> None:
+    way = house(alpha=ScriptedAdapter("one two"))
+
+    with pytest.raises(DeadlineExceeded):
+        async with way.gateway.stream(ask(way)) as stream:
+            await anext(aiter(stream))
+            await anext(aiter(stream))
+            way.clock.advance(61)
+            way.adapters["alpha"].calls.clear()
+            while True:
+                await anext(aiter(stream))
+
+
+async def test_parameters_come_from_the_file_then_the_agent_then_the_request() -> None:
+    way = House({"alpha": ScriptedAdapter("x")}, parameters={"alpha": {"temperature": 0.1, "max_tokens": 1, "seed": 7}})
+    way.employ(AgentConfig(1, 3, "alpha", "alpha-1", temperature=0.5, max_tokens=2))
+    request = ChatRequest(HELLO.messages, {"max_tokens": 9})
+
+    await way.gateway.complete(ask(way, agent_id=3, request=request))
+
+    assert {"temperature": 0.5, "max_tokens": 9, "seed": 7} == way.adapters["alpha"].calls[0].request.parameters
+
+
+async def test_an_agents_own_key_and_fallback_are_used() -> None:
+    way = house(alpha=ScriptedAdapter("a"), beta=ScriptedAdapter(fails()), gamma=ScriptedAdapter("g"))
+    way.employ(
+        AgentConfig(
+            1,
+            3,
+            "beta",
+            "beta-1",
+            api_key=SecretStr("sk-agents-own"),
+            fallback_provider="gamma",
+            fallback_model="gamma-1",
+        )
+    )
+
+    done = await way.gateway.complete(ask(way, model="agent:3"))
+
+    secret = way.adapters["beta"].calls[0].credential.secret
+    assert secret is not None
+    assert ("sk-agents-own", "g", [0, 1, 1]) == (secret.get_secret_value(), done.response.text, way.calls())
+    assert [3, 3] == [record.agent_id for record in way.recorder.records]
+
+
+async def test_an_unknown_agent_is_named() -> None:
+    way = house(alpha=ScriptedAdapter("a"))
+
+    with pytest.raises(NotFound) as caught:
+        await way.gateway.complete(ask(way, agent_id=99))
+
+    assert (Code.UNKNOWN_AGENT, "there is no agent 99") == (caught.value.code, caught.value.message)
+
+
+async def test_an_unknown_price_is_unknown_not_free() -> None:
+    way = house(alpha=ScriptedAdapter("a"))
+
+    done = await way.gateway.complete(ask(way))
+
+    assert done.cost_usd is None or done.cost_usd > Decimal(0)
