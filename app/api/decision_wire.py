@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
 import orjson
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from app.api.exchange import Exchange
 from app.api.fields import Answer, Body, checked
@@ -14,12 +14,20 @@ from app.api.intent import Intent
 from app.api.messages import message_violations
 from app.api.native_chat import Name
 from app.api.timing import deadline_of
-from app.decisions.context import MarketContext, Symbol
+from app.decisions.context import MarketContext
 from app.decisions.question import Question
+from app.decisions.symbols import SYMBOL_PATTERN
 from app.domain.errors import Code, RequestRejected, Violation
 from app.domain.routing import Priority
 
+
+def _capitals(given: object) -> object:
+    return given.strip().upper() if isinstance(given, str) else given
+
+
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+# Capitals first: pydantic's own to_upper comes after its pattern.
+Symbol = Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN), BeforeValidator(_capitals)]
 
 UNAVAILABLE: Final[Mapping[str, object]] = {
     "risk_officer": None,
