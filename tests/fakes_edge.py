@@ -273,6 +273,9 @@ class FakeUsage:
             {"bucket": "2026-11-20T00:00:00Z", "model": "b", **counts, "cost_usd": None},
         ]
 
+    async def total(self, *, since: datetime | None = None) -> dict[str, Any]:
+        return {"requests": 1, "attempts": 4, "cost_usd": Decimal("0.10")}
+
     async def page(self, *, limit: int, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
         return [{"request_id": "r", "cost_usd": Decimal("0.5")}], "more"
 
