@@ -57,6 +57,7 @@ class Candidate:
     context_window: int | None = None
     capabilities: frozenset[str] | None = None
     price: PriceCard | None = None
+    is_reasoning: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class _Facts:
     context_window: int | None
     capabilities: frozenset[str] | None
     price: PriceCard | None
+    is_reasoning: bool
 
 
 class Pool:
@@ -163,6 +164,7 @@ class Pool:
             context_window=facts.context_window,
             capabilities=facts.capabilities,
             price=facts.price,
+            is_reasoning=facts.is_reasoning,
         )
 
     def _kept_or_new(self, config: ProviderConfig) -> ProviderState:
@@ -214,6 +216,7 @@ class Pool:
             context_window=known.context_window if stated.context_window is None else stated.context_window,
             capabilities=known.capabilities if stated.capabilities is None else stated.capabilities,
             price=self._catalog.card(config, model),
+            is_reasoning=known.is_reasoning,
         )
 
     def _new_state(self, target: Target, credential_id: str) -> TargetState:
