@@ -14,8 +14,8 @@ from app.domain.chat import ChatRequest, Credential
 from app.domain.errors import Code, NotAdmitted, NotFound
 from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery
 from app.domain.target import Target
+from app.providers.lookup import called
 from app.providers.pool import Pool
-from app.providers.state import ProviderState
 from app.routing.names import Selection, resolve
 from app.routing.router import Router
 
@@ -107,7 +107,7 @@ class Planner:
         targets = [
             Target(state.config.name, model or self._pool.default_model(state.config.name) or "")
             for provider, model in pairs
-            if provider is not None and (state := self._provider(provider)) is not None
+            if provider is not None and (state := called(provider, self._pool)) is not None
         ]
         if not targets:
             raise NotAdmitted(Code.NO_TARGET, f"agent {agent.agent.id} has no enabled configuration that is served")
@@ -140,15 +140,8 @@ class Planner:
         return found[0] if found else None
 
     def _names_provider(self, stored: str, name: str) -> bool:
-        state = self._provider(stored)
+        state = called(stored, self._pool)
         return state is not None and state.config.name == name
-
-    def _provider(self, name_or_type: str) -> ProviderState | None:
-        """The provider of this name, else the first enabled one of this type."""
-        named = self._pool.provider(name_or_type)
-        if named is not None:
-            return named
-        return next((state for state in self._pool.providers() if state.config.type == name_or_type), None)
 
 
 def agent_credential(config: AgentConfig) -> Credential | None:
