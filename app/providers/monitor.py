@@ -142,7 +142,8 @@ class HealthMonitor:
         checks = self._followed(now)
         for check in checks:
             targets = self._pool.states(check.state.config.name)
-            if not any(target.breaker.circuit(now) is Circuit.OPEN for target in targets):
+            # Half-open is still out: a trial call on its way must not start the wait for the next check anew.
+            if all(target.breaker.circuit(now) is Circuit.CLOSED for target in targets):
                 check.ejected_at = None
             elif check.ejected_at is None:
                 check.ejected_at = now
