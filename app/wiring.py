@@ -74,7 +74,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     rng = random.SystemRandom()
     metrics = Metrics(multiprocess_dir=os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
     retry = RetryRules(**settings.retry.model_dump())
-    catalog = Catalog.load()
+    catalog = Catalog()
 
     transport = await stack.enter_async_context(open_transport(TransportRules(**settings.transport.model_dump())))
     pool = Pool(

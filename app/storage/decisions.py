@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.decision import Decision
@@ -16,7 +16,7 @@ _D: Final = DECISIONS.c
 
 
 class SqlDecisionRepository:
-    """Decisions, written once. `append` returns when the row is committed."""
+    """Decisions. `append` and `update` return when the row is committed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -41,6 +41,11 @@ class SqlDecisionRepository:
                 request=request,
             )
         )
+
+    @writes
+    async def update(self, session: AsyncSession, decision_id: str, answer: dict[str, Any]) -> None:
+        """Replace a decision's answer by one with the votes that came in after it; an unknown id changes nothing."""
+        await session.execute(update(DECISIONS).where(_D.id == decision_id).values(answer=answer))
 
     @reads
     async def get(self, session: AsyncSession, decision_id: str) -> dict[str, Any] | None:

@@ -68,7 +68,7 @@ class Metrics:
             self._families.errors.inc()
             log.exception("attempt was not counted")
 
-    def request_finished(self, route: str, status: int, code: Code | None, overhead: float | None) -> None:
+    def request_finished(self, route: str, status: int, code: str | None, overhead: float | None) -> None:
         """Count one answer; `route` is the route's template, `overhead` the gateway's own seconds, None if unknown."""
         self._bound(self._families.requests, self._route(route), str(status), code or "").inc()
         if overhead is not None:
