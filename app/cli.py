@@ -19,8 +19,10 @@ from app.domain.provider import ProviderSet
 from app.provider_file import load_providers
 from app.serving import serve as serve_forever
 from app.settings import ConfigurationError, Settings, load_settings, read_environment
-from app.storage.database import DatabaseUnusable, migrate, open_database
-from app.storage.vault import Vault, WrongEncryptionKey
+from app.storage.database import open_database
+from app.storage.errors import DatabaseUnusable, WrongEncryptionKey
+from app.storage.migrations import migrate
+from app.storage.vault import Vault
 
 EX_UNAVAILABLE = 69
 EX_CONFIG = 78

@@ -55,18 +55,21 @@ class Application:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._live(scope, receive, send)
         elif self._app is not None:
             await self._app(scope, receive, send)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()
+    async def _live(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        async def send_all_but_the_end(message: MutableMapping[str, Any]) -> None:
+            if message["type"] != "lifespan.shutdown.complete":
+                await send(message)
+
         async with AsyncExitStack() as stack:
             draining = asyncio.Event()
             self._app = create_app(await build(self._settings, draining, stack))
             _announce_stop(draining)
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
+            await self._app(scope, receive, send_all_but_the_end)
+        # Only now is everything recorded and closed.
         await send({"type": "lifespan.shutdown.complete"})
 
 

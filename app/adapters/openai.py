@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import time
 
@@ -27,13 +27,15 @@ class OpenAICodec:
 
     `key_header`: where the key goes; `authorization` means as a bearer token. `lists_models`: false where the list
     is not what can be asked. `status_kinds`: statuses that this provider uses in its own way.
+    `wall`: seconds since the epoch, for waits that are stated as moments.
     """
 
     provider: str = "openai"
-    request: RequestOptions = RequestOptions()
+    request: RequestOptions = field(default_factory=RequestOptions)
     key_header: str = "authorization"
     lists_models: bool = True
     status_kinds: Mapping[int, FailureKind] = field(default_factory=dict)
+    wall: Callable[[], float] = time
 
     def encode(self, call: Call, *, stream: bool) -> WireRequest:
         """The request with what the provider would refuse left out."""
@@ -56,7 +58,7 @@ class OpenAICodec:
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
         """What an answer that is no success means."""
-        return failure(status, headers, read_report(body), wall=time(), kinds=self.status_kinds)
+        return failure(status, headers, read_report(body), wall=self.wall(), kinds=self.status_kinds)
 
     def authorization(self, credential: Credential) -> Mapping[str, str]:
         """The header that carries the key."""

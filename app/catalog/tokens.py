@@ -17,7 +17,11 @@ _PER_IMAGE = 1105
 
 def estimate_text(text: str) -> int:
     """Tokens of a text, 0 for an empty one; never off by more than a factor of two on ordinary text."""
-    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    return tokens_of_bytes(len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")))
+
+
+def tokens_of_bytes(size: int) -> int:
+    """Tokens of a text of which only the size was kept."""
     return -int(-size // _BYTES_PER_TOKEN)
 
 

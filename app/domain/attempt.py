@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -59,9 +60,17 @@ class AttemptOutcome(StrEnum):
     SKIPPED = "skipped"
 
 
+def _fresh_id() -> str:
+    """32 random hex digits: callers repeat request ids, so that no pair with one is unique."""
+    return os.urandom(16).hex()
+
+
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """One finished attempt, as observers hear of it. Durations are seconds, money is dollars, None is unknown."""
+    """One finished attempt, as observers hear of it. Durations are seconds, money is dollars, None is unknown.
+
+    `id` names this very attempt wherever it is stored, so that storing it twice changes nothing.
+    """
 
     request_id: str
     ordinal: int
@@ -83,6 +92,7 @@ class AttemptRecord:
     decision_id: str | None = None
     key_id: str = "local"
     route: str = "chat"
+    id: str = field(default_factory=_fresh_id, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ class Priority(StrEnum):
 class Candidate:
     """A target as it stands at one moment.
 
-    `circuit` is that of the credential the attempt would use; `cooling` seconds are left of a cooldown (0: none);
-    `is_parked`: its key was refused or is out of quota, so it is tried last;
+    `circuit` is that of the credential the attempt would use; `cooling` seconds are left of a cooldown or of an open
+    circuit (0: none); `parked` tells that the credential is in quarantine, so that only a wonder would let it through;
     `success_rate` is over the rolling window, None without traffic; latencies are seconds; `capabilities` None is
     unknown, not absent. `credential` is the agent's own key where it has one, else the provider's first usable one.
     """
@@ -47,7 +47,7 @@ class Candidate:
     weight: float = 1.0
     circuit: Circuit = Circuit.CLOSED
     cooling: float = 0.0
-    is_parked: bool = False
+    parked: bool = False
     has_capacity: bool = True
     in_flight: int = 0
     success_rate: float | None = None
@@ -57,6 +57,7 @@ class Candidate:
     context_window: int | None = None
     capabilities: frozenset[str] | None = None
     price: PriceCard | None = None
+    is_reasoning: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 
-from app.catalog.tokens import estimate_tokens, tokens_of_length
+from app.catalog.tokens import estimate_tokens, tokens_of_bytes
 from app.domain.attempt import Ask, AttemptKind, AttemptOutcome, AttemptRecord
 from app.domain.chat import Call
 from app.domain.errors import REACTIONS, Code, Cooldown, FailureKind, OutcryError, ProviderError
@@ -87,7 +87,7 @@ class Attempt:
 
     def __enter__(self) -> Attempt:
         now = self._started = self._clock.now()
-        permit = self._provider.limits.reserve(now, self._started_at.date())
+        permit = self._provider.limits.reserve(now, self._started_at)
         if isinstance(permit, Denial):
             self._refuse(
                 FailureKind.LIMITED, f"{self.candidate.target}: limit {permit.limit} is reached", permit.retry_after
@@ -110,20 +110,20 @@ class Attempt:
         self._provider.in_flight -= 1
         match error:
             case None:
-                self._target.breaker.succeeded(now)
+                self._target.breaker.succeeded(now, started=self._started)
                 self._finish(AttemptOutcome.OK, now)
             case ProviderError():
                 self._fail(error, now)
             case asyncio.CancelledError() | GeneratorExit():
-                self._target.breaker.released(now)
+                self._target.breaker.released(now, started=self._started)
                 self._estimate()
                 self._finish(AttemptOutcome.CANCELLED, now, code=Code.CANCELLED)
             case OutcryError():
-                self._target.breaker.released(now)
+                self._target.breaker.released(now, started=self._started)
                 self._estimate()
                 self._finish(AttemptOutcome.ERROR, now, code=error.code, message=error.message)
             case _:
-                self._target.breaker.released(now)
+                self._target.breaker.released(now, started=self._started)
                 self._finish(AttemptOutcome.ERROR, now, code=Code.INTERNAL, message=type(error).__name__)
 
     def answered(self, usage: Usage | None) -> Usage:
@@ -142,9 +142,9 @@ class Attempt:
     def _fail(self, error: ProviderError, now: float) -> None:
         reaction = REACTIONS[error.kind]
         if reaction.breaks and not self._is_excused(error):
-            self._target.breaker.failed(now)
+            self._target.breaker.failed(now, started=self._started)
         else:
-            self._target.breaker.released(now)
+            self._target.breaker.released(now, started=self._started)
         self._cool(error, reaction.cooldown, now)
         if error.kind is FailureKind.UNREACHABLE and self._permit is not None:
             self._permit.refund()
@@ -181,7 +181,7 @@ class Attempt:
         """Count by ourselves what the provider did not: the prompt, and what was seen of the answer."""
         if self.usage is None:
             prompt = estimate_tokens(self.call.request.messages)
-            self.usage = Usage(prompt, tokens_of_length(self.length), source=UsageSource.ESTIMATED)
+            self.usage = Usage(prompt, tokens_of_bytes(self.length), source=UsageSource.ESTIMATED)
 
     def _finish(
         self,

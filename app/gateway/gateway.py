@@ -174,7 +174,7 @@ class Gateway:
         provider = self._pool.provider(step.target.provider)
         if provider is None:
             raise ProviderError(FailureKind.UNREACHABLE, f"provider {step.target.provider} was removed meanwhile")
-        own = self._timers.of_target(provider.config.timeouts, is_reasoning=self._pool.is_reasoning(step.target))
+        own = self._timers.of_target(provider.config.timeouts, is_reasoning=step.is_reasoning)
         timeouts = cut(own, walk.remaining, share=walk.share)
         call = Call(
             step.target.model,

@@ -14,6 +14,7 @@ from app.domain.chat import ChatRequest, Credential
 from app.domain.errors import Code, NotAdmitted, NotFound
 from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery
 from app.domain.target import Target
+from app.providers.lookup import called
 from app.providers.pool import Pool
 from app.routing.names import Selection, resolve
 from app.routing.router import Router
@@ -106,7 +107,7 @@ class Planner:
         targets = [
             Target(state.config.name, model or self._pool.default_model(state.config.name) or "")
             for provider, model in pairs
-            if provider is not None and (state := self._pool.provider_or_first_of_type(provider)) is not None
+            if provider is not None and (state := called(provider, self._pool)) is not None
         ]
         if not targets:
             raise NotAdmitted(Code.NO_TARGET, f"agent {agent.agent.id} has no enabled configuration that is served")
@@ -139,7 +140,7 @@ class Planner:
         return found[0] if found else None
 
     def _names_provider(self, stored: str, name: str) -> bool:
-        state = self._pool.provider_or_first_of_type(stored)
+        state = called(stored, self._pool)
         return state is not None and state.config.name == name
 
 

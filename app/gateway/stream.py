@@ -99,8 +99,12 @@ class CompletionStream:
             return self._seen(self._opening.pop())
         if self._is_over:
             raise StopAsyncIteration
+        remaining = self._deadline - self._now()
         try:
-            async with asyncio.timeout(max(self._deadline - self._now(), 0.0)):
+            if remaining <= 0:
+                # An upstream that floods never waits, and so would never meet a timeout.
+                raise TimeoutError
+            async with asyncio.timeout(remaining):
                 chunk = await anext(self._chunks)
         except StopAsyncIteration:
             await self._ended()

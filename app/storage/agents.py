@@ -126,14 +126,14 @@ class SqlAgentRepository:
     @reads
     async def everything(self, session: AsyncSession) -> tuple[int, list[Agent], list[AgentConfig]]:
         """The revision, all agents and all configurations; the rows are at least as new as the revision."""
-        revision = await _revision(session)
+        revision = await current_revision(session)
         agents = [_agent(row) for row in await session.scalars(select(AgentRow).order_by(col(AgentRow.id)))]
         configs = await session.scalars(select(AgentLLMConfigRow).order_by(col(AgentLLMConfigRow.id)))
         return revision, agents, [self._config(row) for row in configs]
 
     @reads
     async def revision(self, session: AsyncSession) -> int:
-        return await _revision(session)
+        return await current_revision(session)
 
     async def _count_up(self, session: AsyncSession) -> None:
         """Count the revision up first: its row lock lets writers of configuration pass one at a time."""
@@ -228,7 +228,8 @@ def _is_id(number: int) -> bool:
     return 0 < number <= _LARGEST_ID
 
 
-async def _revision(session: AsyncSession) -> int:
+async def current_revision(session: AsyncSession) -> int:
+    """How often the configuration was changed."""
     return int((await session.execute(select(col(ConfigRevisionRow.revision)))).scalar_one())
 
 

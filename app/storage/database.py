@@ -44,6 +44,7 @@ class Database:
     def __init__(self, engine: AsyncEngine, rules: DatabaseRules) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
+        self.connect_seconds = rules.connect
         self._patience = rules.patience
         self._reading = async_sessionmaker(engine, expire_on_commit=False)
         self._writing = async_sessionmaker(begin_immediate(engine), expire_on_commit=False)
@@ -212,7 +213,7 @@ class _SqliteConnection(sqlite3.Connection):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as they come
         super().__init__(*args, **kwargs)
-        self.create_aggregate("exact_sum", 1, _ExactSum)
+        self.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type] # typeshed knows integers only
         self.execute(f"PRAGMA foreign_keys={'ON' if self.foreign_keys else 'OFF'}")
         if self.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
             # The switch lasts in the file and does not wait for a lock: who loses the race leaves it to the winner.

@@ -7,6 +7,7 @@ import binascii
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Final
 
 import orjson
@@ -111,7 +112,7 @@ def _checked(key: SecretStr, position: int) -> bytes:
         raise ValueError(f"{which} is not urlsafe base64: make one with `outcry keys generate`") from None
     if len(raw) != 32:
         raise ValueError(f"{which} has {len(raw)} bytes, not 32")
-    steps = {(after - before) % 256 for before, after in zip(raw, raw[1:], strict=False)}
+    steps = {(after - before) % 256 for before, after in pairwise(raw)}
     if len(set(raw)) < _LEAST_DISTINCT_BYTES or len(steps) == 1 or all(32 <= byte < 127 for byte in raw):
         raise ValueError(f"{which} is a placeholder, not 32 random bytes")
     return base64.urlsafe_b64encode(raw)

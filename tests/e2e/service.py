@@ -33,6 +33,7 @@ class Service:
 
     `folder` becomes its working directory and holds its provider file, database and log. `config` is the whole
     provider file; `providers` is short for one with just these. With neither there is no file, and so the sandbox.
+    `cpu` pins it to one core.
     """
 
     def __init__(
@@ -98,10 +99,10 @@ class Service:
         self._folder.mkdir(parents=True, exist_ok=True)
         environ = self._environment()
         command = [sys.executable, "-m", "app.cli", "serve"]
-        if self._cpu is not None:
-            command = ["taskset", "-c", str(self._cpu), *command]
         self._log = self._log_path.open("ab")
         self._process = subprocess.Popen(command, cwd=self._folder, env=environ, stdout=self._log, stderr=self._log)
+        if self._cpu is not None:
+            os.sched_setaffinity(self._process.pid, {self._cpu})
         try:
             self._until_ready()
         except BaseException:

@@ -12,7 +12,7 @@ from app.agents.directory import AgentDirectory
 from app.providers.pool import Pool
 from app.resilience.breaker import BreakerRules
 from app.resilience.retry import RetryRules
-from app.routing.policies import default_policies
+from app.routing.policies import build_policies
 from app.routing.router import Router
 
 from app.domain.agent import Agent, AgentConfig
@@ -56,7 +56,7 @@ class House:
         self.directory.load(0, [], [])
         self.gateway = Gateway(
             self.pool,
-            Planner(self.pool, Router(default_policies(random.Random(1))), self.directory),
+            Planner(self.pool, Router(build_policies(random.Random(1))), self.directory),
             [self.recorder],
             retry=self.rules,
             timers=TimerRules(),

@@ -1,0 +1,58 @@
+"""Who sits on a panel when the caller names nobody, and whether a name means anything."""
+
+from __future__ import annotations
+
+from app.agents.directory import AgentDirectory
+from app.domain.errors import Code, NotFound, OutcryError
+from app.domain.provider import PanelConfig
+from app.providers.lookup import called
+from app.providers.pool import Pool
+from app.routing.names import resolve
+
+
+class Seating:
+    """Panels from the provider file, the agents and the enabled providers."""
+
+    def __init__(self, pool: Pool, directory: AgentDirectory) -> None:
+        self._pool = pool
+        self._directory = directory
+
+    def default_members(self, agent_id: int | None) -> list[str]:
+        """Model names: the agent's enabled configurations, else every enabled provider's default model.
+
+        The sandbox sits with all of its traders. Raises NotFound for an unknown agent.
+        """
+        if agent_id is not None:
+            members = self._agents_members(agent_id)
+            if members:
+                return members
+        return [name for state in self._pool.providers() for name in self._provider_members(state.config.name)]
+
+    def named(self, panel: str) -> PanelConfig | None:
+        """A panel of the provider file."""
+        return self._pool.current.panels.get(panel)
+
+    def known(self, name: str) -> bool:
+        """Whether a model name means anything here."""
+        try:
+            selection = resolve(name, self._pool)
+        except OutcryError:
+            return False
+        return selection.agent_id is None or self._directory.get(selection.agent_id) is not None
+
+    def _agents_members(self, agent_id: int) -> list[str]:
+        entry = self._directory.get(agent_id)
+        if entry is None:
+            raise NotFound(f"there is no agent {agent_id}", code=Code.UNKNOWN_AGENT, param="agent_id")
+        return [
+            f"{state.config.name}/{config.model_name}"
+            for config in entry.configs
+            if (state := called(config.provider, self._pool)) is not None
+        ]
+
+    def _provider_members(self, provider: str) -> list[str]:
+        state = self._pool.provider(provider)
+        if state is not None and state.config.type == "sandbox":
+            return [f"{provider}/{model}" for model in self._pool.models(provider)]
+        default = self._pool.default_model(provider)
+        return [] if default is None else [f"{provider}/{default}"]

@@ -1,0 +1,230 @@
+"""Every enabled provider and target with its present state; the hot path's source of candidates."""
+
+from __future__ import annotations
+
+import random
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from app.domain.catalog import ModelFacts
+from app.domain.chat import Credential
+from app.domain.errors import Code, NotFound
+from app.domain.ports import Adapter
+from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType
+from app.domain.routing import Candidate
+from app.domain.target import Circuit, Target
+from app.domain.usage import PriceCard
+from app.providers.state import ProviderState, TargetState
+from app.resilience.breaker import BreakerRules
+from app.resilience.retry import RetryRules
+
+_MOST_TARGETS: Final = 10_000
+
+# What a server of one's own has loaded is all it can serve, whatever the catalog knows of its kind.
+_OWN_LIST_DECIDES: Final = frozenset(
+    {ProviderType.OLLAMA, ProviderType.VLLM, ProviderType.LOCALAI, ProviderType.OPENAI_COMPATIBLE}
+)
+
+
+class CatalogView(Protocol):
+    """What models are and cost, as far as anybody has stated it."""
+
+    def facts(self, type: ProviderType, model: str) -> ModelFacts: ...  # noqa: A002 - the field's name everywhere
+    def models(self, type: ProviderType) -> tuple[str, ...]: ...  # noqa: A002
+    def card(self, config: ProviderConfig, model: str) -> PriceCard | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What does not change about a target while its configuration stands."""
+
+    context_window: int | None
+    capabilities: frozenset[str] | None
+    price: PriceCard | None
+    is_reasoning: bool
+
+
+class Pool:
+    """Providers and targets. `revision` grows by one with each replacement of the configuration."""
+
+    def __init__(
+        self,
+        build_adapter: Callable[[ProviderConfig], Adapter],
+        catalog: CatalogView,
+        *,
+        breaker: BreakerRules,
+        retry: RetryRules,
+        now: Callable[[], float],
+        rng: random.Random,
+        window: float = 300.0,
+    ) -> None:
+        self._build_adapter = build_adapter
+        self._catalog = catalog
+        self._breaker_rules = breaker
+        self._retry_rules = retry
+        self._now = now
+        self._rng = rng
+        self._window = window
+        self.current = ProviderSet(())
+        self.revision = 0
+        self._providers: dict[str, ProviderState] = {}
+        self._serving: dict[str, tuple[Target, ...]] = {}
+        self._facts: dict[tuple[str, str], _Facts] = {}
+        self._targets: OrderedDict[tuple[str, str, str], TargetState] = OrderedDict()
+        self._untouched = self._new_state(Target("", ""), "")
+
+    def replace(self, provider_set: ProviderSet) -> None:
+        """Put another configuration in force, all of it or, when an adapter cannot be built, nothing.
+
+        A provider whose configuration did not change keeps its state.
+        """
+        enabled = sorted((p for p in provider_set.providers if p.enabled), key=lambda config: config.priority)
+        providers = {config.name: self._kept_or_new(config) for config in enabled}
+        kept = {name for name, state in providers.items() if self._providers.get(name) is state}
+        self._targets = OrderedDict((key, state) for key, state in self._targets.items() if key[0] in kept)
+        self._providers = providers
+        self.current = provider_set
+        self.revision += 1
+        self._reindex()
+
+    def provider(self, name: str) -> ProviderState | None:
+        """The enabled provider of this name."""
+        return self._providers.get(name)
+
+    def providers(self) -> tuple[ProviderState, ...]:
+        """The enabled providers, in the order of priority, then of the file."""
+        return tuple(self._providers.values())
+
+    def models(self, provider: str) -> tuple[str, ...]:
+        """What the provider serves: configured, else what the catalog and its own list name; empty when unknown."""
+        state = self._providers.get(provider)
+        return state.models if state else ()
+
+    def default_model(self, provider: str) -> str | None:
+        """The model that stands for the provider; None while none is known."""
+        state = self._providers.get(provider)
+        return state.default_model if state else None
+
+    def serving(self, model: str) -> tuple[Target, ...]:
+        """Every target with this model id, in the order of priority."""
+        return self._serving.get(model, ())
+
+    def set_listed(self, state: ProviderState, models: tuple[str, ...]) -> None:
+        """The provider has told which models it has."""
+        if models != state.listed:
+            state.listed = models
+            self._reindex()
+
+    def state(self, target: Target, credential_id: str) -> TargetState:
+        """The target's state with this key; the least recently asked for are forgotten beyond 10,000."""
+        key = (target.provider, target.model, credential_id)
+        state = self._targets.get(key)
+        if state is None:
+            state = self._targets[key] = self._new_state(target, credential_id)
+            if len(self._targets) > _MOST_TARGETS:
+                self._targets.popitem(last=False)
+        else:
+            self._targets.move_to_end(key)
+        return state
+
+    def states(self, provider: str) -> list[TargetState]:
+        """Every target of the provider that was used, with each key it was used with."""
+        return [state for key, state in self._targets.items() if key[0] == provider]
+
+    def candidate(self, target: Target, credential: Credential | None = None) -> Candidate:
+        """The target as it stands now, with the agent's key where one is given.
+
+        Looking creates no state: names that callers make up cannot push out what is known of real targets.
+        """
+        provider = self._providers.get(target.provider)
+        if provider is None:
+            raise NotFound(f"provider {target.provider!r} is not configured", code=Code.UNKNOWN_PROVIDER)
+        now = self._now()
+        used = provider.usable_credential(now) if credential is None else credential
+        state = self._targets.get((target.provider, target.model, used.id), self._untouched)
+        facts = self._facts_of(provider.config, target.model)
+        circuit = state.breaker.circuit(now)
+        cooling = state.cooling(now)
+        return Candidate(
+            target=target,
+            credential=used,
+            priority=provider.config.priority,
+            weight=provider.config.weight,
+            circuit=circuit,
+            cooling=max(cooling, state.breaker.retry_after(now)) if circuit is Circuit.OPEN else cooling,
+            parked=provider.is_parked(used.id, now),
+            has_capacity=provider.limits.has_room(now),
+            in_flight=provider.in_flight,
+            success_rate=state.window.success_rate(now),
+            p50=state.window.percentile(0.5, now),
+            p95=state.window.percentile(0.95, now),
+            last_used=state.last_used,
+            context_window=facts.context_window,
+            capabilities=facts.capabilities,
+            price=facts.price,
+            is_reasoning=facts.is_reasoning,
+        )
+
+    def _kept_or_new(self, config: ProviderConfig) -> ProviderState:
+        old = self._providers.get(config.name)
+        if old is None:
+            return ProviderState(config, self._build_adapter(config), window=self._window)
+        if old.config == config:
+            return old
+        # What was asked of a provider this minute still counts when another of its settings changes.
+        same_limits = (old.config.type, old.config.base_url, old.config.rate_limit) == (
+            config.type,
+            config.base_url,
+            config.rate_limit,
+        )
+        limits = old.limits if same_limits else None
+        return ProviderState(config, self._build_adapter(config), window=self._window, limits=limits)
+
+    def _reindex(self) -> None:
+        serving: dict[str, list[Target]] = {}
+        for name, state in self._providers.items():
+            state.models = self._models_of(state)
+            for model in state.models:
+                serving.setdefault(model, []).append(Target(name, model))
+        self._serving = {model: tuple(targets) for model, targets in serving.items()}
+        self._facts = {}
+
+    def _models_of(self, state: ProviderState) -> tuple[str, ...]:
+        config, listed = state.config, state.listed or ()
+        if state.has_configured_models:
+            default = (config.default_model,) if config.default_model else ()
+            return tuple(dict.fromkeys((*default, *(model.id for model in config.models))))
+        if listed and config.type in _OWN_LIST_DECIDES:
+            return tuple(dict.fromkeys(listed))
+        return tuple(dict.fromkeys((*self._catalog.models(config.type), *listed)))
+
+    def _facts_of(self, config: ProviderConfig, model: str) -> _Facts:
+        key = (config.name, model)
+        facts = self._facts.get(key)
+        if facts is None:
+            if len(self._facts) >= _MOST_TARGETS:
+                self._facts.clear()
+            facts = self._facts[key] = self._resolved_facts(config, model)
+        return facts
+
+    def _resolved_facts(self, config: ProviderConfig, model: str) -> _Facts:
+        stated = next((entry for entry in config.models if entry.id == model), ModelConfig(model))
+        known = self._catalog.facts(config.type, model)
+        return _Facts(
+            context_window=known.context_window if stated.context_window is None else stated.context_window,
+            capabilities=known.capabilities if stated.capabilities is None else stated.capabilities,
+            price=self._catalog.card(config, model),
+            is_reasoning=known.is_reasoning,
+        )
+
+    def _new_state(self, target: Target, credential_id: str) -> TargetState:
+        return TargetState(
+            target,
+            credential_id,
+            breaker=self._breaker_rules,
+            retry=self._retry_rules,
+            window=self._window,
+            rng=self._rng,
+        )

@@ -1,0 +1,124 @@
+"""What we know of one provider and of one target right now."""
+
+from __future__ import annotations
+
+import math
+import random
+from datetime import datetime
+from typing import Final
+
+from app.domain.chat import Credential
+from app.domain.ports import Adapter
+from app.domain.provider import ProviderConfig
+from app.domain.target import Target
+from app.resilience.breaker import Breaker, BreakerRules
+from app.resilience.limits import DayCount, RequestLimits
+from app.resilience.retry import RetryBudget, RetryRules
+from app.resilience.window import RollingWindow
+
+_SAMPLES: Final = 256
+_UPTIME_SECONDS: Final = 3600.0
+_UPTIME_SAMPLES: Final = 720
+_MOST_PARKED: Final = 1000
+
+
+class ProviderState:
+    """One enabled provider: its configuration, its adapter and what was seen of it.
+
+    `models` is what it serves, configured or listed; `listed` is its own list, None before it was ever read.
+    `answers` is the last evidence, of a call or a check: None before any. `last_seen` is the monotonic moment of the
+    last attempt that says something about it, `last_checked` the wall time of the last evidence of either kind.
+    """
+
+    def __init__(
+        self, config: ProviderConfig, adapter: Adapter, *, window: float, limits: RequestLimits | None = None
+    ) -> None:
+        self.config = config
+        self.adapter = adapter
+        self.credentials = config.credentials or (Credential(),)
+        self.limits = limits or RequestLimits(config.rate_limit)
+        self.in_flight = 0
+        self.window = RollingWindow(window, _SAMPLES)
+        self.uptime = RollingWindow(_UPTIME_SECONDS, _UPTIME_SAMPLES)
+        self.models: tuple[str, ...] = ()
+        self.listed: tuple[str, ...] | None = None
+        self.tokens = DayCount()
+        self.answers: bool | None = None
+        self.last_error: str | None = None
+        self.last_checked: datetime | None = None
+        self.last_seen = -math.inf
+        self._credential_ids = frozenset(credential.id for credential in self.credentials)
+        self._parked: dict[str, float] = {}
+
+    @property
+    def has_configured_models(self) -> bool:
+        """Whether the operator said which models there are; otherwise catalog and list do."""
+        return bool(self.config.models or self.config.default_model)
+
+    @property
+    def default_model(self) -> str | None:
+        """The model that stands for this provider; None while none is known."""
+        return self.config.default_model or next(iter(self.models), None)
+
+    def owns(self, credential_id: str) -> bool:
+        """Whether the key is the provider's own, not an agent's."""
+        return credential_id in self._credential_ids
+
+    def park(self, credential_id: str, until: float) -> None:
+        """Keep a key out of use until then: refused, or its quota is exhausted."""
+        if len(self._parked) >= _MOST_PARKED:
+            self._parked.pop(next(iter(self._parked)))
+        self._parked[credential_id] = max(until, self._parked.get(credential_id, until))
+
+    def is_parked(self, credential_id: str, now: float) -> bool:
+        """Whether the key is out of use at this moment."""
+        return bool(self._parked) and self._parked.get(credential_id, now) > now
+
+    def usable_credential(self, now: float) -> Credential:
+        """The first key that is not parked; the first of all when every one is."""
+        if self._parked:
+            for credential in self.credentials:
+                if not self.is_parked(credential.id, now):
+                    return credential
+        return self.credentials[0]
+
+    def cooldown_until(self, now: float) -> float | None:
+        """When the first of its keys comes back; None while one is usable."""
+        until = [self._parked.get(credential.id, now) for credential in self.credentials]
+        return min(until) if min(until) > now else None
+
+    def tokens_today(self, now: float) -> int:
+        """Tokens of the present UTC day, as far as this process knows."""
+        return self.tokens.total(now)
+
+
+class TargetState:
+    """One target with one key: breaker, retry budget, recent outcomes, cooldown. Moments are monotonic seconds."""
+
+    __slots__ = ("breaker", "budget", "cooldown_until", "credential_id", "last_used", "target", "window")
+
+    def __init__(
+        self,
+        target: Target,
+        credential_id: str,
+        *,
+        breaker: BreakerRules,
+        retry: RetryRules,
+        window: float,
+        rng: random.Random,
+    ) -> None:
+        self.target = target
+        self.credential_id = credential_id
+        self.breaker = Breaker(breaker, rng)
+        self.budget = RetryBudget(retry)
+        self.window = RollingWindow(window, _SAMPLES)
+        self.cooldown_until = 0.0
+        self.last_used = 0.0
+
+    def cool(self, until: float) -> None:
+        """Leave the target alone until then, as its provider asked; an earlier end never shortens a pause."""
+        self.cooldown_until = max(self.cooldown_until, until)
+
+    def cooling(self, now: float) -> float:
+        """Seconds left of the pause, 0 when there is none."""
+        return max(self.cooldown_until - now, 0.0)

@@ -1,0 +1,199 @@
+"""What a model name means: pinned targets, bare ids, aliases, `auto`, `task:`, `agent:`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from app.domain.errors import Code, NotFound, RequestRejected, Violation
+from app.domain.provider import ProviderConfig, ProviderSet, ProviderType
+from app.domain.routing import PolicyName
+from app.domain.target import Target
+
+_SHORT_FORMS: Final = {
+    "latency": PolicyName.LATENCY_AWARE,
+    "cost": PolicyName.COST_AWARE,
+    "accuracy": PolicyName.ACCURACY_FIRST,
+    "health": PolicyName.HEALTH_BASED,
+}
+_POLICIES: Final = {**{policy.value: policy for policy in PolicyName}, **_SHORT_FORMS}
+_TYPES: Final = {
+    **{type_.value: type_ for type_ in ProviderType},
+    "google": ProviderType.GEMINI,
+    "grok": ProviderType.XAI,
+}
+# Beyond these a name is no typing error, and comparing it with every known one would cost more than it tells.
+_LONGEST_NAME: Final = 120
+_MOST_COMPARED: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The targets a name stands for.
+
+    `policy` orders them, None being the request's or the configured one; `keep_order` says that their order is meant.
+    With `agent_id` there are no targets: the agent's configurations decide.
+    """
+
+    targets: tuple[Target, ...]
+    policy: PolicyName | None = None
+    agent_id: int | None = None
+    keep_order: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+class ProviderView(Protocol):
+    """An enabled provider, as far as names are concerned."""
+
+    @property
+    def config(self) -> ProviderConfig: ...
+
+
+class PoolView(Protocol):
+    """The enabled providers and what each serves."""
+
+    @property
+    def current(self) -> ProviderSet: ...
+
+    def provider(self, name: str) -> ProviderView | None: ...
+    def providers(self) -> Sequence[ProviderView]: ...
+    def models(self, provider: str) -> tuple[str, ...]: ...
+    def default_model(self, provider: str) -> str | None: ...
+    def serving(self, model: str) -> tuple[Target, ...]: ...
+
+
+def resolve(name: str, pool: PoolView) -> Selection:
+    """The selection a model name means; raises NotFound that names the closest known ones."""
+    return _resolved(name, pool, frozenset())
+
+
+def policy_of(name: str) -> PolicyName:
+    """The policy of this name or short form; raises RequestRejected."""
+    policy = _POLICIES.get(name)
+    if policy is None:
+        expected = f"expected one of {', '.join(_POLICIES)}"
+        raise RequestRejected(
+            Code.INVALID_FIELD,
+            f"policy {_shown(name)} is not known; {expected}",
+            param="policy",
+            violations=[Violation("policy", expected)],
+        )
+    return policy
+
+
+def known_models(pool: PoolView) -> list[str]:
+    """Every name worth listing: `auto*`, aliases, `provider/model`, bare ids."""
+    pinned = [f"{view.config.name}/{model}" for view in pool.providers() for model in pool.models(view.config.name)]
+    bare = [model for view in pool.providers() for model in pool.models(view.config.name)]
+    automatic = ["auto", *(f"auto:{policy.value}" for policy in PolicyName)]
+    return list(dict.fromkeys([*automatic, *pool.current.aliases, *pinned, *bare]))
+
+
+def _resolved(name: str, pool: PoolView, seen: frozenset[str]) -> Selection:
+    """`seen` are the aliases on the way here: one that leads back to itself leads nowhere."""
+    if name == "auto":
+        return _auto(pool)
+    prefix, colon, rest = name.partition(":")
+    if colon and prefix == "auto":
+        return _auto_by(rest, name, pool)
+    if colon and prefix == "task":
+        return _task(rest, pool)
+    if colon and prefix == "agent":
+        return _agent(rest)
+    if name in pool.current.aliases and name not in seen:
+        targets, warnings = _merged(pool.current.aliases[name], pool, seen | {name})
+        if not targets:
+            raise _unknown(name, pool)
+        return Selection(targets, keep_order=True, warnings=warnings)
+    return _named(name, pool)
+
+
+def _auto(pool: PoolView, policy: PolicyName | None = None) -> Selection:
+    defaults = [(view.config.name, pool.default_model(view.config.name)) for view in pool.providers()]
+    targets = tuple(Target(provider, model) for provider, model in defaults if model is not None)
+    return Selection(targets, policy=policy or policy_of(pool.current.failover_strategy))
+
+
+def _auto_by(policy: str, name: str, pool: PoolView) -> Selection:
+    if policy not in _POLICIES:
+        raise _unknown(name, pool)
+    return _auto(pool, _POLICIES[policy])
+
+
+def _task(task: str, pool: PoolView) -> Selection:
+    tier = pool.current.tasks.get(task)
+    if tier is None:
+        automatic = _auto(pool)
+        warning = f"task {_shown(task)} has no configured tier: auto was used"
+        return Selection(automatic.targets, policy=automatic.policy, warnings=(warning,))
+    policy = policy_of(tier.policy) if tier.policy else None
+    if not tier.models:
+        return _auto(pool, policy)
+    targets, warnings = _merged(tier.models, pool, frozenset())
+    if not targets:
+        raise _unknown(f"task:{task}", pool)
+    return Selection(targets, policy=policy, keep_order=policy is None, warnings=warnings)
+
+
+def _agent(text: str) -> Selection:
+    # Digits of any script pass isdigit(), and an identifier of more digits than a database's is nobody's.
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise NotFound(f"agent {_shown(text)} is not known", code=Code.UNKNOWN_AGENT, param="model")
+    return Selection((), agent_id=int(text))
+
+
+def _merged(names: Iterable[str], pool: PoolView, seen: frozenset[str]) -> tuple[tuple[Target, ...], tuple[str, ...]]:
+    """The targets of several names in their order, each once; a name that leads nowhere is a warning."""
+    targets: dict[Target, None] = {}
+    warnings: list[str] = []
+    for name in names:
+        try:
+            selection = _resolved(name, pool, seen)
+        except NotFound as error:
+            warnings.append(error.message)
+            continue
+        targets.update(dict.fromkeys(selection.targets))
+        warnings.extend(selection.warnings)
+    return tuple(targets), tuple(warnings)
+
+
+def _named(name: str, pool: PoolView) -> Selection:
+    provider, slash, model = name.partition("/")
+    if slash and pool.provider(provider) is not None:
+        targets = _at([provider], model, pool)
+    elif slash and provider in _TYPES:
+        # An id such as openai/gpt-oss-120b begins like a type: where no provider of that type has it, it is an id.
+        of_type = [view.config.name for view in pool.providers() if view.config.type is _TYPES[provider]]
+        targets = _at(of_type, model, pool) or pool.serving(name)
+    else:
+        targets = pool.serving(name)
+    if not targets:
+        raise _unknown(name, pool)
+    warnings = [f"whether {target} exists is not known: it was asked" for target in targets if _is_guess(target, pool)]
+    return Selection(targets, warnings=tuple(warnings))
+
+
+def _at(providers: Iterable[str], model: str, pool: PoolView) -> tuple[Target, ...]:
+    """The model at each provider that serves it; at one that lists nothing, any model might be there."""
+    if not model:
+        return ()
+    served = [(name, pool.models(name)) for name in providers]
+    return tuple(Target(name, model) for name, models in served if model in models or not models)
+
+
+def _is_guess(target: Target, pool: PoolView) -> bool:
+    return not pool.models(target.provider)
+
+
+def _unknown(name: str, pool: PoolView) -> NotFound:
+    close: list[str] = []
+    if len(name) <= _LONGEST_NAME:
+        close = difflib.get_close_matches(name, known_models(pool)[:_MOST_COMPARED], n=3, cutoff=0.5)
+    hint = f"; closest: {', '.join(close)}" if close else ""
+    return NotFound(f"model {_shown(name)} is not known{hint}", code=Code.MODEL_NOT_FOUND, param="model")
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…")

@@ -1,0 +1,187 @@
+"""Routing policies: the order in which targets are tried, one class per policy."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final, Protocol
+
+from app.domain.routing import Candidate, PolicyName, RoutingQuery
+from app.domain.target import Circuit, Target
+from app.domain.usage import Usage
+
+# Prices are compared for an answer of this length; what a model will really write is not known beforehand.
+_TYPICAL_OUTPUT: Final = 500
+_TYPICAL_INPUT: Final = 1000
+_MOST_ROTATIONS: Final = 1000
+
+
+class RoutingPolicy(Protocol):
+    """An order of candidates. `says` tells a reader why one came first."""
+
+    says: str
+
+    def order(self, candidates: Sequence[Candidate], query: RoutingQuery, /) -> list[Candidate]:
+        """The candidates, best first; none is dropped."""
+        ...
+
+    def score(self, candidate: Candidate, query: RoutingQuery, /) -> float | None:
+        """The figure the order came from; None where it came from none."""
+        ...
+
+
+def build_policies(rng: random.Random) -> Mapping[PolicyName, RoutingPolicy]:
+    """Every policy under its name."""
+    return {
+        PolicyName.PRIORITY: PriorityOrder(),
+        PolicyName.ROUND_ROBIN: RoundRobin(),
+        PolicyName.HEALTH_BASED: HealthBased(),
+        PolicyName.LEAST_RECENTLY_USED: LeastRecentlyUsed(),
+        PolicyName.WEIGHTED: Weighted(rng),
+        PolicyName.COST_AWARE: CostAware(),
+        PolicyName.LATENCY_AWARE: LatencyAware(),
+        PolicyName.ACCURACY_FIRST: AccuracyFirst(),
+    }
+
+
+class PriorityOrder:
+    """The operator's order: lowest priority first."""
+
+    says = "lowest configured priority first"
+
+    def order(self, candidates: Sequence[Candidate], _query: RoutingQuery) -> list[Candidate]:
+        return sorted(candidates, key=lambda candidate: candidate.priority)
+
+    def score(self, candidate: Candidate, _query: RoutingQuery) -> float | None:
+        return float(candidate.priority)
+
+
+class RoundRobin:
+    """Everyone in turn. Each set of candidates has its own turn, so that one set does not skew another's."""
+
+    says = "each in turn"
+
+    def __init__(self) -> None:
+        self._turns: dict[tuple[Target, ...], int] = {}
+
+    def order(self, candidates: Sequence[Candidate], _query: RoutingQuery) -> list[Candidate]:
+        if not candidates:
+            return []
+        key = tuple(candidate.target for candidate in candidates)
+        if len(self._turns) >= _MOST_ROTATIONS and key not in self._turns:
+            self._turns.clear()
+        turn = self._turns.get(key, 0)
+        self._turns[key] = (turn + 1) % len(candidates)
+        return [*candidates[turn:], *candidates[:turn]]
+
+    def score(self, _candidate: Candidate, _query: RoutingQuery) -> float | None:
+        return None
+
+
+class LeastRecentlyUsed:
+    """The one that rested longest."""
+
+    says = "least recently used first"
+
+    def order(self, candidates: Sequence[Candidate], _query: RoutingQuery) -> list[Candidate]:
+        return sorted(candidates, key=lambda candidate: (candidate.last_used, candidate.priority))
+
+    def score(self, candidate: Candidate, _query: RoutingQuery) -> float | None:
+        return candidate.last_used
+
+
+class Weighted:
+    """At random, in proportion to the configured weights; a weight of 0 comes last."""
+
+    says = "at random by weight"
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+
+    def order(self, candidates: Sequence[Candidate], _query: RoutingQuery) -> list[Candidate]:
+        return sorted(candidates, key=self._lot)
+
+    def score(self, candidate: Candidate, _query: RoutingQuery) -> float | None:
+        return candidate.weight
+
+    def _lot(self, candidate: Candidate) -> float:
+        """The first of several exponential clocks rings in proportion to its rate."""
+        return self._rng.expovariate(candidate.weight) if candidate.weight > 0 else math.inf
+
+
+class HealthBased:
+    """The healthiest: success rate of the last minutes in steps of a tenth, then priority, then latency."""
+
+    says = "healthiest first, by recent success rate"
+
+    def order(self, candidates: Sequence[Candidate], _query: RoutingQuery) -> list[Candidate]:
+        return sorted(candidates, key=_illness)
+
+    def score(self, candidate: Candidate, _query: RoutingQuery) -> float | None:
+        return candidate.success_rate
+
+
+class LatencyAware:
+    """The fastest by p95. One never measured goes first, or it never would be; one that only failed goes last."""
+
+    says = "lowest p95 latency first"
+
+    def order(self, candidates: Sequence[Candidate], _query: RoutingQuery) -> list[Candidate]:
+        return sorted(candidates, key=lambda candidate: (_slowness(candidate), candidate.priority))
+
+    def score(self, candidate: Candidate, _query: RoutingQuery) -> float | None:
+        return candidate.p95
+
+
+class CostAware:
+    """The cheapest known price for a request of this length; unknown is not free and goes last."""
+
+    says = "cheapest known price first"
+
+    def order(self, candidates: Sequence[Candidate], query: RoutingQuery) -> list[Candidate]:
+        def key(candidate: Candidate) -> tuple[Decimal, int]:
+            price = _price(candidate, query)
+            return (Decimal("Infinity") if price is None else price), candidate.priority
+
+        return sorted(candidates, key=key)
+
+    def score(self, candidate: Candidate, query: RoutingQuery) -> float | None:
+        price = _price(candidate, query)
+        return None if price is None else float(price)
+
+
+class AccuracyFirst:
+    """The most dependable. Nothing is graded yet, so it goes by success rate and says so."""
+
+    says = "highest success rate first; no graded decisions are known yet"
+
+    def order(self, candidates: Sequence[Candidate], _query: RoutingQuery) -> list[Candidate]:
+        return sorted(candidates, key=lambda candidate: (-_rate(candidate), candidate.priority))
+
+    def score(self, candidate: Candidate, _query: RoutingQuery) -> float | None:
+        return candidate.success_rate
+
+
+def _illness(candidate: Candidate) -> tuple[bool, float, int, float]:
+    is_on_trial = candidate.circuit is not Circuit.CLOSED
+    return is_on_trial, -round(_rate(candidate), 1), candidate.priority, candidate.p95 or 0.0
+
+
+def _rate(candidate: Candidate) -> float:
+    # Nothing known speaks for a target: it has not failed anybody.
+    return 1.0 if candidate.success_rate is None else candidate.success_rate
+
+
+def _slowness(candidate: Candidate) -> float:
+    if candidate.p95 is not None:
+        return candidate.p95
+    return 0.0 if candidate.success_rate is None else math.inf
+
+
+def _price(candidate: Candidate, query: RoutingQuery) -> Decimal | None:
+    if candidate.price is None:
+        return None
+    usage = Usage(input_tokens=query.input_tokens or _TYPICAL_INPUT, output_tokens=_TYPICAL_OUTPUT)
+    return candidate.price.cost(usage)

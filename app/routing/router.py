@@ -1,0 +1,162 @@
+"""The router: filters candidates, orders them by a policy, explains itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from app.domain.errors import Code, NotAdmitted, OutcryError, RequestRejected
+from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery, Verdict
+from app.domain.target import Circuit
+from app.routing.policies import RoutingPolicy
+
+# Which field of the request asked for a capability.
+_PARAMS: Final = {
+    "tools": "tools",
+    "vision": "messages",
+    "json_schema": "response_format",
+    "json_object": "response_format",
+    "streaming": "stream",
+    "audio_in": "messages",
+}
+
+
+class _Obstacle(Enum):
+    """What stands between a request and a target; the first two are the request's, the others pass with time."""
+
+    CAPABILITY = auto()
+    WINDOW = auto()
+    CIRCUIT = auto()
+    COOLDOWN = auto()
+    PARKED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    candidate: Candidate
+    obstacle: _Obstacle
+    why_not: str
+
+
+class Router:
+    """Turns a snapshot of candidates into a plan. Pure but for the turns and lots of its policies."""
+
+    def __init__(self, policies: Mapping[PolicyName, RoutingPolicy]) -> None:
+        self._policies = policies
+
+    def plan(
+        self,
+        candidates: Sequence[Candidate],
+        query: RoutingQuery,
+        policy: PolicyName,
+        *,
+        keep_order: bool = False,
+        warnings: Sequence[str] = (),
+    ) -> Plan:
+        """The targets to try, in order.
+
+        Raises NotAdmitted when all that could do it are ejected or pausing, or when there is none;
+        RequestRejected when none can do what was asked.
+        """
+        open_to, refusals = _sifted(candidates, query)
+        if not open_to:
+            # A key in quarantine is still the way to tell the caller what is wrong with it.
+            open_to = [refusal.candidate for refusal in refusals if refusal.obstacle is _Obstacle.PARKED]
+            refusals = [refusal for refusal in refusals if refusal.obstacle is not _Obstacle.PARKED]
+        if not open_to:
+            raise _nothing_left(refusals, query)
+        chosen = self._policies[policy]
+        steps = tuple(open_to if keep_order else _with_room_first(chosen.order(open_to, query)))
+        return Plan(
+            steps=steps,
+            policy="given_order" if keep_order else policy.value,
+            reason="in the order given" if keep_order else chosen.says,
+            verdicts=(
+                *(Verdict(step.target, score=chosen.score(step, query)) for step in steps),
+                *(Verdict(refusal.candidate.target, why_not=refusal.why_not) for refusal in refusals),
+            ),
+            warnings=(*warnings, *doubts(steps[0], query)),
+        )
+
+    def least_bad(self, candidates: Sequence[Candidate], query: RoutingQuery) -> Candidate | None:
+        """The ejected target that comes back first, for the last resort when nothing else is left."""
+        _, refusals = _sifted(candidates, query)
+        ejected = [refusal.candidate for refusal in refusals if refusal.obstacle is _Obstacle.CIRCUIT]
+        return min(ejected, key=lambda candidate: (candidate.cooling, candidate.priority), default=None)
+
+
+def doubts(candidate: Candidate, query: RoutingQuery) -> tuple[str, ...]:
+    """What nobody has stated about a target that is asked all the same."""
+    unknown = []
+    if query.needs and candidate.capabilities is None:
+        unknown.append(f"whether {candidate.target} supports {', '.join(sorted(query.needs))} is not known")
+    if candidate.context_window is None:
+        unknown.append(f"the context window of {candidate.target} is not known")
+    if candidate.price is None:
+        unknown.append(f"the price of {candidate.target} is not known")
+    return tuple(unknown)
+
+
+def _sifted(candidates: Sequence[Candidate], query: RoutingQuery) -> tuple[list[Candidate], list[_Refusal]]:
+    open_to: list[Candidate] = []
+    refusals: list[_Refusal] = []
+    for candidate in candidates:
+        refusal = _refusal(candidate, query)
+        if refusal is None:
+            open_to.append(candidate)
+        else:
+            refusals.append(refusal)
+    return open_to, refusals
+
+
+def _refusal(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
+    missing = _missing(candidate, query)
+    if missing:
+        return _Refusal(candidate, _Obstacle.CAPABILITY, f"does not support {', '.join(missing)}")
+    window = candidate.context_window
+    if window is not None and query.input_tokens > window:
+        why_not = f"a prompt of about {query.input_tokens} tokens exceeds its window of {window}"
+        return _Refusal(candidate, _Obstacle.WINDOW, why_not)
+    if candidate.circuit is Circuit.OPEN:
+        return _Refusal(candidate, _Obstacle.CIRCUIT, f"circuit open for another {candidate.cooling:.1f} s")
+    if candidate.cooling > 0:
+        return _Refusal(candidate, _Obstacle.COOLDOWN, f"cooling down for another {candidate.cooling:.1f} s")
+    if candidate.parked:
+        return _Refusal(candidate, _Obstacle.PARKED, "its key is in quarantine")
+    return None
+
+
+def _missing(candidate: Candidate, query: RoutingQuery) -> list[str]:
+    if candidate.capabilities is None:
+        return []
+    return sorted(query.needs - candidate.capabilities)
+
+
+def _with_room_first(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """One at its request limit is kept for the end, where the limit's own answer names it."""
+    return sorted(candidates, key=lambda candidate: not candidate.has_capacity)
+
+
+def _nothing_left(refusals: Sequence[_Refusal], query: RoutingQuery) -> OutcryError:
+    """The error that says most truly why nothing is left."""
+    if not refusals:
+        return NotAdmitted(Code.NO_TARGET, "no target is configured for this request", retry_after=1.0)
+    obstacles = {refusal.obstacle for refusal in refusals}
+    passing = [refusal for refusal in refusals if refusal.obstacle in (_Obstacle.CIRCUIT, _Obstacle.COOLDOWN)]
+    detail = "; ".join(f"{refusal.candidate.target}: {refusal.why_not}" for refusal in refusals)
+    if passing:
+        retry_after = min(refusal.candidate.cooling for refusal in passing)
+        kinds = {refusal.obstacle for refusal in passing}
+        return NotAdmitted(_code_of(kinds), f"every target is out of rotation: {detail}", retry_after=retry_after)
+    if _Obstacle.WINDOW in obstacles:
+        return RequestRejected(Code.CONTEXT_LENGTH, f"the prompt fits no target: {detail}", param="messages")
+    param = next((_PARAMS.get(need, need) for refusal in refusals for need in _missing(refusal.candidate, query)), None)
+    return RequestRejected(Code.UNSUPPORTED_PARAMETER, f"no target can do this: {detail}", param=param)
+
+
+def _code_of(kinds: set[_Obstacle]) -> Code:
+    if kinds == {_Obstacle.CIRCUIT}:
+        return Code.PROVIDER_CIRCUIT_OPEN
+    return Code.PROVIDER_RATE_LIMITED if kinds == {_Obstacle.COOLDOWN} else Code.NO_TARGET

@@ -1,0 +1,87 @@
+"""Hearing that the configuration changed, wherever it was changed: LISTEN on PostgreSQL, polling behind it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+
+import anyio
+import asyncpg
+
+from app.domain.errors import StorageUnavailable
+from app.storage.agents import CHANNEL, current_revision
+from app.storage.database import Database
+from app.storage.errors import translated_errors
+
+log = logging.getLogger(__name__)
+
+SQLITE_POLL: Final = 0.25
+POSTGRES_POLL: Final = 1.0
+_CLOSE_SECONDS: Final = 1.0
+
+
+class ConfigListener:
+    """A job that tells of every new revision; several changes in quick succession may be told as one.
+
+    `poll` is the seconds between two looks at the revision. On PostgreSQL a notification comes first, and polling
+    finds what a broken connection missed.
+    """
+
+    def __init__(self, database: Database, *, poll: float | None = None) -> None:
+        self._database = database
+        self._poll = poll or (SQLITE_POLL if database.is_sqlite else POSTGRES_POLL)
+        self._seen: int | None = None
+        self._wake = anyio.Event()
+
+    async def run(self, on_change: Callable[[], Awaitable[None]]) -> None:
+        """Call `on_change` at the first sight of a revision and after each change, until cancelled.
+
+        While the database is away nothing is called; what is there when it comes back is told then.
+        """
+        while True:
+            try:
+                async with self._notifications() as is_listening:
+                    while is_listening():
+                        await self._look(on_change)
+                        with anyio.move_on_after(self._poll):
+                            await self._wake.wait()
+            except StorageUnavailable as error:
+                log.warning("configuration cannot be watched", extra={"reason": error.message})
+                await anyio.sleep(self._poll)
+
+    async def _look(self, on_change: Callable[[], Awaitable[None]]) -> None:
+        # Before the look: what changes during it wakes the next one.
+        self._wake = anyio.Event()
+        revision = await self._database.read(current_revision)
+        if revision != self._seen:
+            await on_change()
+            self._seen = revision
+
+    @asynccontextmanager
+    async def _notifications(self) -> AsyncGenerator[Callable[[], bool], None]:
+        """While this lasts, a notification wakes the loop. The connection is no pool's: it waits for ever."""
+        if self._database.is_sqlite:
+            yield lambda: True
+            return
+        with translated_errors():
+            connection = await self._connect()
+            await connection.add_listener(CHANNEL, self._notified)
+            connection.add_termination_listener(self._lost)
+        try:
+            yield lambda: not connection.is_closed()
+        finally:
+            with anyio.move_on_after(_CLOSE_SECONDS, shield=True), suppress(OSError, asyncpg.InterfaceError):
+                await connection.close(timeout=_CLOSE_SECONDS)
+
+    async def _connect(self) -> Any:  # noqa: ANN401 - asyncpg has no types
+        _, arguments = self._database.engine.dialect.create_connect_args(self._database.engine.url)
+        return await asyncpg.connect(**arguments, timeout=self._database.connect_seconds)
+
+    def _notified(self, *_: object) -> None:
+        self._wake.set()
+
+    def _lost(self, _: object) -> None:
+        log.warning("the notifications of the database were cut off; polling goes on")
+        self._wake.set()

@@ -1,0 +1,178 @@
+"""Metrics, OpenTelemetry's GenAI ones and ours: they hear of everything and steer nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeVar, cast
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.process_collector import ProcessCollector
+
+from app.domain.attempt import AttemptOutcome, AttemptRecord
+from app.domain.decision import Decision
+from app.domain.errors import Code
+from app.domain.target import Circuit, Target
+from app.telemetry.causes import FallbackCauses
+from app.telemetry.families import Families
+from app.telemetry.labels import LIMITS, MOST_ROUTES, OTHER, KnownTargets, limit_named_in
+
+log = logging.getLogger(__name__)
+
+CIRCUIT_VALUES: Final[Mapping[Circuit, int]] = {Circuit.CLOSED: 0, Circuit.HALF_OPEN: 1, Circuit.OPEN: 2}
+_OPERATION: Final = "chat"
+_Metric = TypeVar("_Metric", Counter, Histogram)
+
+
+class Metrics:
+    """Everything that is counted. With `multiprocess_dir` the text is that of all worker processes together.
+
+    `collectors` are called before the text is made, to set what is a state rather than an event.
+    """
+
+    def __init__(self, *, multiprocess_dir: str | None = None) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self.collectors: list[Callable[[Metrics], None]] = []
+        self._directory = multiprocess_dir
+        self._known = KnownTargets()
+        self._causes = FallbackCauses()
+        self._children: dict[tuple[MetricWrapperBase, tuple[str, ...]], MetricWrapperBase] = {}
+        self._routes: set[str] = set()
+        self._totals: dict[Counter, float] = {}
+        self._families = Families(self.registry)
+        if multiprocess_dir is None:
+            ProcessCollector(registry=self.registry)
+
+    def set_known(self, targets: Iterable[Target]) -> None:
+        """The targets whose names may be labels; all others are `other` from now on."""
+        self._known.replace(targets)
+        if self._directory is None:
+            self._families.circuit.clear()
+            self._families.in_flight.clear()
+
+    def attempt_finished(self, record: AttemptRecord) -> None:
+        """Count one attempt. Never raises."""
+        try:
+            self._count_attempt(record)
+        except Exception:
+            self._families.errors.inc()
+            log.exception("attempt was not counted")
+
+    def request_finished(self, route: str, status: int, code: str | None, overhead: float | None) -> None:
+        """Count one answer; `route` is the route's template, `overhead` the gateway's own seconds, None if unknown."""
+        self._bound(self._families.requests, self._route(route), str(status), code or "").inc()
+        if overhead is not None:
+            self._families.overhead.observe(max(overhead, 0.0))
+
+    def decision_finished(self, decision: Decision) -> None:
+        """Count one decision and its votes."""
+        self._families.decisions.labels(decision.action, decision.status, decision.consensus.method).inc()
+        for vote in decision.votes:
+            self._families.votes.labels(*self._known.labels(vote.provider, vote.model), vote.status).inc()
+
+    def limit_rejected(self, limit: str) -> None:
+        """Count a refusal that no attempt tells of: a caller's own limit."""
+        self._families.limit_rejections.labels(limit if limit in LIMITS else OTHER).inc()
+
+    def job_restarted(self, job: str) -> None:
+        """Count a background job's restart."""
+        self._families.restarts.labels(job).inc()
+
+    def set_circuit(self, target: Target, circuit: Circuit) -> None:
+        """State of one target's circuit."""
+        self._families.circuit.labels(*self._known.labels(target.provider, target.model)).set(CIRCUIT_VALUES[circuit])
+
+    def set_in_flight(self, provider: str, attempts: int) -> None:
+        """Attempts under way at one provider."""
+        self._families.in_flight.labels(self._known.provider(provider)).set(attempts)
+
+    def set_usage_queue(self, depth: int, spilled: int) -> None:
+        """Records that wait in memory, and how many went to disk since the start."""
+        self._families.queue_depth.set(depth)
+        self._count_up_to(self._families.spilled, spilled)
+
+    def set_ejections(self, total: int) -> None:
+        """Ejections since the start, of all targets together."""
+        self._count_up_to(self._families.ejections, total)
+
+    def set_configuration(self, revision: int, undecryptable_keys: int) -> None:
+        """The revision in force, and how many stored keys cannot be read."""
+        self._families.revision.set(revision)
+        self._families.undecryptable.set(undecryptable_keys)
+
+    def refresh(self) -> None:
+        """Have the states set. A worker that is not scraped itself calls this every second or so."""
+        for collect in self.collectors:
+            try:
+                collect(self)
+            except Exception:
+                self._families.errors.inc()
+                log.exception("states were not collected")
+
+    def render(self) -> tuple[bytes, str]:
+        """Prometheus' text and its content type."""
+        self.refresh()
+        registry = self.registry
+        if self._directory is not None:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry, self._directory)  # type: ignore[no-untyped-call]
+        return generate_latest(registry), CONTENT_TYPE_LATEST
+
+    def forget_process(self, pid: int) -> None:
+        """Drop the states that a worker which has ended left behind."""
+        if self._directory is not None:
+            mark_process_dead(pid, self._directory)  # type: ignore[no-untyped-call]
+
+    def _count_attempt(self, record: AttemptRecord) -> None:
+        families = self._families
+        target = self._known.labels(record.target.provider, record.target.model)
+        self._bound(families.attempts, *target, record.outcome, record.code or "").inc()
+        cause = self._causes.of(record)
+        if cause is not None:
+            self._bound(families.fallbacks, cause).inc()
+        if record.outcome is AttemptOutcome.SKIPPED:
+            if record.code is Code.RATE_LIMIT:
+                families.limit_rejections.labels(limit_named_in(record.message)).inc()
+            return
+        error = record.code or ("" if record.outcome is AttemptOutcome.OK else record.outcome)
+        labels = (_OPERATION, *target, error)
+        self._bound(families.duration, *labels).observe(record.duration)
+        if record.time_to_first_token is not None:
+            self._bound(families.first_chunk, *labels).observe(record.time_to_first_token)
+        if record.usage is not None:
+            self._bound(families.tokens, *labels, "input").observe(record.usage.input_tokens)
+            self._bound(families.tokens, *labels, "output").observe(record.usage.output_tokens)
+        if record.cost_usd is not None:
+            self._bound(families.spend, *target).inc(float(record.cost_usd))
+        elif record.usage is not None:
+            families.unpriced.inc()
+
+    def _bound(self, metric: _Metric, *labels: str) -> _Metric:
+        """The metric's child, looked up once: doing it each time costs three times what counting does."""
+        key = (metric, labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = metric.labels(*labels)
+        return cast("_Metric", child)
+
+    def _route(self, route: str) -> str:
+        if route in self._routes or len(self._routes) < MOST_ROUTES:
+            self._routes.add(route)
+            return route
+        return OTHER
+
+    def _count_up_to(self, counter: Counter, total: float) -> None:
+        """Bring a counter to a total that somebody else keeps; a total that fell began again at zero."""
+        before = self._totals.get(counter, 0.0)
+        counter.inc(total - before if total >= before else total)
+        self._totals[counter] = total

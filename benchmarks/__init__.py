@@ -1,0 +1,1 @@
+"""What the gateway costs, and whether the promised numbers hold."""

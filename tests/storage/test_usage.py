@@ -1,0 +1,164 @@
+"""Attempts on record: once each, summed up exactly, listed newest first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord
+from app.domain.errors import Code, RequestRejected
+from app.domain.target import Target
+from app.domain.usage import Usage
+from app.storage.database import Database
+from app.storage.usage import SqlUsageRepository
+
+MORNING = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+OK = AttemptRecord(
+    "req-1",
+    1,
+    Target("alpha", "alpha-1"),
+    AttemptKind.FIRST,
+    AttemptOutcome.OK,
+    MORNING,
+    0.25,
+    usage=Usage(100, 20),
+    cost_usd=Decimal("0.1"),
+    agent_id=7,
+)
+FAILED = replace(OK, outcome=AttemptOutcome.ERROR, code=Code.PROVIDER_ERROR, usage=None, cost_usd=None)
+
+
+def _next(record: AttemptRecord, **changes: object) -> AttemptRecord:
+    """The same attempt with changes, as another attempt."""
+    fresh = AttemptRecord("", 1, record.target, record.kind, record.outcome, record.started_at, 0.0).id
+    return replace(record, **({"id": fresh} | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def usage(database: Database) -> SqlUsageRepository:
+    return SqlUsageRepository(database)
+
+
+async def test_a_record_that_comes_again_changes_nothing(usage: SqlUsageRepository) -> None:
+    second = _next(OK)
+    await usage.append([OK])
+
+    await usage.append([OK, second, OK])
+
+    assert (await usage.total())["attempts"] == 2
+
+
+async def test_two_attempts_of_a_repeated_request_id_are_both_kept(usage: SqlUsageRepository) -> None:
+    await usage.append([OK, _next(OK)])
+
+    assert (await usage.total()) == {
+        "requests": 1,
+        "attempts": 2,
+        "input_tokens": 200,
+        "output_tokens": 40,
+        "cost_usd": "0.2",
+        "unpriced_requests": 0,
+    }
+
+
+async def test_money_is_summed_to_the_last_digit(usage: SqlUsageRepository) -> None:
+    tiny = Decimal("0.000000000000000001")
+    await usage.append([_next(OK, cost_usd=cost) for cost in (Decimal("1234567.1"), tiny, tiny)])
+
+    assert (await usage.total())["cost_usd"] == "1234567.100000000000000002"
+
+
+async def test_a_summary_has_a_row_per_bucket_and_group(usage: SqlUsageRepository) -> None:
+    beta = Target("beta", "beta-1")
+    fallback = _next(OK, ordinal=2, target=beta, kind=AttemptKind.FALLBACK)
+    await usage.append([FAILED, fallback, _next(OK, request_id="req-2", started_at=MORNING + timedelta(hours=1))])
+
+    by_hour = await usage.summary(by="hour", group=["model"], since=None)
+    by_day = await usage.summary(by="day", group=["provider", "agent"], since=None)
+
+    assert [(row["bucket"], row["model"], row["requests"], row["attempts"], row["cost_usd"]) for row in by_hour] == [
+        ("2026-11-20T09:00:00Z", "alpha-1", 1, 1, "0"),
+        ("2026-11-20T09:00:00Z", "beta-1", 1, 1, "0.1"),
+        ("2026-11-20T10:00:00Z", "alpha-1", 1, 1, "0.1"),
+    ]
+    assert [(row["bucket"], row["provider"], row["agent"], row["attempts"]) for row in by_day] == [
+        ("2026-11-20T00:00:00Z", "alpha", 7, 2),
+        ("2026-11-20T00:00:00Z", "beta", 7, 1),
+    ]
+    assert (await usage.total())["requests"] == 2
+
+
+async def test_an_unknown_price_is_counted_and_not_called_free(usage: SqlUsageRepository) -> None:
+    await usage.append([replace(OK, cost_usd=None)])
+
+    total = await usage.total()
+
+    assert (total["cost_usd"], total["unpriced_requests"]) == (None, 1)
+
+
+async def test_nothing_on_record_cost_nothing(usage: SqlUsageRepository) -> None:
+    assert (await usage.total())["cost_usd"] == "0"
+    assert await usage.summary(by="day", group=["model"], since=None) == []
+
+
+async def test_an_attempt_that_sent_nothing_is_no_attempt(usage: SqlUsageRepository) -> None:
+    await usage.append([replace(FAILED, outcome=AttemptOutcome.SKIPPED)])
+
+    assert (await usage.total())["attempts"] == 0
+
+
+async def test_a_summary_since_a_moment_leaves_out_what_was_before(usage: SqlUsageRepository) -> None:
+    await usage.append([OK, _next(OK, started_at=MORNING + timedelta(days=1))])
+
+    rows = await usage.summary(by="day", group=[], since=MORNING + timedelta(hours=1))
+
+    assert [row["bucket"] for row in rows] == ["2026-11-21T00:00:00Z"]
+
+
+async def test_pages_go_back_in_time_without_gap_or_repetition(usage: SqlUsageRepository) -> None:
+    records = [_next(OK, started_at=MORNING + timedelta(seconds=number // 2)) for number in range(5)]
+    await usage.append(records)
+
+    seen, cursor = [], None
+    while True:
+        items, cursor = await usage.page(limit=2, cursor=cursor)
+        seen += items
+        if cursor is None:
+            break
+
+    expected = sorted(records, key=lambda record: (record.started_at, record.id), reverse=True)
+    assert [item["id"] for item in seen] == [record.id for record in expected]
+    assert seen[0]["started_at"] == "2026-11-20T09:30:02.000000Z"
+    assert (seen[0]["latency_ms"], seen[0]["cost_usd"]) == (250.0, "0.1")
+
+
+@pytest.mark.parametrize("cursor", ["x", "!!!", "bm90aGluZw", "é", "MjAyNi0xMS0yMHw5"])
+async def test_a_cursor_that_is_not_ours_is_refused_by_name(usage: SqlUsageRepository, cursor: str) -> None:
+    with pytest.raises(RequestRejected) as raised:
+        await usage.page(limit=2, cursor=cursor)
+
+    assert [violation.field for violation in raised.value.violations] == ["cursor"]
+
+
+async def test_unknown_names_of_a_summary_are_all_named(usage: SqlUsageRepository) -> None:
+    with pytest.raises(RequestRejected) as raised:
+        await usage.summary(by="week", group=["model", "colour"], since=None)
+
+    assert {violation.field for violation in raised.value.violations} == {"by", "group"}
+
+
+async def test_whatever_a_provider_sent_a_row_is_never_refused(usage: SqlUsageRepository) -> None:
+    hostile = replace(
+        OK,
+        message="\x00 \ud800",
+        usage=Usage(10**30, -5, reported_cost=Decimal("NaN")),
+        cost_usd=Decimal("Infinity"),
+        target=Target("alpha", "m\x00" * 5000),
+    )
+
+    await usage.append([hostile])
+
+    assert (await usage.total())["input_tokens"] == 2**63 - 1
