@@ -67,9 +67,13 @@ class UsageRepository(Protocol):
 
 
 class DecisionRepository(Protocol):
-    """Decisions on record; `append` returns once the row is durable. `answer` is the JSON that the caller gets."""
+    """Decisions on record; `append` returns once the row is durable. `answer` is the JSON that the caller gets.
+
+    `update` replaces the answer of a decision whose outstanding votes came in after it went out.
+    """
 
     async def append(self, decision: Decision, answer: dict[str, Any], request: dict[str, Any]) -> None: ...
+    async def update(self, decision_id: str, answer: dict[str, Any]) -> None: ...
     async def get(self, decision_id: str) -> dict[str, Any] | None: ...
     async def page(
         self, *, limit: int, cursor: str | None, symbol: str | None, agent_id: int | None
