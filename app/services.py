@@ -88,7 +88,7 @@ class Agents(Protocol):
     async def add_config(self, agent_id: int, change: ConfigChange) -> AgentConfig: ...
     async def patch_config(self, agent_id: int, config_id: int, change: ConfigChange) -> AgentConfig: ...
     async def delete_config(self, agent_id: int, config_id: int) -> None: ...
-    async def validate_config(self, agent_id: int, change: ConfigChange | None) -> dict[str, Any]: ...
+    async def validate_config(self, agent_id: int, which: int | ConfigChange | None = None) -> dict[str, Any]: ...
 
 
 class Providers(Protocol):
@@ -146,7 +146,8 @@ class GatewayKey:
 class Services:
     """Everything behind the edge.
 
-    `model_names` is every name `/v1/models` lists. `unready` gives the reasons not to serve, none when ready.
+    `model_names` is every name `/v1/models` lists. `unready` gives the reasons not to serve (a stop under way is one),
+    none when ready.
     `reload` reads the provider file again and says what is in force; it raises RequestRejected or Conflict when the
     file is wrong, and the old one stays. `draining` is set when the process was told to stop. Without `keys` only
     loopback is served. Durations are seconds.

@@ -296,9 +296,10 @@ class FakeAgents:
     async def delete_config(self, agent_id: int, config_id: int) -> None:
         self.kept[agent_id] = [config for config in self.kept[agent_id] if config.id != config_id]
 
-    async def validate_config(self, agent_id: int, change: ConfigChange | None) -> dict[str, Any]:
+    async def validate_config(self, agent_id: int, which: int | ConfigChange | None = None) -> dict[str, Any]:
         await self.get(agent_id)
-        self.changes.append(change)
+        assert not isinstance(which, int)
+        self.changes.append(which)
         return {"ok": True}
 
     def _made(self, agent_id: int, change: ConfigChange) -> AgentConfig:
