@@ -270,12 +270,20 @@ EXAMPLES: Final[dict[str, Any]] = {
     "PUT /agents/{agent_id}/llm-config": _CONFIG,
     "POST /agents/{agent_id}/llm-config": _CONFIG,
     "PATCH /agents/{agent_id}/llm-config/{config_id}": _CONFIG,
-    "POST /agents/{agent_id}/llm-config/validate": {"ok": True, "reachable": True, "authorised": True},
+    "POST /agents/{agent_id}/llm-config/validate": {
+        "reachable": True,
+        "authorised": True,
+        "model_known": True,
+        "price_known": True,
+        "latency_ms": 212.4,
+        "code": None,
+        "message": None,
+    },
     "GET /usage": {"items": [], "next": None},
     "GET /usage/summary": {"rows": [_SUMMARY], "total": {k: v for k, v in _SUMMARY.items() if k != "bucket"}},
     "GET /metrics": "outcry_requests_total 1.0",
     "GET /health/live": {"status": "alive"},
     "GET /health/ready": {"status": "ready", "reasons": []},
-    "POST /admin/reload": {"source": "outcry.yaml", "providers": ["openai_primary"], "warnings": []},
+    "POST /admin/reload": {"source": "outcry.yaml", "providers": ["openai_primary"], "revision": 2},
 }
 """Answers by `METHOD path`."""
