@@ -52,7 +52,7 @@ def described(model: type[Body], example: dict[str, Any]) -> dict[str, Any]:
 CurrentExchange = Annotated[Exchange, Depends(_exchange)]
 CurrentServices = Annotated[Services, Depends(_services)]
 Id = Annotated[int, Path(ge=1, le=MAX_ID)]
-Limit = Annotated[int, Query(ge=1, le=200)]
+Limit = Annotated[int, Query(ge=1, le=1_000)]
 Cursor = Annotated[str | None, Query(max_length=512)]
 
 

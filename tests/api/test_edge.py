@@ -48,7 +48,7 @@ async def test_a_callers_request_id_comes_back_when_it_is_a_sane_one(client: htt
         ("GET", "/docs", 404, "caller_not_found"),
         ("GET", "/agents/abc", 422, "caller_invalid_field"),
         ("GET", "/agents/99999999999999999999", 422, "caller_invalid_field"),
-        ("GET", "/agents?limit=1000", 422, "caller_invalid_field"),
+        ("GET", "/agents?limit=1001", 422, "caller_invalid_field"),
         ("GET", "/agents?cursor=nonsense", 422, "caller_invalid_field"),
         ("GET", "/decisions/%00", 400, "caller_invalid_request"),
         ("GET", "/decisions?symbol=%00", 400, "caller_invalid_request"),
