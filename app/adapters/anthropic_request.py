@@ -9,7 +9,7 @@ import orjson
 
 from app.adapters.anthropic_messages import split_system, turns_of
 from app.adapters.anthropic_models import ModelTraits, Thinking, traits_of
-from app.adapters.codec import bad_request
+from app.adapters.codec import HARMLESS, bad_request
 from app.domain.chat import JSON, Call
 
 _BUDGETS: Final[Mapping[str, int]] = {"low": 1024, "medium": 4096, "high": 8192, "xhigh": 16_384, "max": 16_384}
@@ -21,16 +21,6 @@ _READ: Final = frozenset(
     {"max_tokens", "max_completion_tokens", "stop", "user", "tools", "tool_choice", "parallel_tool_calls"}
     | {"response_format", "reasoning_effort", "stream", "stream_options", *_SAMPLING, *_OWN_FIELDS}
 )
-# Values that ask for what the API does anyway.
-_HARMLESS: Final[Mapping[str, tuple[Any, ...]]] = {
-    "n": (1,),
-    "logprobs": (False,),
-    "presence_penalty": (0, 0.0),
-    "frequency_penalty": (0, 0.0),
-    "store": (False,),
-    "service_tier": ("auto", "default"),
-    "modalities": (["text"],),
-}
 _JSON_ONLY: Final = "Answer with one JSON object and nothing else: no prose, no code fence."
 _UNSUPPORTED_KEYWORDS: Final = frozenset(
     {"minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
@@ -66,7 +56,7 @@ class AnthropicRequest:
         if system:
             body["system"] = "\n\n".join(system)
         for name in self._given.keys() - _READ:
-            if self._given[name] not in _HARMLESS.get(name, ()):
+            if self._given[name] not in HARMLESS.get(name, ()):
                 self._drop(name, "the Messages API has no such field")
         if stream:
             body["stream"] = True

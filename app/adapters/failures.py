@@ -92,6 +92,7 @@ _CONTEXT_PAIRS: Final = (
     ("prompt contains", "too large for model"),
     ("current length is", "while limit is"),
 )
+_SHORT_WAIT: Final = 60.0
 _NO_CONTEXT_TEXTS: Final = ("string_above_max_length", "invalid 'user'")
 _AUTH_TEXTS: Final = ("incorrect api key", "api key not valid", "invalid api key")
 _POLICY_TEXTS: Final = ("content violates usage guidelines",)
@@ -118,11 +119,14 @@ def failure(
     should_retry = {"true": True, "false": False}.get(headers.get("x-should-retry", "").lower())
     if kind is _Kind.RATE_LIMITED and "request too large" in report.text.lower():
         should_retry = False  # one request larger than a minute's allowance: waiting does not make it fit
+    wait = retry_after(headers, iter(report.hints), report.text[:2000], wall=wall)
+    if kind is _Kind.QUOTA_EXHAUSTED and wait is not None and wait < _SHORT_WAIT:
+        wait = None  # Google sends the per-minute wait along with a day's empty quota
     return ProviderError(
         kind,
         text,
         upstream_status=status,
-        retry_after=retry_after(headers, iter(report.hints), report.text[:2000], wall=wall),
+        retry_after=wait,
         param=report.param,
         should_retry=should_retry,
     )

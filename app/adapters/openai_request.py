@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from app.adapters.codec import HARMLESS
 from app.domain.chat import JSON
 
 Refusals = Callable[[str, Mapping[str, Any]], frozenset[str]]
@@ -98,8 +99,8 @@ class RequestWriter:
 
     def _drop_refused(self, body: JSON, model: str) -> None:
         for name in sorted(self._options.refuses(model, body) & body.keys()):
-            del body[name]
-            self._warn(name, f"{model} does not take it")
+            if body.pop(name) not in HARMLESS.get(name, ()):
+                self._warn(name, f"{model} does not take it")
 
     def _adapt_values(self, body: JSON) -> None:
         options = self._options
@@ -146,9 +147,9 @@ class RequestWriter:
         for name, new in options.renamed.items():
             if name in body:
                 body[new] = body.pop(name)
-        for name in list(body):
-            if name in options.dropped or (options.allowed is not None and name not in options.allowed):
-                del body[name]
+        unknown = options.dropped if options.allowed is None else body.keys() - options.allowed
+        for name in sorted(unknown & body.keys()):
+            if body.pop(name) not in HARMLESS.get(name, ()):
                 self._warn(name, f"{self._provider} does not take it")
 
     def _message(self, message: JSON) -> JSON:
