@@ -52,7 +52,7 @@ def test_a_conversation_with_tools_is_translated() -> None:
 
 
 def test_results_come_before_the_text_that_follows_them() -> None:
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "user", "content": "go"},
         {"role": "assistant", "tool_calls": [{"id": "a b", "function": {"name": "f", "arguments": ""}}]},
         {"role": "user", "content": "quick"},
@@ -68,7 +68,7 @@ def test_results_come_before_the_text_that_follows_them() -> None:
 
 
 def test_a_history_with_tools_is_never_sent_without_tools() -> None:
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "user", "content": "go"},
         {"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "{}"}}]},
         {"role": "tool", "tool_call_id": "a", "content": "1"},

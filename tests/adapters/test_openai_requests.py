@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 from pydantic import SecretStr
@@ -204,9 +205,13 @@ def test_every_type_but_the_sandbox_has_a_preset() -> None:
     assert {t for t in PRESETS if not needs_key(t)} == {T.OLLAMA, T.VLLM, T.LOCALAI, T.OPENAI_COMPATIBLE}
 
 
-def test_a_configured_provider_becomes_an_adapter() -> None:
-    import httpx
+async def test_a_configured_provider_becomes_an_adapter() -> None:
+    asked: list[str] = []
 
-    transport = httpx.MockTransport(lambda _: httpx.Response(200))
-    for type_ in PRESETS:
-        assert build_adapter(ProviderConfig("p", type_, "http://127.0.0.1:1"), transport)
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, json={"data": [{"id": "a"}]})
+
+    config = ProviderConfig("mine", T.GROQ, "http://127.0.0.1:1/openai")
+    assert await build_adapter(config, httpx.MockTransport(handler)).models(Credential()) == ["a"]
+    assert asked == ["http://127.0.0.1:1/openai/v1/models"]
