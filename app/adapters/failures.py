@@ -77,6 +77,9 @@ KIND_OF_STATUS: Final[Mapping[int, FailureKind]] = {
 # 429, and DeepSeek puts one code on everything.
 _DECIDED_BY_STATUS: Final = frozenset({401, 402, 413})
 
+# Nobody says these by accident, so they win over every other word beside them.
+_TELLING: Final = (_Kind.QUOTA_EXHAUSTED, _Kind.CONTEXT_LENGTH, _Kind.CONTENT_POLICY)
+
 _QUOTA_TEXTS: Final = (
     "credit balance is too low", "used all available credits", "monthly spending limit", "spend limit",
     "insufficient balance", "prepayment credits are depleted", "credit limit exceeded", "insufficient_quota",
@@ -136,15 +139,15 @@ def kind_of(status: int | None, report: Report, kinds: Mapping[int, FailureKind]
     """The reason behind an error; `kinds` go before the general table of statuses."""
     if special := _special(report):
         return special
-    by_word = next((KIND_OF_WORD[word] for word in report.words if word in KIND_OF_WORD), None)
-    if by_word in (_Kind.QUOTA_EXHAUSTED, _Kind.CONTEXT_LENGTH, _Kind.CONTENT_POLICY):
-        return by_word
+    said = [KIND_OF_WORD[word] for word in report.words if word in KIND_OF_WORD]
+    if telling := next((kind for kind in _TELLING if kind in said), None):
+        return telling
     if by_text := _kind_of_text(status, report):
         return by_text
     if status is not None and status in kinds:
         return kinds[status]
-    if by_word is not None and status not in _DECIDED_BY_STATUS:
-        return by_word
+    if said and status not in _DECIDED_BY_STATUS:
+        return said[0]
     return _kind_of_status(status, report.words)
 
 

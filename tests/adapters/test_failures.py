@@ -168,6 +168,13 @@ def test_an_error_means_what_its_provider_says(name: str) -> None:
         (400, b'{"error":{"code":"string_above_max_length","message":"too many tokens in user"}}', K.BAD_REQUEST),
         (403, b'{"code":"x","error":"Content violates usage guidelines"}', K.CONTENT_POLICY),
         (402, b'{"error":{"message":"x","metadata":{"limit_source":"openrouter_in_flight_budget"}}}', K.RATE_LIMITED),
+        (429, b'{"error":{"type":"insufficient_quota","code":"rate_limit_exceeded"}}', K.QUOTA_EXHAUSTED),
+        (413, b'{"error":{"code":"context_length_exceeded"}}', K.CONTEXT_LENGTH),
+        (
+            400,
+            b'{"error":{"code":"BadRequest","innererror":{"code":"ResponsibleAIPolicyViolation"}}}',
+            K.CONTENT_POLICY,
+        ),
         (503, b'{"error":{"message":"Loading model","type":"unavailable_error","code":503}}', K.OVERLOADED),
         (429, b'{"error":"busy","error_type":"overloaded"}', K.OVERLOADED),
         (429, b"", K.RATE_LIMITED),
