@@ -137,7 +137,10 @@ class AnthropicRequest:
         body |= given
 
     def _offer_tools(self, body: JSON, system: list[str]) -> None:
-        tools = [tool for each in self._given.get("tools") or () if (tool := self._tool(each)) is not None]
+        given = self._given.get("tools") or ()
+        if not isinstance(given, list | tuple):
+            raise bad_request("tools is no list", "tools")
+        tools = [tool for each in given if (tool := self._tool(each)) is not None]
         if not tools:
             # Some models refuse a history with tool blocks when no tools are given.
             used = {b["name"]: b for t in body["messages"] for b in t["content"] if b["type"] == "tool_use"}
@@ -170,6 +173,8 @@ class AnthropicRequest:
             self._drop("a tool", "only functions with a name can be offered")
             return None
         schema = function.get("parameters") or {}
+        if not isinstance(schema, dict):
+            raise bad_request(f"the parameters of {function['name']} are no JSON schema", "tools")
         translated: JSON = {"name": function["name"], "input_schema": {"type": "object", **schema}}
         if function.get("description"):
             translated["description"] = function["description"]
@@ -189,7 +194,7 @@ class AnthropicRequest:
         known = {"auto": "auto", "required": "any", "none": "none"}
         if choice is None:
             return None
-        if choice not in known:
+        if not isinstance(choice, str) or choice not in known:
             raise bad_request(f"unknown tool_choice {str(choice)[:40]!r}", "tool_choice")
         return {"type": known[choice]}
 
@@ -213,7 +218,7 @@ class AnthropicRequest:
 
     def _stop_and_user(self, body: JSON) -> None:
         stop = self._given.get("stop")
-        stops = [stop] if isinstance(stop, str) else stop or []
+        stops = stop if isinstance(stop, list) else [stop] if stop else []
         usable = [each for each in stops if isinstance(each, str) and each.strip()]
         if len(usable) < len(stops):
             self._drop("a stop sequence", "whitespace alone is not taken")

@@ -115,7 +115,7 @@ class RequestWriter:
                 body["logprobs"] = count
         if options.required_is_any and body.get("tool_choice") == "required":
             body["tool_choice"] = "any"
-        if not options.has_strict_tools and "tools" in body:
+        if not options.has_strict_tools and isinstance(body.get("tools"), list):
             body["tools"] = [_without_strict(tool) for tool in body["tools"]]
         if "tool_choice" in options.dropped and body.get("tool_choice") == "none":
             # A provider that cannot be told "no tools" is not told of any.
@@ -199,7 +199,9 @@ def _shorten_ids(message: JSON) -> None:
         message["tool_call_id"] = short_call_id(message["tool_call_id"])
     calls = message.get("tool_calls")
     if isinstance(calls, list):
-        message["tool_calls"] = [{**call, "id": short_call_id(str(call.get("id", "")))} for call in calls]
+        message["tool_calls"] = [
+            {**call, "id": short_call_id(str(call.get("id", "")))} if isinstance(call, dict) else call for call in calls
+        ]
 
 
 def _without_strict(tool: Any) -> Any:  # noqa: ANN401 - a wire body

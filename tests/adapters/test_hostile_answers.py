@@ -17,7 +17,7 @@ from app.domain.errors import ProviderError
 from tests.adapters.streams import chunks_of
 from tests.golden import golden_bytes, golden_json
 
-ODD = st.sampled_from(
+ODD: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, 0, -1, 7, 1.5, 10**18, "", "x", [], [1], [None], ["x"], [{}], {}, {"a": 1}, {"type": 3}]
 )
 OPENAI, ANTHROPIC = OpenAICodec(), AnthropicCodec()
