@@ -1,4 +1,4 @@
-"""A change to an agent's model configuration: what is absent stays as it is."""
+"""What a caller wants changed about a model configuration; what is UNSET was not said."""
 
 from __future__ import annotations
 
@@ -6,34 +6,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import SecretStr
 
 
 class Unset(Enum):
-    """The type of a field that a caller did not send, which is not the same as null."""
+    """The type of UNSET, as null has a meaning of its own."""
 
-    TOKEN = "unset"
+    UNSET = "unset"
+
+    def __repr__(self) -> str:
+        return "UNSET"
 
 
-UNSET: Final = Unset.TOKEN
+UNSET: Final = Unset.UNSET
+
+_Unset = Literal[Unset.UNSET]
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigChange:
-    """The fields that a caller sent. UNSET keeps the stored value, or takes the default of a new configuration."""
+    """Fields of a configuration, as PUT, POST and PATCH name them.
 
-    provider: str | Unset = UNSET
-    model_name: str | Unset = UNSET
-    temperature: float | Unset | None = UNSET
-    max_tokens: int | Unset | None = UNSET
-    top_p: float | Unset | None = UNSET
-    api_key: SecretStr | Unset | None = UNSET
-    fallback_provider: str | Unset | None = UNSET
-    fallback_model: str | Unset | None = UNSET
-    priority: int | Unset = UNSET
-    cost_per_1k_input_tokens: Decimal | Unset | None = UNSET
-    cost_per_1k_output_tokens: Decimal | Unset | None = UNSET
-    enabled: bool | Unset = UNSET
-    metadata: Mapping[str, Any] | Unset = UNSET
+    `api_key`: UNSET keeps the stored key, None removes it. Costs that are UNSET or None come from the catalog.
+    In a PUT or POST what else is UNSET gets its default; in a PATCH it stays.
+    """
+
+    provider: str | _Unset = UNSET
+    model_name: str | _Unset = UNSET
+    temperature: float | _Unset | None = UNSET
+    max_tokens: int | _Unset | None = UNSET
+    top_p: float | _Unset | None = UNSET
+    api_key: SecretStr | _Unset | None = UNSET
+    fallback_provider: str | _Unset | None = UNSET
+    fallback_model: str | _Unset | None = UNSET
+    priority: int | _Unset = UNSET
+    cost_per_1k_input_tokens: Decimal | _Unset | None = UNSET
+    cost_per_1k_output_tokens: Decimal | _Unset | None = UNSET
+    enabled: bool | _Unset = UNSET
+    metadata: Mapping[str, Any] | _Unset = UNSET
