@@ -392,4 +392,7 @@ def test_reading_a_rendered_opinion_gives_it_back(opinion: Opinion) -> None:
     again = parse(json.dumps(opinion_rendered(opinion))).opinion
 
     assert again is not None
-    assert opinion_rendered(again) == opinion_rendered(opinion) | {"intent": again.intent}
+    assert opinion_rendered(again) == opinion_rendered(opinion) | {
+        "intent": again.intent,
+        "confidence_raw": again.confidence_raw,
+    }

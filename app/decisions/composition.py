@@ -1,0 +1,124 @@
+"""Who sits on a panel and how it votes: a question checked against what is configured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from app.decisions.prompts import Prompt, callers_prompt, market_prompt
+from app.decisions.question import Question
+from app.decisions.symbols import is_symbol, same_symbol
+from app.decisions.voting import METHODS, default_quorum
+from app.domain.errors import Code, NotAdmitted, RequestRejected, Violation
+from app.domain.provider import PanelConfig
+
+MAX_MEMBERS: Final = 64
+_KNOWN_METHODS: Final = (
+    *("majority", "confidence_weighted", "performance_weighted"),
+    *("unanimous", "risk_officer_veto", "two_stage"),
+)
+_CHOICES: Final = {
+    "settle": ("early", "all"),
+    "on_invalid": ("abstain", "repair_once"),
+    "on_violation": ("reject", "clamp"),
+}
+
+
+class PanelView(Protocol):
+    """What is configured of panels and models."""
+
+    def default_members(self, agent_id: int | None) -> Sequence[str]:
+        """Model names: the agent's enabled configurations, else every enabled provider's default model."""
+        ...
+
+    def named(self, panel: str) -> PanelConfig | None: ...
+
+    def known(self, name: str) -> bool:
+        """Whether a model name means anything here."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """A panel as it will be asked."""
+
+    members: tuple[str, ...]
+    method: str
+    quorum: int
+    warnings: tuple[str, ...] = ()
+
+
+def composed(question: Question, panels: PanelView) -> Composition:
+    """The panel of a question; RequestRejected with all that is wrong, NotAdmitted when nobody can be asked."""
+    wrong = [*_wrong_fields(question), *_wrong_members(question, panels)]
+    if wrong:
+        raise _rejected(wrong)
+    config = panels.named(question.panel) if question.panel is not None and question.models is None else None
+    members = question.models or (config.members if config else tuple(panels.default_members(question.agent_id)))
+    if not members:
+        raise NotAdmitted(Code.NO_TARGET, "no enabled provider to ask: nobody sits on this panel", retry_after=1.0)
+    method = question.method or (config.method if config else None) or "majority"
+    quorum = question.quorum or (config.quorum if config else None) or default_quorum(len(members))
+    limits = [*_wrong_method(method), *_wrong_quorum(quorum, members)]
+    if limits:
+        raise _rejected(limits)
+    repeated = sorted({name for name in members if members.count(name) > 1})
+    warnings = tuple(f"duplicate_member: {name} sits {members.count(name)} times" for name in repeated)
+    return Composition(tuple(members), method, quorum, warnings)
+
+
+def prompted(question: Question) -> Prompt:
+    """What the members are asked: our prompt from a market, or the caller's own words with the contract appended."""
+    if question.messages is not None:
+        return callers_prompt(question.symbol, question.messages, question.market)
+    if question.prompt is not None:
+        return callers_prompt(question.symbol, [{"role": "user", "content": question.prompt}], question.market)
+    if question.market is None:
+        raise _rejected([Violation("market", "one of market, prompt and messages is needed")])
+    return market_prompt(question.symbol, question.market)
+
+
+def _wrong_fields(question: Question) -> Iterator[Violation]:
+    if not is_symbol(question.symbol):
+        yield Violation("symbol", "expected up to 32 letters, digits and . _ : / ^ = -, a letter or digit first")
+    market = question.market
+    if market is None and question.prompt is None and not question.messages:
+        yield Violation("market", "one of market, prompt and messages is needed")
+    if question.prompt is not None and question.messages is not None:
+        yield Violation("prompt", "give prompt or messages, not both")
+    if market is not None and market.symbol is not None and not same_symbol(market.symbol, question.symbol):
+        yield Violation("market.symbol", f"{market.symbol} is not the symbol asked about, {question.symbol[:40]}")
+    for name, choices in _CHOICES.items():
+        if getattr(question, name) not in choices:
+            yield Violation(name, f"expected {' or '.join(choices)}")
+
+
+def _wrong_members(question: Question, panels: PanelView) -> Iterator[Violation]:
+    if question.models is not None and not 1 <= len(question.models) <= MAX_MEMBERS:
+        yield Violation("models", f"expected 1 to {MAX_MEMBERS} model names")
+        return
+    for place, name in enumerate(question.models or ()):
+        if not panels.known(name):
+            yield Violation(f"models.{place}", f"no model {name[:100]!r} is known here")
+    if question.panel is not None and panels.named(question.panel) is None:
+        yield Violation("panel", f"no panel {question.panel[:100]!r} is configured")
+
+
+def _wrong_method(method: str) -> Iterator[Violation]:
+    if method in METHODS:
+        return
+    missing = "is not available yet" if method in _KNOWN_METHODS else "is no method"
+    yield Violation("method", f"{method[:40]} {missing}: expected {' or '.join(METHODS)}")
+
+
+def _wrong_quorum(quorum: int, members: Sequence[str]) -> Iterator[Violation]:
+    if not 1 <= quorum <= len(members):
+        yield Violation("quorum", f"expected 1 to {len(members)}, the size of the panel")
+
+
+def _rejected(violations: Sequence[Violation]) -> RequestRejected:
+    first = violations[0]
+    return RequestRejected(
+        Code.INVALID_FIELD, f"{first.field}: {first.message}", param=first.field, violations=violations
+    )

@@ -1,0 +1,79 @@
+"""What a caller asks a panel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from app.decisions.context import MarketContext
+from app.domain.caller import LOCAL_CALLER, Caller
+from app.domain.chat import JSON
+from app.domain.routing import PolicyName, Priority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One question about one market. One of `market`, `prompt` and `messages` is needed.
+
+    `arrived` and `deadline` are the gateway's monotonic seconds. `method` and `quorum` None mean the panel's own,
+    else majority of more than half. `settle` is early or all, `on_invalid` abstain or repair_once, `on_violation`
+    reject or clamp. With `as_of` the age of the market is not looked at.
+    """
+
+    symbol: str
+    deadline: float
+    arrived: float
+    request_id: str
+    market: MarketContext | None = None
+    prompt: str | None = None
+    messages: tuple[JSON, ...] | None = None
+    agent_id: int | None = None
+    models: tuple[str, ...] | None = None
+    panel: str | None = None
+    method: str | None = None
+    quorum: int | None = None
+    settle: str = "early"
+    on_invalid: str = "abstain"
+    on_violation: str = "reject"
+    convert_percent_stops: bool = False
+    as_of: datetime | None = None
+    as_of_mode: str = "warn"
+    policy: PolicyName | None = None
+    priority: Priority = Priority.NORMAL
+    algo_id: str | None = None
+    decision_maker_id: str | None = None
+    caller: Caller = LOCAL_CALLER
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def side(self) -> str | None:
+        """The side of the position held, where the market says so."""
+        return self.market.position.side if self.market is not None and self.market.position is not None else None
+
+
+def recorded(question: Question, members: tuple[str, ...], messages: tuple[JSON, ...]) -> dict[str, Any]:
+    """The question as JSON values, for the record: what was asked, of whom, in which words."""
+    return {
+        "symbol": question.symbol,
+        "market": None if question.market is None else question.market.plain(),
+        "prompt": question.prompt,
+        "messages": None if question.messages is None else list(question.messages),
+        "sent_messages": list(messages),
+        "agent_id": question.agent_id,
+        "members": list(members),
+        "panel": question.panel,
+        "method": question.method,
+        "quorum": question.quorum,
+        "settle": question.settle,
+        "on_invalid": question.on_invalid,
+        "on_violation": question.on_violation,
+        "convert_percent_stops": question.convert_percent_stops,
+        "as_of": None if question.as_of is None else question.as_of.isoformat(),
+        "as_of_mode": question.as_of_mode,
+        "algo_id": question.algo_id,
+        "decision_maker_id": question.decision_maker_id,
+        "key_id": question.caller.key_id,
+        "metadata": dict(question.metadata),
+    }

@@ -1,0 +1,122 @@
+"""From a settled panel to the decision that goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from app.decisions.prompts import Prompt
+from app.decisions.question import Question
+from app.decisions.validation import check
+from app.decisions.voting import Result, agreeing, agreement, combined, dissent, effective_votes
+from app.domain.decision import Action, Consensus, Decision, DecisionStatus, Opinion, SettledReason, Vote
+
+QUOTE: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A panel whose result stands; `at` and `latency` are seconds since the request's arrival."""
+
+    result: Result
+    votes: tuple[Vote, ...]
+    method: str
+    quorum: int
+    at: float
+    latency: float
+
+
+def decision_from(
+    question: Question,
+    prompt: Prompt,
+    settled: Settled,
+    *,
+    decision_id: str,
+    created_at: datetime,
+    warnings: Sequence[str],
+) -> Decision:
+    """The decision: medians of those who agree, checked again by the rules that every vote had to keep."""
+    result, votes = settled.result, settled.votes
+    is_decided = result.status is DecisionStatus.DECIDED
+    # Until there are graded votes to calibrate with, the confidence is the plain share of valid votes that agree:
+    # no mean of claims, and no probability.
+    share = agreement(votes, result.action) if is_decided else _largest_share(votes)
+    opinions = agreeing(votes, result.action) if is_decided else []
+    opinion, notes = combined(opinions, question.symbol, result.action, _reasoning(settled))
+    checked = check(opinion, question.market)
+    kept = checked.opinion if is_decided else replace(opinion, entry=None, stop_loss=None, take_profit=(), size=None)
+    return Decision(
+        id=decision_id,
+        symbol=question.symbol,
+        status=result.status,
+        action=result.action,
+        actionable=is_decided and result.action is not Action.HOLD and checked.is_valid,
+        consensus=Consensus(
+            method=settled.method,
+            agreement=round(share, 4),
+            effective_votes=effective_votes(votes),
+            quorum=settled.quorum,
+            settled_reason=result.reason,
+            settled_at=settled.at,
+            dissent=dissent(votes, result.action) if is_decided else (),
+        ),
+        votes=votes,
+        created_at=created_at,
+        confidence=round(share, 4) if is_decided else None,
+        reasoning=opinion.reasoning,
+        entry=kept.entry,
+        stop_loss=kept.stop_loss,
+        take_profit=kept.take_profit,
+        size=kept.size,
+        violations=checked.violations if is_decided else (),
+        cost_usd=total_cost(votes),
+        latency=settled.latency,
+        template=prompt.template,
+        warnings=tuple(dict.fromkeys([*warnings, *notes])),
+        agent_id=question.agent_id,
+        key_id=question.caller.key_id,
+        request_id=question.request_id,
+        algo_id=question.algo_id,
+        decision_maker_id=question.decision_maker_id,
+        metadata=question.metadata,
+    )
+
+
+def at_deadline(result: Result) -> Result:
+    """The result of a panel whose time was up; a tie and a disagreement keep their own names."""
+    if result.reason in (SettledReason.ALL_VOTED, SettledReason.NO_QUORUM):
+        return replace(result, reason=SettledReason.DEADLINE)
+    return result
+
+
+def total_cost(votes: Sequence[Vote]) -> Decimal | None:
+    """Dollars of all votes; None when an answer's price is unknown or nobody answered."""
+    answered = [vote for vote in votes if vote.usage is not None or vote.cost_usd is not None]
+    known = [vote.cost_usd for vote in answered if vote.cost_usd is not None]
+    return sum(known, Decimal(0)) if known and len(known) == len(answered) else None
+
+
+def _largest_share(votes: Sequence[Vote]) -> float:
+    return max(agreement(votes, action) for action in Action)
+
+
+def _reasoning(settled: Settled) -> str:
+    """Who said what, in the panel's order: the result can be read without its votes."""
+    result, votes = settled.result, settled.votes
+    valid = [vote for vote in votes if vote.is_valid and vote.opinion is not None]
+    if result.status is not DecisionStatus.DECIDED:
+        counted = f"{len(valid)} of {len(votes)} members gave a valid vote, {settled.quorum} are needed"
+        return f"HOLD without a decision ({result.reason.value}): {counted}."
+    said = [
+        f"{vote.provider}/{vote.model}: {_quoted(vote.opinion)}"
+        for vote in valid
+        if vote.opinion is not None and vote.opinion.action is result.action
+    ]
+    return "\n".join([f"{len(said)} of {len(valid)} valid votes say {result.action.value}.", *said])[:8_000]
+
+
+def _quoted(opinion: Opinion) -> str:
+    return (opinion.reasoning or "no reasoning given")[:QUOTE]
