@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from pydantic import SecretStr
 
 from app.agents.changes import ConfigChange
+from app.decisions.question import Question
+from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import Ask, AttemptRecord, Completion
 from app.domain.caller import Caller, Scope
@@ -62,6 +64,17 @@ class Gateway(Protocol):
     def stream(self, ask: Ask) -> AbstractAsyncContextManager[CompletionStream]: ...
 
 
+class Decisions(Protocol):
+    """Panels. What is wrong with a question is raised before the first vote; `get` and `page` give stored answers."""
+
+    async def decide(self, question: Question) -> Decision: ...
+    def stream(self, question: Question) -> AsyncGenerator[VoteEvent | DecisionEvent]: ...
+    async def get(self, decision_id: str) -> dict[str, Any] | None: ...
+    async def page(
+        self, *, limit: int, cursor: str | None = None, symbol: str | None = None, agent_id: int | None = None
+    ) -> tuple[list[dict[str, Any]], str | None]: ...
+
+
 class Agents(Protocol):
     """Agents and their configurations; NotFound (caller_unknown_agent) for one that is not there."""
 
@@ -75,7 +88,7 @@ class Agents(Protocol):
     async def add_config(self, agent_id: int, change: ConfigChange) -> AgentConfig: ...
     async def patch_config(self, agent_id: int, config_id: int, change: ConfigChange) -> AgentConfig: ...
     async def delete_config(self, agent_id: int, config_id: int) -> None: ...
-    async def validate_config(self, agent_id: int, change: ConfigChange | None) -> dict[str, Any]: ...
+    async def validate_config(self, agent_id: int, which: int | ConfigChange | None = None) -> dict[str, Any]: ...
 
 
 class Providers(Protocol):
@@ -105,7 +118,6 @@ class RequestMetrics(Protocol):
     """Counts requests and renders everything counted. Never raises, never blocks."""
 
     def request_finished(self, route: str, status: int, code: str | None, overhead: float | None) -> None: ...
-    def decision_finished(self, decision: Decision) -> None: ...
     def render(self) -> tuple[bytes, str]: ...
 
 
@@ -134,13 +146,15 @@ class GatewayKey:
 class Services:
     """Everything behind the edge.
 
-    `model_names` is every name `/v1/models` lists. `unready` gives the reasons not to serve, none when ready.
+    `model_names` is every name `/v1/models` lists. `unready` gives the reasons not to serve (a stop under way is one),
+    none when ready.
     `reload` reads the provider file again and says what is in force; it raises RequestRejected or Conflict when the
     file is wrong, and the old one stays. `draining` is set when the process was told to stop. Without `keys` only
     loopback is served. Durations are seconds.
     """
 
     gateway: Gateway
+    decisions: Decisions
     agents: Agents
     providers: Providers
     monitor: HealthReport

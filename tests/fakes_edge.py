@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from app.agents.changes import UNSET, ConfigChange
+from app.decisions.question import Question
+from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import Ask, AttemptKind, AttemptOutcome, AttemptRecord, Completion
 from app.domain.chat import ChatChunk, ChatResponse, Credential
+from app.domain.decision import (
+    Action,
+    Consensus,
+    Decision,
+    DecisionStatus,
+    Opinion,
+    SettledReason,
+    Vote,
+    VoteStatus,
+)
 from app.domain.errors import Code, NotFound, OutcryError
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType
 from app.domain.routing import Candidate, Plan, Verdict
@@ -172,6 +184,66 @@ class FakeGateway:
                 raise
 
 
+VOTE = Vote("sandbox", "trend", VoteStatus.OK, opinion=Opinion(Action.BUY, "BTC/USDT", confidence=0.7), latency=0.01)
+DECISION = Decision(
+    id="dec_1",
+    symbol="BTC/USDT",
+    status=DecisionStatus.DECIDED,
+    action=Action.BUY,
+    actionable=True,
+    consensus=Consensus("majority", 1.0, 1.0, 1, SettledReason.ALL_VOTED, 0.01),
+    votes=(VOTE,),
+    created_at=THEN,
+    cost_usd=Decimal("0.01"),
+)
+
+
+class FakeDecisions:
+    """One vote, one decision; `script` may hold an event to wait for or an exception instead."""
+
+    def __init__(self) -> None:
+        self.asked: list[Question] = []
+        self.script: list[VoteEvent | DecisionEvent | asyncio.Event | Exception] = [
+            VoteEvent(VOTE),
+            DecisionEvent(DECISION),
+        ]
+        self.stored: dict[str, dict[str, Any]] = {}
+        self.pages: list[dict[str, Any]] = []
+        self.waiting = asyncio.Event()
+        self.cancelled = asyncio.Event()
+
+    async def decide(self, question: Question) -> Decision:
+        async with aclosing(self.stream(question)) as events:
+            async for event in events:
+                if isinstance(event, DecisionEvent):
+                    return event.decision
+        raise AssertionError("the script has no decision")
+
+    async def stream(self, question: Question) -> AsyncGenerator[VoteEvent | DecisionEvent]:
+        self.asked.append(question)
+        try:
+            for item in self.script:
+                if isinstance(item, asyncio.Event):
+                    self.waiting.set()
+                    await item.wait()
+                elif isinstance(item, Exception):
+                    raise item
+                else:
+                    yield item
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled.set()
+            raise
+
+    async def get(self, decision_id: str) -> dict[str, Any] | None:
+        return self.stored.get(decision_id)
+
+    async def page(
+        self, *, limit: int, cursor: str | None = None, symbol: str | None = None, agent_id: int | None = None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        self.pages.append({"limit": limit, "cursor": cursor, "symbol": symbol, "agent_id": agent_id})
+        return list(self.stored.values()), None
+
+
 class FakeAgents:
     """Agents in a dictionary, without rules."""
 
@@ -224,9 +296,10 @@ class FakeAgents:
     async def delete_config(self, agent_id: int, config_id: int) -> None:
         self.kept[agent_id] = [config for config in self.kept[agent_id] if config.id != config_id]
 
-    async def validate_config(self, agent_id: int, change: ConfigChange | None) -> dict[str, Any]:
+    async def validate_config(self, agent_id: int, which: int | ConfigChange | None = None) -> dict[str, Any]:
         await self.get(agent_id)
-        self.changes.append(change)
+        assert not isinstance(which, int)
+        self.changes.append(which)
         return {"ok": True}
 
     def _made(self, agent_id: int, change: ConfigChange) -> AgentConfig:
@@ -312,6 +385,7 @@ def fake_services(**changes: Any) -> Services:
     unready: Callable[[], Sequence[str]] = tuple
     base: dict[str, Any] = {
         "gateway": FakeGateway(),
+        "decisions": FakeDecisions(),
         "agents": FakeAgents(),
         "providers": FakeProviders(),
         "monitor": FakeMonitor(),

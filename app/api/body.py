@@ -30,7 +30,7 @@ LARGE = 64 * 1024
 async def read_object(exchange: Exchange, limit: int) -> dict[str, Any]:
     """The body as a JSON object. Raises RequestRejected when it is anything else, CallerLeft when it stops coming."""
     raw = await read_body(exchange, limit)
-    if limit == NATIVE_LIMIT and _NUL.search(raw):
+    if limit == NATIVE_LIMIT and b"\\u0000" in raw and _NUL.search(raw):
         raise RequestRejected(Code.INVALID_JSON, "invalid JSON: the character U+0000 is not taken, it cannot be stored")
     value = parse(raw) if len(raw) < LARGE else await anyio.to_thread.run_sync(parse, raw)
     if not isinstance(value, dict):

@@ -102,7 +102,7 @@ def plan_headers(target: Target, attempts: int, overhead: float, *, is_fallback:
         (b"x-outcry-model", header_value(target.model)),
         (b"x-outcry-attempts", str(attempts).encode()),
         (b"x-outcry-fallback", b"true" if is_fallback else b"false"),
-        (b"x-outcry-overhead-ms", f"{overhead * 1000:.2f}".encode()),
+        (b"x-outcry-overhead-ms", f"{max(overhead, 0.0) * 1000:.2f}".encode()),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from app.api.decision_wire import DecisionAnswer, DecisionBody
 from app.api.document import Operation
 from app.api.native_chat import ChatAnswer, ChatBody
 
@@ -117,6 +118,80 @@ CHAT: Final = Operation(
     'event: done\ndata: {"finish_reason":"stop"}\n\n',
 )
 
+_VOTE: Final[dict[str, Any]] = {
+    "provider": "sandbox",
+    "model": "trend",
+    "status": "ok",
+    "reason": None,
+    "action": "BUY",
+    "confidence": 0.72,
+    "calibrated_confidence": None,
+    "reasoning": "price above both averages, which are rising",
+    "violations": [],
+    "latency_ms": 12.5,
+    "cost_usd": "0",
+    "usage": _USAGE,
+    "parse": {"method": "json", "warnings": []},
+}
+_DECISION: Final[dict[str, Any]] = {
+    "id": "dec_5f0c9d2e",
+    "symbol": "BTC/USDT",
+    "action": "BUY",
+    "actionable": True,
+    "confidence": 0.72,
+    "reasoning": "price above both averages, which are rising",
+    "entry": {"type": "market", "price": None},
+    "stop_loss": 63900.0,
+    "take_profit": [65100.0],
+    "size": {"unit": "fraction_of_equity", "value": 0.02},
+    "status": "decided",
+    "consensus": {
+        "method": "majority",
+        "agreement": 1.0,
+        "effective_votes": 1.0,
+        "quorum": 1,
+        "settled_reason": "all_voted",
+        "settled_at_ms": 13.1,
+        "dissent": [],
+    },
+    "votes": [_VOTE],
+    "violations": [],
+    "cost_usd": "0",
+    "latency_ms": 14.2,
+    "contamination": None,
+    "risk": None,
+    "template": {},
+    "warnings": [],
+    "created_at": "2026-11-20T14:15:01Z",
+    "agent_id": None,
+    "request_id": "req_5f0c9d2e",
+    "algo_id": None,
+    "decision_maker_id": None,
+    "metadata": {},
+}
+
+DECISION: Final = Operation(
+    path="/decisions",
+    summary="A panel's decision about a market, stored before it is answered",
+    tag="decisions",
+    request=DecisionBody,
+    request_example={
+        "symbol": "BTC/USDT",
+        "market": {
+            "as_of": "2026-11-20T14:15:00Z",
+            "timeframe": "intraday",
+            "price": {"last": 64231.5},
+            "indicators": {"rsi": {"period": 14, "value": 61.2}, "ema": [{"period": 20, "value": 64118.0}]},
+        },
+        "models": ["sandbox/trend", "sandbox/reversion", "sandbox/breakout"],
+        "deadline_ms": 8000,
+    },
+    answer=DecisionAnswer,
+    answer_example=_DECISION,
+    stream='event: vote\ndata: {"provider":"sandbox","model":"trend","status":"ok","action":"BUY"}\n\n'
+    'event: decision\ndata: {"id":"dec_5f0c9d2e","action":"BUY"}\n\n',
+)
+
 _MODEL: Final = {"id": "openai_primary/gpt-4o-mini", "object": "model", "created": 0, "owned_by": "openai_primary"}
 _AGENT: Final = {
     "id": 7,
@@ -166,6 +241,8 @@ _HEALTH: Final = {
 EXAMPLES: Final[dict[str, Any]] = {
     "GET /v1/models": {"object": "list", "data": [_MODEL]},
     "GET /v1/models/{model_id}": _MODEL,
+    "GET /decisions": {"items": [_DECISION], "next": None},
+    "GET /decisions/{decision_id}": _DECISION,
     "GET /providers": {
         "providers": [
             {
@@ -193,12 +270,20 @@ EXAMPLES: Final[dict[str, Any]] = {
     "PUT /agents/{agent_id}/llm-config": _CONFIG,
     "POST /agents/{agent_id}/llm-config": _CONFIG,
     "PATCH /agents/{agent_id}/llm-config/{config_id}": _CONFIG,
-    "POST /agents/{agent_id}/llm-config/validate": {"ok": True, "reachable": True, "authorised": True},
+    "POST /agents/{agent_id}/llm-config/validate": {
+        "reachable": True,
+        "authorised": True,
+        "model_known": True,
+        "price_known": True,
+        "latency_ms": 212.4,
+        "code": None,
+        "message": None,
+    },
     "GET /usage": {"items": [], "next": None},
     "GET /usage/summary": {"rows": [_SUMMARY], "total": {k: v for k, v in _SUMMARY.items() if k != "bucket"}},
     "GET /metrics": "outcry_requests_total 1.0",
     "GET /health/live": {"status": "alive"},
     "GET /health/ready": {"status": "ready", "reasons": []},
-    "POST /admin/reload": {"source": "outcry.yaml", "providers": ["openai_primary"], "warnings": []},
+    "POST /admin/reload": {"source": "outcry.yaml", "providers": ["openai_primary"], "revision": 2},
 }
 """Answers by `METHOD path`."""

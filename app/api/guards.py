@@ -71,6 +71,8 @@ def check_open_door(headers: Mapping[bytes, bytes], peer: tuple[str, int] | None
 
 def is_loopback(address: str) -> bool:
     """Whether an address is this machine's own, an IPv4 one written as IPv6 included."""
+    if address in ("127.0.0.1", "::1"):
+        return True
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

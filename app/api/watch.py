@@ -23,60 +23,75 @@ class Watch:
     A stream pushes through here, so that it is known how long it has been quiet, and how long its reader stands still.
     """
 
-    __slots__ = ("_blocked_since", "_ending", "_exchange", "_quiet_since", "_scope")
+    __slots__ = ("_attendants", "_blocked_since", "_ending", "_exchange", "_quiet_since", "_task")
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
+        self._task: asyncio.Task[object] | None = None
+        self._attendants: list[asyncio.Task[None]] = []
         self._ending: Ending | None = None
-        self._scope = anyio.CancelScope()
         self._quiet_since: float | None = None
         self._blocked_since: float | None = None
 
     async def run(self, work: Awaitable[T]) -> T:
         """The result of `work`, which is cancelled when the caller leaves (CallerLeft) or the process stops."""
-        with self._scope:
-            attendant = asyncio.ensure_future(self._attend())
-            self._exchange.drain.add(self)
-            try:
-                return await work
-            finally:
-                self._exchange.drain.discard(self)
+        # A task and its cancellation by hand: anyio's scope costs 35 us here, a third of what the edge takes.
+        task = self._task = asyncio.current_task()
+        assert task is not None  # noqa: S101  (a coroutine that runs has a task)
+        self._attendants.append(asyncio.create_task(self._await_leaving()))
+        self._exchange.drain.add(self)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if self._ending is None or task.cancelling() > 1:
+                raise
+            raise self._reason() from None
+        finally:
+            self._exchange.drain.discard(self)
+            for attendant in self._attendants:
                 attendant.cancel()
-        if self._ending is Ending.SHUTDOWN:
-            raise NotAdmitted(Code.SHUTTING_DOWN, "the gateway is shutting down")
-        raise CallerLeft
+            if self._ending is not None:
+                task.uncancel()
 
     def end(self, ending: Ending) -> None:
         """Cancels the work."""
-        if self._ending is None:
+        if self._ending is None and self._task is not None:
             self._ending = ending
-            self._scope.cancel()
+            self._task.cancel()
 
     async def push(self, body: bytes) -> None:
         """One piece of the stream; returns when there is room for the next."""
+        if self._quiet_since is None:
+            self._attendants.append(asyncio.create_task(self._tend()))
         self._blocked_since = self._exchange.services.now()
         await self._exchange.push(body)
         self._quiet_since = self._exchange.services.now()
         self._blocked_since = None
 
-    async def _attend(self) -> None:
+    def _reason(self) -> Exception:
+        if self._ending is Ending.SHUTDOWN:
+            return NotAdmitted(Code.SHUTTING_DOWN, "the gateway is shutting down")
+        return CallerLeft()
+
+    async def _await_leaving(self) -> None:
+        while (await self._exchange.receive())["type"] != "http.disconnect":
+            pass
+        self.end(Ending.LEFT)
+
+    async def _tend(self) -> None:
         # Two ticks of quiet make a ping due, so that with the third no gap is longer than the interval.
         tick = self._exchange.services.keep_alive / 3
         while True:
-            with anyio.move_on_after(tick):
-                message = await self._exchange.receive()
-                if message["type"] == "http.disconnect":
+            await anyio.sleep(tick)
+            now = self._exchange.services.now()
+            if self._blocked_since is not None:
+                if now - self._blocked_since > self._exchange.services.max_deadline:
                     self.end(Ending.LEFT)
-                    return
-                continue
-            await self._look(tick)
+            elif self._quiet_since is not None and now - self._quiet_since >= 1.9 * tick:
+                await self._ping(tick)
 
-    async def _look(self, tick: float) -> None:
-        now = self._exchange.services.now()
-        if self._blocked_since is not None:
-            if now - self._blocked_since > self._exchange.services.max_deadline:
-                self.end(Ending.LEFT)
-        elif self._quiet_since is not None and now - self._quiet_since >= 1.9 * tick:
-            with anyio.move_on_after(tick):
-                await self._exchange.push(PING)
-                self._quiet_since = now
+    async def _ping(self, tick: float) -> None:
+        # A reader who stands still would hold this as it holds the stream, whose turn it is to notice.
+        with anyio.move_on_after(tick):
+            await self._exchange.push(PING)
+            self._quiet_since = self._exchange.services.now()

@@ -13,7 +13,7 @@ import uvicorn
 
 from app.main import create_app
 from app.services import Services
-from tests.fakes_edge import FakeAgents, FakeGateway, FakeMetrics, fake_services
+from tests.fakes_edge import FakeAgents, FakeDecisions, FakeGateway, FakeMetrics, fake_services
 
 Serve = Callable[..., AbstractAsyncContextManager[str]]
 
@@ -57,8 +57,13 @@ def metrics() -> FakeMetrics:
 
 
 @pytest.fixture
-def services(gateway: FakeGateway, agents: FakeAgents, metrics: FakeMetrics) -> Services:
-    return fake_services(gateway=gateway, agents=agents, metrics=metrics)
+def decisions() -> FakeDecisions:
+    return FakeDecisions()
+
+
+@pytest.fixture
+def services(gateway: FakeGateway, decisions: FakeDecisions, agents: FakeAgents, metrics: FakeMetrics) -> Services:
+    return fake_services(gateway=gateway, decisions=decisions, agents=agents, metrics=metrics)
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ async def test_a_key_may_come_in_three_headers(header: str) -> None:
 @pytest.mark.parametrize("value", ["Basic abc", "Bearer", "Bearer ", "bearer wrong", "\xff"])
 async def test_a_wrong_authorization_header_is_a_401(value: str) -> None:
     async with client_of(fake_services(keys=CONFIGURED)) as client:
-        response = await client.get("/providers", headers={"authorization": value.encode("latin-1")})
+        response = await client.get("/providers", headers={b"authorization": value.encode("latin-1")})
 
     error_of(response, 401, "caller_unauthenticated")
 

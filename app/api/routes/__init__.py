@@ -10,21 +10,23 @@ from starlette.routing import Route
 
 from app.api.document import Operation
 from app.api.edge import Direct
-from app.api.examples import CHAT, COMPLETIONS, EXAMPLES
-from app.api.routes import agents, chat, models, providers, system, usage
+from app.api.examples import CHAT, COMPLETIONS, DECISION, EXAMPLES
+from app.api.routes import agents, chat, decisions, models, providers, system, usage
 
 DIRECT: Final[tuple[Route, ...]] = (
     Route("/v1/chat/completions", Direct(chat.chat_completions), methods=["POST"]),
     Route("/chat", Direct(chat.chat), methods=["POST"]),
+    Route("/decisions", Direct(decisions.decide), methods=["POST"]),
 )
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     models.router,
+    decisions.router,
     providers.router,
     agents.router,
     usage.router,
     system.router,
 )
-OPERATIONS: Final[tuple[Operation, ...]] = (COMPLETIONS, CHAT)
+OPERATIONS: Final[tuple[Operation, ...]] = (COMPLETIONS, CHAT, DECISION)
 BODIES: Final[tuple[type[BaseModel], ...]] = (
     agents.AgentCreate,
     agents.AgentUpdate,

@@ -22,8 +22,6 @@ async def live() -> dict[str, str]:
 async def ready(services: CurrentServices) -> JSONResponse:
     """Whether requests should be sent here, and why not."""
     reasons = list(services.unready())
-    if services.draining.is_set():
-        reasons.append("shutting down")
     status = "not_ready" if reasons else "ready"
     return JSONResponse({"status": status, "reasons": reasons}, status_code=503 if reasons else 200)
 

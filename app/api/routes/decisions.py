@@ -1,0 +1,93 @@
+"""Decisions: asked of a panel, whole or as events, and read again later."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import anyio
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import JSONResponse
+
+from app.api.body import NATIVE_LIMIT, read_object
+from app.api.completions import CLOSING, money
+from app.api.decision_wire import DecisionAnswer, DecisionPage, question_of, read_decision
+from app.api.deps import MAX_ID, CurrentServices, Cursor, Limit
+from app.api.errors import Headers, encoded_error
+from app.api.exchange import Exchange
+from app.api.intent import read_intent
+from app.api.sse import event
+from app.api.watch import Watch
+from app.decisions.question import Question
+from app.decisions.service import DecisionEvent
+from app.decisions.wire import rendered, vote_rendered
+from app.domain.decision import Decision
+from app.domain.errors import NotFound, OutcryError
+
+router = APIRouter(prefix="/decisions", tags=["decisions"])
+
+
+async def decide(exchange: Exchange) -> None:
+    """`POST /decisions`."""
+    intent = read_intent(exchange.headers)
+    body = read_decision(await read_object(exchange, NATIVE_LIMIT))
+    question = question_of(body, intent, exchange)
+    if body.stream:
+        await _stream(exchange, question)
+        return
+    decision = await Watch(exchange).run(exchange.services.decisions.decide(question))
+    await exchange.answer_json(rendered(decision), _headers(decision))
+
+
+async def _stream(exchange: Exchange, question: Question) -> None:
+    def told(error: OutcryError) -> bytes:
+        return b"event: error\ndata: " + encoded_error(error, exchange.request_id) + b"\n\n"
+
+    exchange.error_form = told
+    watch = Watch(exchange)
+    await watch.run(_pump(exchange, watch, question))
+
+
+async def _pump(exchange: Exchange, watch: Watch, question: Question) -> None:
+    events = exchange.services.decisions.stream(question)
+    try:
+        async for happened in events:
+            if not exchange.is_started:
+                # Only now is it sure that the question was a good one.
+                await exchange.start_stream([])
+            if isinstance(happened, DecisionEvent):
+                await watch.push(event("decision", rendered(happened.decision)))
+            else:
+                await watch.push(event("vote", vote_rendered(happened.vote)))
+    finally:
+        with anyio.move_on_after(CLOSING, shield=True):
+            await events.aclose()
+    await exchange.push(b"", last=True)
+
+
+@router.get("", summary="Decisions on record, newest first", response_model=DecisionPage)
+async def list_decisions(
+    services: CurrentServices,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    symbol: Annotated[str | None, Query(max_length=32)] = None,
+    agent_id: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+) -> JSONResponse:
+    """A page of decisions, each as it was answered."""
+    items, following = await services.decisions.page(limit=limit, cursor=cursor, symbol=symbol, agent_id=agent_id)
+    # Straight to JSON: the stored answer must come back as it is, not as a model of ours would put it.
+    return JSONResponse({"items": items, "next": following})
+
+
+@router.get("/{decision_id}", summary="A decision as it was answered", response_model=DecisionAnswer)
+async def read_decision_again(
+    decision_id: Annotated[str, Path(max_length=128)], services: CurrentServices
+) -> JSONResponse:
+    """The decision; votes that came after it (`settle: all`) included."""
+    answer = await services.decisions.get(decision_id)
+    if answer is None:
+        raise NotFound(f"no decision {decision_id[:64]!r}")
+    return JSONResponse(answer)
+
+
+def _headers(decision: Decision) -> Headers:
+    return [] if decision.cost_usd is None else [(b"x-outcry-cost-usd", money(decision.cost_usd).encode())]

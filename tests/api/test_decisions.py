@@ -1,0 +1,119 @@
+"""The decisions' wire: what a question may be, and how it is read again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from app.domain.routing import PolicyName, Priority
+from tests.api.speaking import HELLO, error_of
+from tests.fakes_edge import FakeDecisions
+
+MARKET = {"as_of": "2026-11-20T14:15:00Z", "price": {"last": 64231.5}, "indicators": {"rsi": {"value": 61.2}}}
+
+
+def question(**more: Any) -> dict[str, Any]:
+    """The least that may be asked."""
+    return {"symbol": "BTC/USDT", "market": MARKET, **more}
+
+
+async def test_every_wish_reaches_the_question(client: httpx.AsyncClient, decisions: FakeDecisions) -> None:
+    body = question(
+        agent_id=7,
+        models=["sandbox/trend"],
+        panel="desk",
+        method="unanimous",
+        quorum=1,
+        deadline_ms=2_000,
+        settle="all",
+        on_invalid="repair_once",
+        on_violation="clamp",
+        convert_percent_stops=True,
+        risk_officer=None,
+        risk_check=False,
+        samples=1,
+        news_check=False,
+        as_of_mode="warn",
+        algo_id="a",
+        decision_maker_id="d",
+        metadata={"k": 1},
+    )
+    headers = {"x-outcry-policy": "cost", "x-outcry-priority": "high", "x-outcry-as-of": "2026-11-20T14:15:00Z"}
+
+    response = await client.post("/decisions", json=body, headers=headers)
+
+    assert response.status_code == 200
+    asked = decisions.asked[0]
+    assert asked.market is not None
+    assert asked.market.price.last == 64231.5
+    assert (asked.symbol, asked.agent_id, asked.models, asked.panel) == ("BTC/USDT", 7, ("sandbox/trend",), "desk")
+    assert (asked.method, asked.quorum, asked.settle) == ("unanimous", 1, "all")
+    assert (asked.on_invalid, asked.on_violation, asked.convert_percent_stops) == ("repair_once", "clamp", True)
+    assert (asked.algo_id, asked.decision_maker_id, asked.metadata) == ("a", "d", {"k": 1})
+    assert (asked.policy, asked.priority) == (PolicyName.COST_AWARE, Priority.HIGH)
+    assert asked.as_of is not None
+    assert asked.deadline - asked.arrived == pytest.approx(2.0)
+    assert asked.request_id == response.headers["x-request-id"]
+
+
+async def test_a_prompt_or_messages_do_without_a_market(client: httpx.AsyncClient, decisions: FakeDecisions) -> None:
+    for words in ({"prompt": "up?"}, {"messages": HELLO}):
+        assert (await client.post("/decisions", json={"symbol": "btc", **words})).status_code == 200
+
+    assert [asked.symbol for asked in decisions.asked] == ["BTC", "BTC"]
+    assert decisions.asked[1].messages == tuple(HELLO)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"symbol": "BTC"}, "market"),
+        ({"market": MARKET}, "symbol"),
+        (question(symbol="!"), "symbol"),
+        (question(oddity=1), "oddity"),
+        (question(market={**MARKET, "price": {"last": "64231"}}), "market.price.last"),
+        (question(market={**MARKET, "indicators": {"rsi": {"value": 161}}}), "market.indicators.rsi.value"),
+        (question(market={**MARKET, "as_of": "yesterday"}), "market.as_of"),
+        (question(messages=[{"role": "user"}]), "messages[0].content"),
+        (question(deadline_ms="soon"), "deadline_ms"),
+        (question(quorum=0), "quorum"),
+        (question(settle="never"), "settle"),
+        (question(samples=3), "samples"),
+        (question(risk_check=True), "risk_check"),
+        (question(news_check=True), "news_check"),
+        (question(risk_officer="sandbox/trend"), "risk_officer"),
+        (question(as_of_mode="block"), "as_of_mode"),
+        (question(models=[""]), "models[0]"),
+    ],
+)
+async def test_a_wrong_field_is_a_422_that_names_it(
+    client: httpx.AsyncClient, decisions: FakeDecisions, body: dict[str, Any], field: str
+) -> None:
+    error = error_of(await client.post("/decisions", json=body), 422, "caller_invalid_field")
+
+    assert field in [wrong["field"] for wrong in error["errors"]]
+    assert not decisions.asked
+
+
+async def test_an_idempotency_key_is_not_taken_in_silence(client: httpx.AsyncClient, decisions: FakeDecisions) -> None:
+    response = await client.post("/decisions", json=question(), headers={"idempotency-key": "k"})
+
+    error_of(response, 400, "caller_unsupported_parameter")
+    assert not decisions.asked
+
+
+async def test_a_stored_decision_comes_back_as_it_was_answered(
+    client: httpx.AsyncClient, decisions: FakeDecisions
+) -> None:
+    answer = (await client.post("/decisions", json=question())).json()
+    decisions.stored["dec_1"] = answer | {"later": "field"}
+
+    again = await client.get("/decisions/dec_1")
+    page = await client.get("/decisions?symbol=BTC/USDT&agent_id=7&limit=2&cursor=c")
+
+    assert again.json() == answer | {"later": "field"}
+    assert page.json() == {"items": [again.json()], "next": None}
+    assert decisions.pages == [{"limit": 2, "cursor": "c", "symbol": "BTC/USDT", "agent_id": 7}]
+    error_of(await client.get("/decisions/dec_2"), 404, "caller_not_found")

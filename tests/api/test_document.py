@@ -1,0 +1,65 @@
+"""The OpenAPI document describes every operation, with examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from app.api.access import ACCESS
+
+
+@pytest.fixture
+async def document(client: httpx.AsyncClient) -> dict[str, Any]:
+    response = await client.get("/openapi.json")
+    body: dict[str, Any] = response.json()
+    return body
+
+
+def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Every described operation."""
+    return {(method.upper(), path): o for path, item in document["paths"].items() for method, o in item.items()}
+
+
+async def test_every_operation_is_described(document: dict[str, Any]) -> None:
+    served = {(method, path.replace(":path}", "}")) for method, path in ACCESS} - {("GET", "/openapi.json")}
+
+    assert set(operations(document)) == served
+
+
+async def test_every_answer_and_every_body_has_an_example(document: dict[str, Any]) -> None:
+    for name, operation in operations(document).items():
+        good = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+        contents = [content for answer in good for content in answer.get("content", {}).values()]
+        assert all("example" in content for content in contents), name
+        if "requestBody" in operation:
+            assert all("example" in content for content in operation["requestBody"]["content"].values()), name
+        assert operation["summary"], name
+        assert operation["responses"]["default"]["content"]["application/json"]["example"]["error"], name
+
+
+async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+
+    def follow(node: Any) -> None:
+        if isinstance(node, dict):
+            if isinstance(node.get("$ref"), str):
+                assert node["$ref"].removeprefix("#/components/schemas/") in schemas
+            for value in node.values():
+                follow(value)
+        elif isinstance(node, list):
+            for value in node:
+                follow(value)
+
+    follow(document)
+
+
+async def test_the_examples_of_bodies_are_taken_by_the_service(
+    client: httpx.AsyncClient, document: dict[str, Any]
+) -> None:
+    for name in ("/v1/chat/completions", "/chat", "/decisions", "/agents"):
+        content = document["paths"][name]["post"]["requestBody"]["content"]["application/json"]
+        assert (await client.post(name, json=content["example"])).status_code in (200, 201), name
+    config = document["paths"]["/agents/{agent_id}/llm-config"]["put"]["requestBody"]["content"]["application/json"]
+    assert (await client.put("/agents/1/llm-config", json=config["example"])).status_code == 201
