@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import MutableMapping
 from typing import Any
 
 import httpx
 import pytest
 
 from app.domain.routing import PolicyName, Priority
+from app.main import create_app
+from app.services import Services
 from tests.api.speaking import HELLO, error_of
 from tests.fakes_edge import FakeDecisions
 
@@ -117,3 +121,33 @@ async def test_a_stored_decision_comes_back_as_it_was_answered(
     assert page.json() == {"items": [again.json()], "next": None}
     assert decisions.pages == [{"limit": 2, "cursor": "c", "symbol": "BTC/USDT", "agent_id": 7}]
     error_of(await client.get("/decisions/dec_2"), 404, "caller_not_found")
+
+
+async def test_a_panel_is_closed_when_its_answer_cannot_be_sent(services: Services, decisions: FakeDecisions) -> None:
+    body = b'{"symbol": "BTC", "prompt": "up?", "stream": true}'
+    gone = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        if gone.is_set():
+            await asyncio.Event().wait()
+        gone.set()
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.body":
+            raise OSError("the connection broke")
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/decisions",
+        "raw_path": b"/decisions",
+        "query_string": b"",
+        "root_path": "",
+        "client": ("127.0.0.1", 1),
+        "headers": [(b"host", b"localhost")],
+    }
+    with pytest.raises(OSError, match="broke"):
+        await create_app(services)(scope, receive, send)
+
+    assert decisions.cancelled.is_set()
