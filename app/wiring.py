@@ -97,7 +97,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
 
     health = HealthRules(**settings.health.model_dump())
     monitor = HealthMonitor(pool, now=clock.now, wall=clock.wall, rng=rng, rules=health)
-    writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()), now=clock.now)
+    writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()))
     gateway = Gateway(
         pool,
         Planner(pool, Router(build_policies(rng)), directory),

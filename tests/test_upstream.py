@@ -103,6 +103,21 @@ def test_refuse_closes_the_port_and_a_new_script_opens_it_again() -> None:
         assert ask(upstream).status_code == 200
 
 
+def test_a_port_that_is_closed_from_the_start_or_while_in_use_refuses() -> None:
+    with Upstream(Refuse()) as upstream:
+        with pytest.raises(httpx.ConnectError):
+            ask(upstream)
+        upstream.behave(Answer())
+        with httpx.Client() as client:
+            assert client.post(f"{upstream.url}{PATH}", json=PLAIN).status_code == 200
+
+            upstream.behave(Refuse())
+
+            assert upstream.wait_until(lambda u: u.connections_open == 0, 2)
+            with pytest.raises(httpx.ConnectError):
+                client.post(f"{upstream.url}{PATH}", json=PLAIN)
+
+
 def test_a_silent_upstream_notices_that_its_caller_left() -> None:
     with Upstream(Silent()) as upstream:
         with pytest.raises(httpx.ReadTimeout):

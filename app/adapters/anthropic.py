@@ -9,7 +9,7 @@ from time import time
 import orjson
 
 from app.adapters.anthropic_request import AnthropicRequest
-from app.adapters.anthropic_stream import AnthropicStreamDecoder, finish_of, usage_of, wire_usage
+from app.adapters.anthropic_stream import AnthropicStreamDecoder, finish_of, text_of, usage_of, wire_usage
 from app.adapters.codec import StreamDecoder, WireRequest, bad_answer, bad_request, json_object, model_ids
 from app.adapters.failures import failure
 from app.adapters.reports import read_report, report_of
@@ -71,9 +71,9 @@ class AnthropicCodec:
 
 def _response(message: JSON, blocks: list[JSON], created: int) -> ChatResponse:
     calls = [_call(block) for block in blocks if block.get("type") == "tool_use"]
-    text = "".join(str(block.get("text") or "") for block in blocks if block.get("type") == "text")
+    text = "".join(text_of(block, "text") for block in blocks if block.get("type") == "text")
     thoughts = [block for block in blocks if block.get("type") in ("thinking", "redacted_thinking")]
-    thought = "".join(str(block.get("thinking") or "") for block in thoughts)
+    thought = "".join(text_of(block, "thinking") for block in thoughts)
     answer: JSON = {"role": "assistant", "content": text if text or not calls else None, "refusal": None}
     if calls:
         answer["tool_calls"] = calls
@@ -85,10 +85,10 @@ def _response(message: JSON, blocks: list[JSON], created: int) -> ChatResponse:
     finish = finish_of(native, has_calls=bool(calls))
     usage = usage_of(message.get("usage"))
     completion: JSON = {
-        "id": message.get("id") or "",
+        "id": text_of(message, "id"),
         "object": "chat.completion",
         "created": created,
-        "model": message.get("model") or "",
+        "model": text_of(message, "model"),
         "choices": [
             {
                 "index": 0,
@@ -107,7 +107,7 @@ def _response(message: JSON, blocks: list[JSON], created: int) -> ChatResponse:
 def _call(block: JSON) -> JSON:
     arguments = orjson.dumps(block.get("input") or {}).decode()
     return {
-        "id": block.get("id") or "",
+        "id": text_of(block, "id"),
         "type": "function",
-        "function": {"name": block.get("name") or "", "arguments": arguments},
+        "function": {"name": text_of(block, "name"), "arguments": arguments},
     }

@@ -163,7 +163,10 @@ def _assistant_blocks(message: JSON, where: str, warnings: list[str]) -> list[JS
     ]
     said = message.get("content")
     blocks += _parts(said, where) if said else _text_blocks(str(message.get("refusal") or ""))
-    for position, call in enumerate(message.get("tool_calls") or ()):
+    calls = message.get("tool_calls") or ()
+    if not isinstance(calls, list | tuple):
+        raise bad_request("tool_calls is no list", f"{where}.tool_calls")
+    for position, call in enumerate(calls):
         function = call.get("function") if isinstance(call, dict) else None
         if not isinstance(function, dict) or not function.get("name"):
             raise bad_request("a tool call without a function name", f"{where}.tool_calls.{position}")

@@ -9,7 +9,7 @@ import orjson
 
 from app.adapters.anthropic_messages import split_system, turns_of
 from app.adapters.anthropic_models import ModelTraits, Thinking, traits_of
-from app.adapters.codec import bad_request
+from app.adapters.codec import HARMLESS, bad_request
 from app.domain.chat import JSON, Call
 
 _BUDGETS: Final[Mapping[str, int]] = {"low": 1024, "medium": 4096, "high": 8192, "xhigh": 16_384, "max": 16_384}
@@ -21,16 +21,6 @@ _READ: Final = frozenset(
     {"max_tokens", "max_completion_tokens", "stop", "user", "tools", "tool_choice", "parallel_tool_calls"}
     | {"response_format", "reasoning_effort", "stream", "stream_options", *_SAMPLING, *_OWN_FIELDS}
 )
-# Values that ask for what the API does anyway.
-_HARMLESS: Final[Mapping[str, tuple[Any, ...]]] = {
-    "n": (1,),
-    "logprobs": (False,),
-    "presence_penalty": (0, 0.0),
-    "frequency_penalty": (0, 0.0),
-    "store": (False,),
-    "service_tier": ("auto", "default"),
-    "modalities": (["text"],),
-}
 _JSON_ONLY: Final = "Answer with one JSON object and nothing else: no prose, no code fence."
 _UNSUPPORTED_KEYWORDS: Final = frozenset(
     {"minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
@@ -66,7 +56,7 @@ class AnthropicRequest:
         if system:
             body["system"] = "\n\n".join(system)
         for name in self._given.keys() - _READ:
-            if self._given[name] not in _HARMLESS.get(name, ()):
+            if self._given[name] not in HARMLESS.get(name, ()):
                 self._drop(name, "the Messages API has no such field")
         if stream:
             body["stream"] = True
@@ -147,7 +137,10 @@ class AnthropicRequest:
         body |= given
 
     def _offer_tools(self, body: JSON, system: list[str]) -> None:
-        tools = [tool for each in self._given.get("tools") or () if (tool := self._tool(each)) is not None]
+        given = self._given.get("tools") or ()
+        if not isinstance(given, list | tuple):
+            raise bad_request("tools is no list", "tools")
+        tools = [tool for each in given if (tool := self._tool(each)) is not None]
         if not tools:
             # Some models refuse a history with tool blocks when no tools are given.
             used = {b["name"]: b for t in body["messages"] for b in t["content"] if b["type"] == "tool_use"}
@@ -180,6 +173,8 @@ class AnthropicRequest:
             self._drop("a tool", "only functions with a name can be offered")
             return None
         schema = function.get("parameters") or {}
+        if not isinstance(schema, dict):
+            raise bad_request(f"the parameters of {function['name']} are no JSON schema", "tools")
         translated: JSON = {"name": function["name"], "input_schema": {"type": "object", **schema}}
         if function.get("description"):
             translated["description"] = function["description"]
@@ -199,7 +194,7 @@ class AnthropicRequest:
         known = {"auto": "auto", "required": "any", "none": "none"}
         if choice is None:
             return None
-        if choice not in known:
+        if not isinstance(choice, str) or choice not in known:
             raise bad_request(f"unknown tool_choice {str(choice)[:40]!r}", "tool_choice")
         return {"type": known[choice]}
 
@@ -223,7 +218,7 @@ class AnthropicRequest:
 
     def _stop_and_user(self, body: JSON) -> None:
         stop = self._given.get("stop")
-        stops = [stop] if isinstance(stop, str) else stop or []
+        stops = stop if isinstance(stop, list) else [stop] if stop else []
         usable = [each for each in stops if isinstance(each, str) and each.strip()]
         if len(usable) < len(stops):
             self._drop("a stop sequence", "whitespace alone is not taken")

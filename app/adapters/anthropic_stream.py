@@ -62,6 +62,12 @@ def wire_usage(usage: Usage) -> JSON:
     }
 
 
+def text_of(value: JSON, name: str) -> str:
+    """A text field of a wire object; "" for anything else."""
+    text = value.get(name)
+    return text if isinstance(text, str) else ""
+
+
 def _count(usage: JSON, name: str) -> int:
     count = usage.get(name)
     return max(count, 0) if isinstance(count, int) else 0
@@ -113,25 +119,26 @@ class AnthropicStreamDecoder:
         return [ChatChunk({**self._head, "choices": [], "usage": wire_usage(usage)}, usage=usage)]
 
     def _start(self, message: JSON) -> list[ChatChunk]:
-        self._head["id"] = message.get("id") or self._head["id"]
-        self._head["model"] = message.get("model") or ""
+        self._head["id"] = text_of(message, "id") or self._head["id"]
+        self._head["model"] = text_of(message, "model")
         self._keep_usage(message.get("usage"))
         return [self._chunk({"role": "assistant", "content": ""}, usage=usage_of(self._usage))]
 
     def _block_start(self, payload: JSON) -> list[ChatChunk]:
         block = dict(_object(payload, "content_block"))
         self._blocks[_index(payload)] = block
-        if block.get("type") == "text" and block.get("text"):
-            return [self._chunk({"content": block["text"]}, carries=True)]
+        if block.get("type") == "text":
+            text = text_of(block, "text")
+            return [self._chunk({"content": text}, carries=True)] if text else []
         if block.get("type") != "tool_use":
             return []
         block["number"], block["written"] = self._calls, False
         self._calls += 1
         call = {
             "index": block["number"],
-            "id": block.get("id") or f"call_{uuid4().hex[:24]}",
+            "id": text_of(block, "id") or f"call_{uuid4().hex[:24]}",
             "type": "function",
-            "function": {"name": block.get("name") or "", "arguments": ""},
+            "function": {"name": text_of(block, "name"), "arguments": ""},
         }
         return [self._chunk({"tool_calls": [call]}, carries=True)]
 
@@ -142,16 +149,16 @@ class AnthropicStreamDecoder:
             raise bad_answer("a delta for a block that was never started")
         match delta.get("type"):
             case "text_delta":
-                text = delta.get("text") or ""
+                text = text_of(delta, "text")
                 return [self._chunk({"content": text}, carries=True)] if text else []
             case "input_json_delta":
-                return self._arguments(block, delta.get("partial_json") or "")
+                return self._arguments(block, text_of(delta, "partial_json"))
             case "thinking_delta":
-                thought = delta.get("thinking") or ""
-                block["thinking"] = (block.get("thinking") or "") + thought
+                thought = text_of(delta, "thinking")
+                block["thinking"] = text_of(block, "thinking") + thought
                 return [self._chunk({"reasoning_content": thought}, carries=True)] if thought else []
             case "signature_delta":
-                block["signature"] = (block.get("signature") or "") + (delta.get("signature") or "")
+                block["signature"] = text_of(block, "signature") + text_of(delta, "signature")
         return []
 
     def _arguments(self, block: JSON, piece: str) -> list[ChatChunk]:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 
 from app.adapters.sse import SSEEvent
 from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
 from app.domain.errors import FailureKind, ProviderError
+
+HARMLESS: Final[Mapping[str, tuple[Any, ...]]] = {
+    "n": (1,),
+    "logprobs": (False,),
+    "presence_penalty": (0, 0.0),
+    "frequency_penalty": (0, 0.0),
+    "store": (False,),
+    "service_tier": ("auto", "default"),
+    "modalities": (["text"],),
+}
+"""Values that ask for what every provider does anyway: dropping them needs no warning."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,9 @@ KIND_OF_STATUS: Final[Mapping[int, FailureKind]] = {
 # 429, and DeepSeek puts one code on everything.
 _DECIDED_BY_STATUS: Final = frozenset({401, 402, 413})
 
+# Nobody says these by accident, so they win over every other word beside them.
+_TELLING: Final = (_Kind.QUOTA_EXHAUSTED, _Kind.CONTEXT_LENGTH, _Kind.CONTENT_POLICY)
+
 _QUOTA_TEXTS: Final = (
     "credit balance is too low", "used all available credits", "monthly spending limit", "spend limit",
     "insufficient balance", "prepayment credits are depleted", "credit limit exceeded", "insufficient_quota",
@@ -92,6 +95,7 @@ _CONTEXT_PAIRS: Final = (
     ("prompt contains", "too large for model"),
     ("current length is", "while limit is"),
 )
+_SHORT_WAIT: Final = 60.0
 _NO_CONTEXT_TEXTS: Final = ("string_above_max_length", "invalid 'user'")
 _AUTH_TEXTS: Final = ("incorrect api key", "api key not valid", "invalid api key")
 _POLICY_TEXTS: Final = ("content violates usage guidelines",)
@@ -118,11 +122,14 @@ def failure(
     should_retry = {"true": True, "false": False}.get(headers.get("x-should-retry", "").lower())
     if kind is _Kind.RATE_LIMITED and "request too large" in report.text.lower():
         should_retry = False  # one request larger than a minute's allowance: waiting does not make it fit
+    wait = retry_after(headers, iter(report.hints), report.text[:2000], wall=wall)
+    if kind is _Kind.QUOTA_EXHAUSTED and wait is not None and wait < _SHORT_WAIT:
+        wait = None  # Google sends the per-minute wait along with a day's empty quota
     return ProviderError(
         kind,
         text,
         upstream_status=status,
-        retry_after=retry_after(headers, iter(report.hints), report.text[:2000], wall=wall),
+        retry_after=wait,
         param=report.param,
         should_retry=should_retry,
     )
@@ -132,15 +139,15 @@ def kind_of(status: int | None, report: Report, kinds: Mapping[int, FailureKind]
     """The reason behind an error; `kinds` go before the general table of statuses."""
     if special := _special(report):
         return special
-    by_word = next((KIND_OF_WORD[word] for word in report.words if word in KIND_OF_WORD), None)
-    if by_word in (_Kind.QUOTA_EXHAUSTED, _Kind.CONTEXT_LENGTH, _Kind.CONTENT_POLICY):
-        return by_word
+    said = [KIND_OF_WORD[word] for word in report.words if word in KIND_OF_WORD]
+    if telling := next((kind for kind in _TELLING if kind in said), None):
+        return telling
     if by_text := _kind_of_text(status, report):
         return by_text
     if status is not None and status in kinds:
         return kinds[status]
-    if by_word is not None and status not in _DECIDED_BY_STATUS:
-        return by_word
+    if said and status not in _DECIDED_BY_STATUS:
+        return said[0]
     return _kind_of_status(status, report.words)
 
 

@@ -90,10 +90,14 @@ def normalise_text(part: JSON) -> None:
         part["content"] = "".join(_texts(content, thinking=False))
         if thought:
             part["reasoning_content"] = thought
+    elif content is not None and not isinstance(content, str):
+        part["content"] = None
     if "reasoning" in part:
         reasoning = part.pop("reasoning")
         if isinstance(reasoning, str) and not part.get("reasoning_content"):
             part["reasoning_content"] = reasoning
+    if not isinstance(part.get("reasoning_content"), str):
+        part.pop("reasoning_content", None)
 
 
 def arguments_text(arguments: Any) -> str:  # noqa: ANN401 - a wire body

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from app.adapters.codec import HARMLESS
 from app.domain.chat import JSON
 
 Refusals = Callable[[str, Mapping[str, Any]], frozenset[str]]
@@ -98,8 +99,8 @@ class RequestWriter:
 
     def _drop_refused(self, body: JSON, model: str) -> None:
         for name in sorted(self._options.refuses(model, body) & body.keys()):
-            del body[name]
-            self._warn(name, f"{model} does not take it")
+            if body.pop(name) not in HARMLESS.get(name, ()):
+                self._warn(name, f"{model} does not take it")
 
     def _adapt_values(self, body: JSON) -> None:
         options = self._options
@@ -114,7 +115,7 @@ class RequestWriter:
                 body["logprobs"] = count
         if options.required_is_any and body.get("tool_choice") == "required":
             body["tool_choice"] = "any"
-        if not options.has_strict_tools and "tools" in body:
+        if not options.has_strict_tools and isinstance(body.get("tools"), list):
             body["tools"] = [_without_strict(tool) for tool in body["tools"]]
         if "tool_choice" in options.dropped and body.get("tool_choice") == "none":
             # A provider that cannot be told "no tools" is not told of any.
@@ -146,9 +147,9 @@ class RequestWriter:
         for name, new in options.renamed.items():
             if name in body:
                 body[new] = body.pop(name)
-        for name in list(body):
-            if name in options.dropped or (options.allowed is not None and name not in options.allowed):
-                del body[name]
+        unknown = options.dropped if options.allowed is None else body.keys() - options.allowed
+        for name in sorted(unknown & body.keys()):
+            if body.pop(name) not in HARMLESS.get(name, ()):
                 self._warn(name, f"{self._provider} does not take it")
 
     def _message(self, message: JSON) -> JSON:
@@ -198,7 +199,9 @@ def _shorten_ids(message: JSON) -> None:
         message["tool_call_id"] = short_call_id(message["tool_call_id"])
     calls = message.get("tool_calls")
     if isinstance(calls, list):
-        message["tool_calls"] = [{**call, "id": short_call_id(str(call.get("id", "")))} for call in calls]
+        message["tool_calls"] = [
+            {**call, "id": short_call_id(str(call.get("id", "")))} if isinstance(call, dict) else call for call in calls
+        ]
 
 
 def _without_strict(tool: Any) -> Any:  # noqa: ANN401 - a wire body

@@ -101,7 +101,7 @@ class OpenAIStreamDecoder:
         index: int = choice["index"]
         delta: JSON = choice["delta"]
         content = delta.get("content")
-        if "reasoning" in delta or isinstance(content, list):
+        if "reasoning" in delta or "reasoning_content" in delta or not (content is None or isinstance(content, str)):
             normalise_text(delta)
             content = delta.get("content")
         carries = bool(content or delta.get("reasoning_content") or delta.get("refusal") or delta.get("audio"))

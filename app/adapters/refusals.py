@@ -23,7 +23,7 @@ def openai_refusals(model: str, parameters: Mapping[str, Any]) -> frozenset[str]
     match = _OPENAI.search(model)
     if match is None or _CHAT_VARIANT in model:
         return frozenset()
-    refused = _NEVER if match["o"] in ("1",) else _NEVER | {"stop"}
+    refused = _NEVER if match["o"] == "1" else _NEVER | {"stop"}
     if _reasons(match, parameters.get("reasoning_effort")):
         refused |= _SAMPLING
         # GPT-6 refuses any temperature, the others take their default.

@@ -13,12 +13,14 @@ MAX_SECONDS: Final = 86_400.0
 """A wait beyond a day is nonsense, or nothing that a gateway should honour."""
 
 _DURATION: Final = re.compile(
-    r"(?=\S)(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?"
+    r"(?=\S)(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?",
+    re.ASCII,
 )
 _UNITS: Final = (86_400.0, 3_600.0, 60.0, 1.0, 0.001)
-_NUMBER: Final = re.compile(r"\d+(?:\.\d*)?|\.\d+")
+_NUMBER: Final = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
 _HINT: Final = re.compile(
-    r"(?:try again|retry)\s+(?:in|after)\s+(\d[\d.hms]*)\s*(milliseconds?|ms|seconds?|minutes?|hours?)?", re.IGNORECASE
+    r"(?:try again|retry)\s+(?:in|after)\s+(\d[\d.hms]*)\s*(milliseconds?|ms|seconds?|minutes?|hours?)?",
+    re.IGNORECASE | re.ASCII,
 )
 _HINT_UNITS: Final = {"m": 60.0, "h": 3_600.0, "s": 1.0}
 _EPOCH_SECONDS: Final = 1e9

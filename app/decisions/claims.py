@@ -116,7 +116,7 @@ def _claim(value: Mapping[str, object], symbol: str | None) -> Claim | None:
         word=(action or "")[:200] if isinstance(action, str) else "",
         key=key,
         values={field: found[0] for field, found in fields.items()},
-        symbol=named if isinstance(named, str) and named.strip() else symbol,
+        symbol=(named.partition("(")[0].strip() or symbol) if isinstance(named, str) else symbol,
         contradicts_itself=_contradicts(scalars) or _differ(fields),
     )
 

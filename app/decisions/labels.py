@@ -10,14 +10,15 @@ from app.decisions.claims import Claim
 from app.decisions.opinions import spoken_action
 from app.decisions.vocabulary import ACTION_KEYS, FIELD_KEYS, FORMS, forms_within, key_of
 
-_LINE: Final = re.compile(
-    r"^[\s>#*\-•|]*(?P<label>[^:：=|\n]{1,50}?)\s*[*_`]*\s*(?:[:：=|])\s*(?P<value>[^\n]{1,400}?)[\s|]*$"
-)
-_ELEMENT: Final = re.compile(r"<(?P<label>[A-Za-z_]{2,30})>\s*(?P<value>[^<>]{1,400}?)\s*</(?P=label)>")
+_LINE: Final = re.compile(r"[\s>#*\-•|]*+(?P<label>[^:：=|]{1,50})[:：=|](?P<value>.+)")
+_ELEMENT: Final = re.compile(r"<(?P<label>[A-Za-z_]{2,30})>(?P<value>[^<>]{1,400})</(?P=label)>")
 _PROPOSALS: Final = frozenset(
     map(
         key_of,
-        ("final transaction proposal", "final recommendation", "final trade decision", "investment recommendation"),
+        (
+            *("final transaction proposal", "final recommendation", "final trade decision", "final answer"),
+            *("investment recommendation", "my final answer", "my decision", "my recommendation", "verdict"),
+        ),
     )
 )
 _ACTION_LABELS: Final = frozenset(ACTION_KEYS) | _PROPOSALS
@@ -51,8 +52,8 @@ def _mentions(value: str) -> bool:
 
 def _labels(text: str) -> Iterator[tuple[str, str]]:
     for element in _ELEMENT.finditer(text):
-        yield element["label"], element["value"]
+        yield element["label"], element["value"].strip()
     for line in text.splitlines()[:MAX_LINES]:
         match = _LINE.match(line) if len(line) <= 500 else None
         if match is not None:
-            yield match["label"], match["value"].strip().strip("*`").strip()
+            yield match["label"], match["value"].strip(" \t|*`")

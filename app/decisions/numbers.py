@@ -74,6 +74,7 @@ def read_confidence(raw: object) -> tuple[float | None, str | None]:
     if raw is None:
         return None, "confidence_missing"
     if isinstance(raw, str):
+        raw = raw[:64]
         worded = _worded(raw)
         if worded is not None:
             return worded, "confidence_worded"

@@ -23,11 +23,11 @@ from app.text.fences import fenced_blocks
 from app.text.invisible import without_invisible
 from app.text.scan import TooTangled, top_level_spans
 from app.text.strict_json import ConflictingKeys, NonFinite, NotJson, loads
+from app.text.tags import between_tags
 from app.text.thinking import without_thinking
 
-MAX_ANSWER: Final = 1_000_000
+MAX_ANSWER: Final = 1_048_576
 
-_TAG: Final = re.compile(r"<(decision|answer)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
 _HTML: Final = re.compile(r"\s*(?:<!doctype html|<html[\s>])", re.IGNORECASE)
 _REFUSAL: Final = re.compile(
     r"(?i)\b(?:i['’]?m|i am) (?:sorry|unable|not able)|\bi (?:cannot|can['’]?t|won['’]?t|must decline)|\bas an ai\b"
@@ -136,9 +136,8 @@ def _whole(value: object, symbol: str) -> _Found | None:
 
 def _tagged(text: str, symbol: str, side: str | None) -> _Found | None:
     claims: list[Claim] = []
-    for match in _TAG.finditer(text):
-        content = match.group(2).strip()
-        if spoken_action(content, "rating", side).form:
+    for content in map(str.strip, (*between_tags(text, "decision"), *between_tags(text, "answer"))):
+        if len(content) <= 200 and spoken_action(content, "rating", side).form:
             claims.append(Claim(content, "decision", {}, None))
         else:
             claims += [claim for value in _values(content) for claim in claims_in(value, symbol)]

@@ -12,14 +12,14 @@ import json_repair
 from app.decisions.vocabulary import ACTION_KEYS, key_of
 from app.text.strict_json import ConflictingKeys, NonFinite, NotJson, loads
 
-MAX_LENGTH: Final = 20_000
+MAX_LENGTH: Final = 10_000
 
 FULL_WIDTH: Final = str.maketrans(
     {"：": ":", "，": ",", "｛": "{", "｝": "}", "［": "[", "］": "]", "＂": '"', "“": '"', "”": '"'}
 )
 _OUTSIDE: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])|\b(?:None|True|False)\b', re.DOTALL)
 _LITERALS: Final = {"None": "null", "True": "true", "False": "false"}
-_KEY: Final = re.compile(r"""(?:^|[{,\n])\s*["'“‘]?([\w\u4e00-\u9fff \-]{1,40}?)["'”’]?\s*[:：]""")
+_KEY: Final = re.compile(r"""(?:^|[{,\n])\s{0,40}+["'“‘]?(\w[\w \-]{0,39}?)["'”’]?\s{0,40}[:：]""")
 _TOKEN: Final = re.compile(r"""[^\s,:：{}\[\]"'“”‘’，]+""")
 
 

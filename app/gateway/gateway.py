@@ -143,7 +143,7 @@ class Gateway:
             overhead=max(latency - sum(one.duration for one in journey.records), 0.0),
             usage=usage,
             cost_usd=journey.records[-1].cost_usd,
-            warnings=(*journey.itinerary.plan.warnings, *response.warnings),
+            warnings=(*journey.itinerary.warnings_for(attempt.candidate), *response.warnings),
         )
 
     async def _open_once(self, journey: _Journey) -> CompletionStream:
@@ -160,6 +160,7 @@ class Gateway:
                     stack.pop_all(),
                     attempt,
                     plan=journey.itinerary.plan,
+                    warnings=journey.itinerary.warnings_for(attempt.candidate),
                     trail=_trail(journey, under_way=1),
                     earlier=journey.records,
                     deadline=journey.ask.deadline,

@@ -11,13 +11,13 @@ from app.catalog.tokens import estimate_tokens
 from app.domain.agent import AgentConfig
 from app.domain.attempt import Ask
 from app.domain.chat import ChatRequest, Credential
-from app.domain.errors import Code, NotAdmitted, NotFound
+from app.domain.errors import Code, NotAdmitted, NotFound, StorageUnavailable
 from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery
 from app.domain.target import Target
-from app.providers.lookup import called
+from app.providers.lookup import called, origin_of
 from app.providers.pool import Pool
 from app.routing.names import Selection, resolve
-from app.routing.router import Router
+from app.routing.router import Router, doubts
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,13 @@ class Itinerary:
     request: ChatRequest
     agent: AgentEntry | None
     defaults: Mapping[Target, Mapping[str, Any]]
+    query: RoutingQuery
+    warnings: tuple[str, ...] = ()
     agent_id: int | None = None
+
+    def warnings_for(self, step: Candidate) -> tuple[str, ...]:
+        """What the caller should know about an answer of this target: what its name left open, what nobody stated."""
+        return (*self.warnings, *doubts(step, self.query))
 
     def request_for(self, target: Target) -> ChatRequest:
         """The request as this target gets it: provider defaults, then the agent's, then the caller's own words."""
@@ -65,17 +71,33 @@ class Planner:
         agent_id = selection.agent_id if selection.agent_id is not None else ask.agent_id
         agent = None if agent_id is None else self._agent(agent_id)
         choice = self._choice(ask, selection, agent)
+        targets = self._with_readable_keys(choice.targets, agent)
+        query = _query(ask)
+        candidates = [self._candidate(target, agent) for target in targets]
         plan = self._router.plan(
-            [self._candidate(target, agent) for target in choice.targets],
-            _query(ask),
-            choice.policy,
-            keep_order=choice.keeps_order,
-            warnings=choice.warnings,
+            candidates, query, choice.policy, keep_order=choice.keeps_order, warnings=choice.warnings
         )
         if not ask.allow_failover:
             plan = replace(plan, steps=plan.steps[:1])
         defaults = {step.target: self._defaults(step.target, agent) for step in plan.steps}
-        return Itinerary(plan, ask.request, agent, defaults, agent_id)
+        return Itinerary(plan, ask.request, agent, defaults, query, choice.warnings, agent_id)
+
+    def _with_readable_keys(self, targets: Sequence[Target], agent: AgentEntry | None) -> Sequence[Target]:
+        """The targets without those whose stored key cannot be used: the provider's own must not stand in for it."""
+        if agent is None:
+            return targets
+        readable = [target for target in targets if not self._is_locked(target, agent)]
+        if targets and not readable:
+            raise StorageUnavailable(f"the stored keys of agent {agent.agent.id} cannot be used: decryption or origin")
+        return readable
+
+    def _is_locked(self, target: Target, agent: AgentEntry) -> bool:
+        config = self._config_for(target, agent, with_key=True)
+        if config is None:
+            return False
+        state = self._pool.provider(target.provider)
+        moved = state is not None and config.key_origin is not None and config.key_origin != origin_of(state.config)
+        return config.undecryptable or moved
 
     def _agent(self, agent_id: int) -> AgentEntry:
         entry = self._directory.get(agent_id)
@@ -133,7 +155,7 @@ class Planner:
         """
         if agent is None:
             return None
-        usable = [c for c in agent.configs if c.enabled and (c.api_key is not None or not with_key)]
+        usable = [c for c in agent.configs if c.enabled and (c.api_key is not None or c.undecryptable or not with_key)]
         same_provider = [c for c in usable if self._names_provider(c.provider, target.provider)]
         same_model = [c for c in same_provider if c.model_name == target.model]
         found = same_model or same_provider or ([] if with_key else usable)

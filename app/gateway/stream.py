@@ -51,6 +51,7 @@ class CompletionStream:
         attempt: Attempt,
         *,
         plan: Plan,
+        warnings: Sequence[str],
         trail: Trail,
         earlier: Sequence[AttemptRecord],
         deadline: float,
@@ -60,7 +61,7 @@ class CompletionStream:
         self.target: Target = attempt.candidate.target
         self.plan = plan
         self.trail = trail
-        self.warnings: tuple[str, ...] = (*plan.warnings, *(w for chunk in opening for w in chunk.warnings))
+        self.warnings: tuple[str, ...] = (*warnings, *(w for chunk in opening for w in chunk.warnings))
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
         self.cost_usd: Decimal | None = None

@@ -1,73 +1,166 @@
-"""Usage records on disk while the database is away: appended as lines, replayed in batches, capped."""
+"""The spill: records that wait on disk while the database is away.
+
+Each process appends to a file of its own beside the configured path, and holds a lock on it for as long as it lives.
+A file whose lock is free was left by a process that died: the next one to look adopts it.
+
+A write is in the kernel when it returns, so that it survives `kill -9`; only `sync` makes it survive a power cut.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import secrets
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from app.domain.attempt import AttemptRecord
+from app.ledger.lines import line_of, record_of
 
-_RECORD: TypeAdapter[AttemptRecord] = TypeAdapter(AttemptRecord)
 
+class SpillFile:
+    """One locked file of records. Whoever has it open is the only one to read or write it."""
 
-class Spill:
-    """A file of this process's own beside those that earlier processes left behind. Blocks; call it from a thread.
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self.size = os.fstat(descriptor).st_size
 
-    A batch is on disk (fsync) when `append` returns. `max_bytes` bounds the file; what does not fit is refused.
-    """
+    @classmethod
+    def created(cls, stem: Path) -> SpillFile:
+        """A new file beside the stem, locked by us. Raises OSError."""
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        # Created under another name: a file that others can see is never without its lock.
+        hidden = stem.with_name(f".{stem.name}.{secrets.token_hex(6)}")
+        descriptor = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path = stem.with_name(hidden.name[1:])
+        hidden.rename(path)
+        return cls(path, descriptor)
 
-    def __init__(self, path: Path, max_bytes: int) -> None:
-        self._path = path.with_name(f"{path.stem}.{os.getpid()}{path.suffix}")
-        self._pattern = f"{path.stem}.*{path.suffix}"
-        self._max_bytes = max_bytes
+    @classmethod
+    def adopted(cls, path: Path) -> SpillFile | None:
+        """The file of a process that is gone; None when its owner lives or another was faster."""
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.stat().st_ino == os.fstat(descriptor).st_ino:
+                return cls(path, descriptor)
+        except OSError:
+            pass
+        os.close(descriptor)
+        return None
 
-    def append(self, records: Sequence[AttemptRecord]) -> int:
-        """Write what fits; returns how many records are on disk now."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        written = 0
-        with self._path.open("ab") as file:
-            for record in records:
-                line = _RECORD.dump_json(record) + b"\n"
-                if file.tell() + len(line) > self._max_bytes:
-                    break
-                file.write(line)
-                written += 1
-            file.flush()
-            os.fsync(file.fileno())
-        return written
+    def append(self, content: bytes) -> None:
+        """Add whole lines. Raises OSError; a part of a line that was written then is taken back."""
+        try:
+            written = os.write(self._descriptor, content)
+            if written != len(content):
+                raise OSError("the disk took only a part of a line")
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, self.size)
+            raise
+        self.size += len(content)
 
-    def waiting(self) -> list[Path]:
-        """The files to replay: our own, and those of processes that are gone."""
-        return [path for path in sorted(self._path.parent.glob(self._pattern)) if self._is_ours(path)]
+    def sync(self) -> None:
+        """Return when the disk has what was appended."""
+        os.fsync(self._descriptor)
 
-    def batches(self, path: Path, size: int) -> Iterator[list[AttemptRecord]]:
-        """What a file holds; a line that a crash cut short is passed over."""
+    def batches(self, length: int) -> Iterator[list[AttemptRecord]]:
+        """The records in the file, in batches; lines that a crash cut are left out."""
         batch: list[AttemptRecord] = []
-        with path.open("rb") as file:
-            for line in file:
-                try:
-                    batch.append(_RECORD.validate_json(line))
-                except ValidationError:
-                    continue
-                if len(batch) >= size:
+        with self.path.open("rb") as lines:
+            for line in lines:
+                with suppress(ValueError):
+                    batch.append(record_of(line))
+                if len(batch) == length:
                     yield batch
                     batch = []
         if batch:
             yield batch
 
-    def _is_ours(self, path: Path) -> bool:
-        pid = path.suffixes[-2].lstrip(".") if len(path.suffixes) > 1 else ""
-        return path == self._path or (pid.isdigit() and not _is_alive(int(pid)))
+    def remove(self) -> None:
+        """Delete the file and let go of it."""
+        with suppress(OSError):
+            self.path.unlink()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; what is in it waits for the next process."""
+        os.close(self._descriptor)
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
+class Spill:
+    """Where records go that the database does not take now. At most `max_bytes` wait in this process's files."""
+
+    def __init__(self, stem: Path, max_bytes: int) -> None:
+        self._stem = stem
+        self._max_bytes = max_bytes
+        self._active: SpillFile | None = None
+        self._sealed: list[SpillFile] = []
+        # The loop appends what overflows while a thread appends a batch.
+        self._lock = threading.Lock()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of ours waits."""
+        return self._active is None and not self._sealed
+
+    def append(self, records: Sequence[AttemptRecord], *, sync: bool = False) -> int:
+        """Store as many of these as there is room for, and say how many; the rest are lost."""
+        stored = 0
+        with self._lock:
+            try:
+                for record in records:
+                    if not self._append(line_of(record)):
+                        break
+                    stored += 1
+                if sync and self._active is not None:
+                    self._active.sync()
+            except OSError:
+                return stored
+        return stored
+
+    def seal(self) -> list[SpillFile]:
+        """The files to replay now; what is appended from here on goes to a new one."""
+        with self._lock:
+            if self._active is not None:
+                self._sealed.append(self._active)
+                self._active = None
+            return list(self._sealed)
+
+    def done(self, file: SpillFile) -> None:
+        """Everything in a sealed file is stored: delete it."""
+        with self._lock:
+            self._sealed.remove(file)
+            file.remove()
+
+    def adopt(self) -> None:
+        """Take over what processes that are gone have left."""
+        with self._lock:
+            ours = {file.path for file in (*self._sealed, *([self._active] if self._active else []))}
+            for path in sorted(self._stem.parent.glob(f"{self._stem.name}.*")):
+                if path not in ours and (file := SpillFile.adopted(path)) is not None:
+                    self._sealed.append(file)
+
+    def close(self) -> None:
+        """Let go of all files; they wait for the next process."""
+        with self._lock:
+            for file in (*self._sealed, *([self._active] if self._active else [])):
+                file.close()
+            self._sealed, self._active = [], None
+
+    def _append(self, line: bytes) -> bool:
+        waiting = sum(file.size for file in self._sealed) + (self._active.size if self._active else 0)
+        if waiting + len(line) > self._max_bytes:
+            return False
+        if self._active is None:
+            self._active = SpillFile.created(self._stem)
+        self._active.append(line)
         return True
-    return True

@@ -1,31 +1,37 @@
-"""The one writer of usage records: bounded, batched, off the hot path, spilling to disk while the database is away."""
+"""The one writer of usage: attempts go in without a wait, and into the database in batches.
+
+What the database does not take goes to the spill and is replayed when it is back. Records have ids of their own, so
+that storing one twice stores it once.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import anyio
+import anyio.to_thread
 
 from app.domain.attempt import AttemptRecord
 from app.domain.errors import StorageUnavailable
 from app.domain.ports import UsageRepository
-from app.ledger.spill import Spill
+from app.ledger.spill import Spill, SpillFile
 
 log = logging.getLogger(__name__)
 
-AWAY_SECONDS = 1.0
-"""Pause between two tries while the database is away."""
-
-DRAIN_SECONDS = 5.0
+_LONGEST_PAUSE: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerRules:
-    """`queue` records wait in memory at most, `batch` go in one transaction, `interval` seconds apart."""
+    """How records wait: `queue` in memory, at most `spill_max_bytes` on disk, written every `interval` seconds.
+
+    Kill -9 loses at most what came within the last interval and the write under way; nothing when it was spilled.
+    """
 
     queue: int = 10_000
     batch: int = 200
@@ -35,27 +41,36 @@ class LedgerRules:
 
 
 class UsageWriter:
-    """An observer that keeps every attempt until it is stored. `spilled` and `lost` count records."""
+    """Hears of attempts and puts them on record. Never blocks the one who tells it, and never raises there."""
 
-    def __init__(self, repository: UsageRepository, rules: LedgerRules, *, now: Callable[[], float]) -> None:
+    def __init__(self, repository: UsageRepository, rules: LedgerRules) -> None:
         self._repository = repository
         self._rules = rules
-        self._now = now
         self._queue: deque[AttemptRecord] = deque()
         self._spill = Spill(rules.spill_path, rules.spill_max_bytes)
         self._wake = anyio.Event()
-        self._away_until = 0.0
-        self._may_have_spilled = True
-        self.spilled = 0
-        self.lost = 0
+        self._writing = anyio.Lock()
+        self._spilled = 0
+        self._lost = 0
+        self._is_away = False
 
     @property
     def depth(self) -> int:
-        """Records that wait in memory."""
+        """How many records wait in memory."""
         return len(self._queue)
 
+    @property
+    def spilled(self) -> int:
+        """How many records have gone to disk so far."""
+        return self._spilled
+
+    @property
+    def lost(self) -> int:
+        """How many records neither memory nor disk had room for, or that no database takes."""
+        return self._lost
+
     def attempt_finished(self, record: AttemptRecord) -> None:
-        """Keep a record; beyond the bound of the queue it goes to disk at once."""
+        """Take one record: into memory, or to disk when memory is full."""
         if len(self._queue) >= self._rules.queue:
             self._to_disk([record])
             return
@@ -64,63 +79,93 @@ class UsageWriter:
             self._wake.set()
 
     async def run(self) -> None:
-        """The job: never returns."""
+        """Write until cancelled; what is still waiting then is `drain`'s. Starts with what a dead process left."""
+        await anyio.to_thread.run_sync(self._spill.adopt)
+        pause = self._rules.interval
         while True:
-            with anyio.move_on_after(self._rules.interval):
-                await self._wake.wait()
+            async with self._writing:
+                is_stored = await self._write_all()
+            pause = self._rules.interval if is_stored else min(pause * 2, _LONGEST_PAUSE)
+            # While the database is away a full batch is no reason to hurry.
+            with anyio.move_on_after(pause):
+                await (self._next_batch() if is_stored else anyio.sleep_forever())
+
+    async def drain(self, within: float = 5.0) -> None:
+        """Store everything within these seconds; what the database does not take in time is on disk afterwards."""
+        with anyio.move_on_after(within):
+            async with self._writing:
+                await self._write_all()
+        with anyio.CancelScope(shield=True):
+            rest = [self._queue.popleft() for _ in range(len(self._queue))]
+            if rest:
+                await anyio.to_thread.run_sync(self._to_disk_for_good, rest)
+            await anyio.to_thread.run_sync(self._spill.close)
+
+    async def _next_batch(self) -> None:
+        if len(self._queue) < self._rules.batch:
             self._wake = anyio.Event()
-            if self._now() >= self._away_until:
-                await self.flush()
+            await self._wake.wait()
 
-    async def flush(self) -> None:
-        """Store what waits, in memory and on disk; while the database is away all of it goes to disk."""
+    async def _write_all(self) -> bool:
+        """Replay and write all that waits; False when the database did not take it."""
         try:
+            if not self._spill.is_empty:
+                for file in self._spill.seal():
+                    await self._replay(file)
             while self._queue:
-                await self._store_one_batch()
-            if self._may_have_spilled:
-                await self._replay()
+                await self._write_batch()
         except StorageUnavailable as error:
-            self._away_until = self._now() + AWAY_SECONDS
-            await self._spill_all(error.message)
+            await self._go_away(error)
+            return False
+        if self._is_away:
+            log.info("usage is written again")
+            self._is_away = False
+        return True
 
-    async def drain(self) -> None:
-        """The end: what cannot be stored within five seconds is on disk afterwards."""
-        with anyio.move_on_after(DRAIN_SECONDS):
-            await self.flush()
-        if self._queue:
-            await self._spill_all("the service stops")
-
-    async def _store_one_batch(self) -> None:
+    async def _write_batch(self) -> None:
         batch = [self._queue.popleft() for _ in range(min(self._rules.batch, len(self._queue)))]
-        is_stored = False
+        try:
+            await self._store(batch)
+        except BaseException:
+            # Unknown whether it was stored: it is offered again, and its ids keep it from being stored twice.
+            self._queue.extendleft(reversed(batch))
+            raise
+
+    async def _replay(self, file: SpillFile) -> None:
+        batches = file.batches(self._rules.batch)
+        while (batch := await anyio.to_thread.run_sync(next, batches, None)) is not None:
+            await self._store(batch)
+        await anyio.to_thread.run_sync(self._spill.done, file)
+
+    async def _store(self, batch: Sequence[AttemptRecord]) -> None:
         try:
             await self._repository.append(batch)
-            is_stored = True
-        finally:
-            # Cancelled or away: they are still ours. Storing one twice changes nothing, its id is unique.
-            if not is_stored:
-                self._queue.extendleft(reversed(batch))
+        except ValueError:
+            # One record that no database takes must not hold up the others.
+            if len(batch) == 1:
+                self._lost += 1
+                log.exception("a usage record cannot be stored", extra={"attempt_id": batch[0].id})
+                return
+            middle = len(batch) // 2
+            await self._store(batch[:middle])
+            await self._store(batch[middle:])
 
-    async def _replay(self) -> None:
-        for path in await anyio.to_thread.run_sync(self._spill.waiting):
-            for batch in self._spill.batches(path, self._rules.batch):
-                await self._repository.append(batch)
-            path.unlink(missing_ok=True)
-            log.info("spilled usage records were stored", extra={"file": path.name})
-        self._may_have_spilled = False
+    async def _go_away(self, error: StorageUnavailable) -> None:
+        """What waits in memory goes to disk, where it outlives the process."""
+        if not self._is_away:
+            log.warning("usage is spilled to disk", extra={"reason": error.message})
+            self._is_away = True
+        waiting = [self._queue.popleft() for _ in range(len(self._queue))]
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._to_disk_for_good, waiting)
 
-    async def _spill_all(self, reason: str) -> None:
-        batch = list(self._queue)
-        self._queue.clear()
-        if batch:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self._to_disk, batch)
-            log.warning("usage records went to disk", extra={"records": len(batch), "reason": reason})
+    def _to_disk_for_good(self, records: Sequence[AttemptRecord]) -> None:
+        self._to_disk(records, sync=True)
 
-    def _to_disk(self, batch: list[AttemptRecord]) -> None:
-        written = self._spill.append(batch)
-        self._may_have_spilled = True
-        self.spilled += written
-        if written < len(batch):
-            self.lost += len(batch) - written
-            log.critical("usage records were lost: the spill file is full", extra={"records": len(batch) - written})
+    def _to_disk(self, records: Sequence[AttemptRecord], *, sync: bool = False) -> None:
+        stored = self._spill.append(records, sync=sync)
+        self._spilled += stored
+        if lost := len(records) - stored:
+            if not self._lost:
+                log.error("usage records are lost: the spill is full or cannot be written")
+            self._lost += lost

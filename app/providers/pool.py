@@ -21,6 +21,7 @@ from app.resilience.breaker import BreakerRules
 from app.resilience.retry import RetryRules
 
 _MOST_TARGETS: Final = 10_000
+_MOST_LISTED: Final = 5_000
 
 # What a server of one's own has loaded is all it can serve, whatever the catalog knows of its kind.
 _OWN_LIST_DECIDES: Final = frozenset(
@@ -112,7 +113,8 @@ class Pool:
         return self._serving.get(model, ())
 
     def set_listed(self, state: ProviderState, models: tuple[str, ...]) -> None:
-        """The provider has told which models it has."""
+        """The provider has told which models it has; beyond 5,000 it is not believed."""
+        models = models[:_MOST_LISTED]
         if models != state.listed:
             state.listed = models
             self._reindex()

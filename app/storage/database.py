@@ -5,19 +5,18 @@ from __future__ import annotations
 import functools
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import anyio
+import anyio.to_thread
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from app.domain.errors import StorageUnavailable
 from app.storage.errors import DatabaseUnusable, translated_errors
 
 _BEGIN: Final = "sqlite_begin"
@@ -67,12 +66,8 @@ class Database:
                 result = await work(session)
                 await session.commit()
                 return result
-        except (TimeoutError, StorageUnavailable, anyio.get_cancelled_exc_class()):
-            # The connection is in the middle of something: returning it to the pool would wait for that.
-            with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
-                await session.invalidate()
-            raise
         finally:
+            # A connection that was cut off in the middle of something is closed by now, not waited for.
             with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
                 await session.close()
 
@@ -123,10 +118,9 @@ async def open_database(url: str, rules: DatabaseRules | None = None) -> AsyncGe
     rules = rules or DatabaseRules()
     engine = create_engine(url, rules)
     try:
-        database = Database(engine, rules)
-        if database.is_sqlite:
-            await _check_file(database, make_url(url))
-        yield database
+        if engine.dialect.name == "sqlite":
+            await anyio.to_thread.run_sync(check_file, url)
+        yield Database(engine, rules)
     finally:
         with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
             await engine.dispose()
@@ -243,24 +237,20 @@ async def _select_one(session: AsyncSession) -> None:
     await session.execute(text("SELECT 1"))
 
 
-async def _check_file(database: Database, url: URL) -> None:
-    """Refuse a file that is damaged or that cannot be written, with a sentence a person can act on."""
-    path = Path(url.database or "")
+def check_file(url: str) -> None:
+    """Raise DatabaseUnusable for an SQLite file that is damaged, read-only or nowhere, in a person's words. Blocks.
+
+    Another who holds the file for longer than SQLite's busy timeout is no reason to refuse it.
+    """
+    parsed = _parsed(url)
+    (name,), options = parsed.get_dialect()().create_connect_args(parsed)
     try:
-        await database.write(_touch)
-    except StorageUnavailable as error:
-        cause = _innermost(error)
-        if getattr(cause, "sqlite_errorname", "") in ("SQLITE_BUSY", "SQLITE_LOCKED"):
+        with closing(sqlite3.connect(name, isolation_level=None, uri=bool(options.get("uri")))) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            connection.execute("PRAGMA user_version=0")  # a write, and taken back: only that shows a read-only file
+            connection.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return
-        raise DatabaseUnusable(f"the database file {path} cannot be used: {cause}") from error
-
-
-async def _touch(session: AsyncSession) -> None:
-    await session.execute(text("SELECT count(*) FROM sqlite_schema"))
-    await session.execute(text("PRAGMA user_version=0"))
-
-
-def _innermost(error: BaseException) -> BaseException:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
+        raise DatabaseUnusable(f"the database file {parsed.database} cannot be used: {error}") from error

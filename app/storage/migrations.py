@@ -12,7 +12,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 
 from alembic import command
-from app.storage.database import DatabaseRules, begin_immediate, create_engine
+from app.storage.database import DatabaseRules, async_url, begin_immediate, check_file, create_engine
 from app.storage.errors import translated_errors
 
 # Any number will do, as long as nobody else on the same PostgreSQL locks it: "outcry" in ASCII.
@@ -43,6 +43,8 @@ def downgrade(url: str, revision: str = "base") -> None:
 
 def on_database(url: str, work: Callable[[Connection], None]) -> None:
     """Run sync work in one transaction while holding the lock of migrations."""
+    if async_url(url).startswith("sqlite"):
+        check_file(url)
     with translated_errors():
         asyncio.run(_locked(url, work))
 

@@ -21,7 +21,9 @@ from app.text.strict_json import NotJson, loads
 MARKET = "market_context"
 NEWS = "untrusted_news"
 
-_BLOCK = re.compile(r"<<<(\w+) ([0-9a-f]{16})>>>\n(.*?)\n<<<end \1 \2>>>", re.DOTALL)
+MAX_BLOCKS = 64
+
+_OPENING = re.compile(r"<<<(\w{1,40}) ([0-9a-f]{16})>>>\n")
 
 
 def canonical_json(value: object) -> str:
@@ -42,17 +44,34 @@ def block(name: str, content: str, token: str) -> str:
 
 def market_in(text: str) -> Mapping[str, Any] | None:
     """The market context that this text carries in its last such block, or None."""
-    for name, _, content in reversed(_BLOCK.findall(text)):
-        if name != MARKET:
-            continue
-        try:
-            market = loads(content)
-        except NotJson:
-            return None
-        return market if isinstance(market, dict) else None
-    return None
+    contents = [content for _, _, name, content in _blocks(text) if name == MARKET]
+    if not contents:
+        return None
+    try:
+        market = loads(contents[-1])
+    except NotJson:
+        return None
+    return market if isinstance(market, dict) else None
 
 
 def without_blocks(text: str) -> str:
     """The text around the blocks: what the caller said itself."""
-    return _BLOCK.sub("", text)
+    kept, at = [], 0
+    for start, end, _, _ in _blocks(text):
+        kept.append(text[at:start])
+        at = end
+    return "".join([*kept, text[at:]])
+
+
+def _blocks(text: str) -> list[tuple[int, int, str, str]]:
+    """Start, end, name and content of each complete block; the search for ends is bounded."""
+    found: list[tuple[int, int, str, str]] = []
+    at = searched = 0
+    while searched < MAX_BLOCKS and (opening := _OPENING.search(text, at)):
+        searched += 1
+        closing = f"\n<<<end {opening[1]} {opening[2]}>>>"
+        end = text.find(closing, opening.end() - 1)
+        at = opening.end() if end < 0 else end + len(closing)
+        if end >= 0:
+            found.append((opening.start(), at, opening[1], text[opening.end() : end]))
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_FENCE = re.compile(r"```[ \t]*([A-Za-z0-9_+.\-]*)[ \t]*\n?(.*?)```", re.DOTALL)
+_FENCE = re.compile(r"```[ \t]*+([A-Za-z0-9_+.\-]*+)[ \t]*+\n?+(.*?)```", re.DOTALL)
 
 
 def fenced_blocks(text: str) -> list[str]:

@@ -10,7 +10,8 @@ _STRUCTURE = re.compile(r'[{}\[\]"]')
 _STRING_END = re.compile(r'(?:[^"\\]|\\.)*+"', re.DOTALL)
 # What begins like JSON and never ends was cut off; what begins like prose is prose.
 _JSON_START = re.compile(r"""\{\s*(?:["'“\}]|[\w\u4e00-\u9fff]+\s*[:：])|\[\s*(?:[{\["'\]]|-?\d)""")
-STEPS = 100_000
+STEPS = 20_000
+_CHARACTERS_PER_STEP = 256
 
 
 class TooTangled(ValueError):
@@ -29,7 +30,7 @@ class Span:
 def top_level_spans(text: str, *, steps: int = STEPS) -> list[Span]:
     """Every balanced top-level object or array, in order; the last one may be unclosed.
 
-    Work is bounded: raises TooTangled after `steps` brackets and quotes.
+    Work is bounded: raises TooTangled after `steps` brackets and quotes; 256 characters passed over are a step too.
     """
     spans: list[Span] = []
     at = 0
@@ -53,13 +54,14 @@ def _partner(text: str, start: int, steps: int) -> tuple[int | None, int]:
     expected: list[str] = []
     at, used = start, 0
     while mark := _STRUCTURE.search(text, at):
-        used += 1
+        used += 1 + (mark.end() - at) // _CHARACTERS_PER_STEP
         if used > steps:
             raise TooTangled
         at = mark.end()
         match mark.group():
             case '"':
                 closing = _STRING_END.match(text, at)
+                used += ((closing.end() if closing else len(text)) - at) // _CHARACTERS_PER_STEP
                 if closing is None:
                     return None, used
                 at = closing.end()
@@ -72,4 +74,4 @@ def _partner(text: str, start: int, steps: int) -> tuple[int | None, int]:
                     return None, used
                 if not expected:
                     return at, used
-    return None, used
+    return None, used + (len(text) - at) // _CHARACTERS_PER_STEP

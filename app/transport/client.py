@@ -68,8 +68,10 @@ class CheckedResolver(AbstractResolver):
 class Transport(httpx.AsyncBaseTransport):
     """httpx's transport over aiohttp's pool. Close it as an async context manager; see `open_transport`."""
 
-    def __init__(self, session: aiohttp.ClientSession, rules: TransportRules, *, private_allowed: bool) -> None:
-        self._inner = AiohttpTransport(verify=ssl.create_default_context(), client=session)
+    def __init__(
+        self, session: aiohttp.ClientSession, tls: ssl.SSLContext, rules: TransportRules, *, private_allowed: bool
+    ) -> None:
+        self._inner = AiohttpTransport(verify=tls, client=session)
         self._rules = rules
         self._private_allowed = private_allowed
 
@@ -131,8 +133,9 @@ class _BoundedStream(httpx.AsyncByteStream):
 @asynccontextmanager
 async def open_transport(rules: TransportRules, *, private_allowed: bool = True) -> AsyncGenerator[Transport, None]:
     """A transport for as long as the context lasts. Reads no proxy variables, keeps no cookies."""
+    tls = ssl.create_default_context()
     connector = aiohttp.TCPConnector(
-        ssl=ssl.create_default_context(),
+        ssl=tls,
         resolver=CheckedResolver(ThreadedResolver(), private_allowed=private_allowed),
         ttl_dns_cache=rules.dns_ttl,
         keepalive_timeout=rules.keepalive,
@@ -147,7 +150,7 @@ async def open_transport(rules: TransportRules, *, private_allowed: bool = True)
         max_field_size=rules.max_header_line,
     )
     async with session:
-        yield Transport(session, rules, private_allowed=private_allowed)
+        yield Transport(session, tls, rules, private_allowed=private_allowed)
 
 
 def _translated(error: Exception) -> httpx.TransportError:

@@ -396,3 +396,20 @@ def test_reading_a_rendered_opinion_gives_it_back(opinion: Opinion) -> None:
         "intent": again.intent,
         "confidence_raw": again.confidence_raw,
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("<answer>" * 100_000, "{" + " " * 9_000 + "action" + " " * 9_000 + "}", ("x" + " " * 497 + "x\n") * 1_900),
+        *(("<aa>" + " " * 400) * 2_000, '{"a": 1} ' * 100_000, "{action: BUY /*" + "/*" * 4_000 + "}"),
+    ],
+    ids=range(6),
+)
+def test_no_answer_keeps_the_loop_busy(text: str) -> None:
+    started = time.perf_counter()
+
+    parse(text)
+
+    # Some hundredths when alone on the machine; the bound only tells linear from quadratic.
+    assert time.perf_counter() - started < 2

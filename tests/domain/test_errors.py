@@ -23,7 +23,7 @@ def test_a_code_says_whose_fault_it_is() -> None:
 def test_what_a_caller_did_wrong_is_never_tried_again_and_never_breaks_a_circuit() -> None:
     for kind in (FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY, FailureKind.PAYLOAD_TOO_LARGE):
         reaction = REACTIONS[kind]
-        assert not (reaction.breaks or reaction.retry_same or reaction.try_next), kind
+        assert (False, False, False) == (reaction.breaks, reaction.retry_same, reaction.try_next), kind
 
 
 def test_a_rate_limit_a_cancellation_and_a_refused_key_do_not_break_a_circuit() -> None:

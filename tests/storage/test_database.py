@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import StorageUnavailable
@@ -102,6 +104,68 @@ async def test_a_write_that_waits_for_another_is_not_lost(database: Database) ->
             writers.start_soon(repository.create, f"agent {number}", None, {})
 
     assert await repository.revision() == 20
+
+
+async def test_writers_that_read_first_wait_for_each_other(database: Database) -> None:
+    async def count_up(session: AsyncSession) -> None:
+        (before,) = (await session.execute(text("SELECT revision FROM config_revision"))).one()
+        assert before >= 0
+        await session.execute(text("UPDATE config_revision SET revision = revision + 1"))
+
+    async with anyio.create_task_group() as writers:
+        for _ in range(10):
+            writers.start_soon(database.write, count_up)
+
+    assert await SqlAgentRepository(database, Vault([])).revision() == 10
+
+
+async def test_a_database_that_falls_silent_costs_the_patience_and_is_used_again_when_it_speaks(
+    request: pytest.FixtureRequest,
+) -> None:
+    server = request.getfixturevalue("postgres")
+    url = make_url(await anyio.to_thread.run_sync(server.create))
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as wires:
+        wire = Wire(url)
+        wires.start_soon(listener.serve, wire.carry)
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        through = url.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
+        async with open_database(through, DatabaseRules(patience=0.3, pool=1, overflow=0)) as database:
+            await database.ping()
+            wire.is_cut = True
+            started = time.monotonic()
+            with pytest.raises(StorageUnavailable):
+                await database.ping()
+            waited = time.monotonic() - started
+
+            wire.is_cut = False
+            await database.ping()
+        wires.cancel_scope.cancel()
+    await anyio.to_thread.run_sync(server.drop, url.render_as_string(hide_password=False))
+    assert waited < 1.5
+
+
+class Wire:
+    """A connection to the database that can go silent in both directions without closing."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self.is_cut = False
+
+    async def carry(self, client: anyio.abc.ByteStream) -> None:
+        async with client, await self._connect() as server, anyio.create_task_group() as directions:
+            directions.start_soon(self._pump, client, server)
+            directions.start_soon(self._pump, server, client)
+
+    async def _connect(self) -> anyio.abc.ByteStream:
+        if (directory := self._url.query.get("host")) is not None:
+            return await anyio.connect_unix(f"{directory}/.s.PGSQL.{self._url.port or 5432}")
+        return await anyio.connect_tcp(self._url.host or "127.0.0.1", self._url.port or 5432)
+
+    async def _pump(self, source: anyio.abc.ByteStream, sink: anyio.abc.ByteStream) -> None:
+        with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            async for received in source:
+                if not self.is_cut:
+                    await sink.send(received)
 
 
 async def _open(url: str) -> None:

@@ -14,6 +14,7 @@ from app.text.fences import fenced_blocks
 from app.text.invisible import without_invisible
 from app.text.scan import TooTangled, top_level_spans
 from app.text.strict_json import ConflictingKeys, NonFinite, NotJson, loads
+from app.text.tags import between_tags
 from app.text.thinking import without_thinking
 
 BRACKETS = st.text(alphabet='{}[]"\\:, ab1`<>/think\n', max_size=200)
@@ -138,3 +139,28 @@ def test_any_json_container_in_prose_is_found_again(value: object) -> None:
     text = canonical_json([value])
 
     assert bare_json(f"here: {text} bye") == text
+
+
+def test_tags_are_closed_elements_whatever_their_case() -> None:
+    assert between_tags("<Answer>a</answer> <answer>b<answer>c</ANSWER> <answer>d", "answer") == ["a", "b<answer>c"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("<answer>" * 100_000, "```" * 100_000, "```" + "a" * 500_000, "<think>" * 100_000, "{x " * 300_000),
+        *('{x "' + ("{y" + " " * 3_000) * 300, "<<<a 0000000000000000>>>\n" * 40_000, '{"' * 300_000, "[" * 500_000),
+    ],
+    ids=range(9),
+)
+def test_no_text_keeps_the_loop_busy(text: str) -> None:
+    started = time.perf_counter()
+
+    between_tags(text, "answer")
+    without_blocks(text)
+    market_in(text)
+    without_thinking(text)
+    bare_json(text)
+
+    # Milliseconds when alone on the machine; the bound only tells linear from quadratic.
+    assert time.perf_counter() - started < 3

@@ -1,0 +1,54 @@
+"""A record survives its time on disk."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from decimal import Decimal
+
+import pytest
+
+from app.domain.attempt import AttemptOutcome
+from app.domain.errors import Code
+from app.domain.usage import Usage, UsageSource
+from app.ledger.lines import line_of, record_of
+from tests.ledger.conftest import record
+
+FULL = record(
+    streamed=True,
+    outcome=AttemptOutcome.ERROR,
+    code=Code.PROVIDER_ERROR,
+    upstream_status=500,
+    message="it broke\n\x00\u4e70\u5165",
+    time_to_first_token=0.1,
+    usage=Usage(5, 4, 3, 2, 1, UsageSource.ESTIMATED, Decimal("0.10")),
+    price_source="catalog",
+    credential_id="0badcafe",
+    agent_id=7,
+    decision_id="dec-1",
+    key_id="abcd",
+    route="decisions",
+)
+
+
+@pytest.mark.parametrize("given", [FULL, record(), record(usage=None, cost_usd=None)])
+def test_a_record_comes_back_with_every_field(given: object) -> None:
+    line = line_of(given)  # type: ignore[arg-type]
+    found = record_of(line)
+
+    assert line.count(b"\n") == 1
+    for field in fields(found):
+        assert getattr(found, field.name) == getattr(given, field.name), field.name
+
+
+def test_what_no_encoding_takes_is_tamed_and_the_record_kept() -> None:
+    found = record_of(line_of(record(message="\ud800", usage=Usage(10**30, 1))))
+
+    assert found.message == "?"
+    assert found.usage is not None
+    assert found.usage.input_tokens == 2**63 - 1
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b"[]", b"null", b"{}", line_of(FULL)[:-20]])
+def test_a_cut_or_foreign_line_is_a_value_error(line: bytes) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        record_of(line)
