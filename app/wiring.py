@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -47,9 +48,10 @@ from app.routing.policies import build_policies
 from app.routing.router import Router
 from app.services import GatewayKey, Services
 from app.settings import Settings, read_environment
-from app.storage.agents import SqlAgentRepository
+from app.storage.agents import SqlAgentRepository, current_revision
 from app.storage.database import Database, DatabaseRules, open_database
 from app.storage.decisions import SqlDecisionRepository
+from app.storage.errors import DatabaseUnusable
 from app.storage.listener import ConfigListener
 from app.storage.migrations import migrate
 from app.storage.usage import SqlUsageRepository
@@ -70,6 +72,7 @@ def utc_now() -> datetime:
 async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitStack) -> Services:
     """Everything behind the edge; `stack` closes it in the reverse order. The database may still be away."""
     setup_logging(settings.log_level)
+    _register_secrets(settings)
     clock = Clock(time.monotonic, utc_now)
     rng = random.SystemRandom()
     metrics = Metrics(multiprocess_dir=os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
@@ -109,7 +112,14 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     )
     agents = AgentService(agent_rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
     seating = Seating(pool, directory)
-    decisions = DecisionService(gateway, seating, SqlDecisionRepository(database), now=clock.now, wall=clock.wall)
+    decisions = DecisionService(
+        gateway,
+        seating,
+        SqlDecisionRepository(database),
+        now=clock.now,
+        wall=clock.wall,
+        decided=metrics.decision_finished,
+    )
     metrics.collectors.append(_states(pool, writer, directory))
 
     stack.push_async_callback(writer.drain)
@@ -117,6 +127,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     supervisor = Supervisor(metrics.job_restarted)
     supervisor.add("health", monitor.run)
     supervisor.add("usage", writer.run)
+    if metrics.is_shared:
+        supervisor.add("metrics", _refreshed(metrics))
     supervisor.add("configuration", _watched(database, settings, agents))
     await stack.enter_async_context(supervisor)
     stack.enter_context(configuration.reloaded_on_hangup())
@@ -190,6 +202,15 @@ class ProviderConfiguration:
             log.error("the old provider configuration stays in force", extra={"reason": str(error)})
 
 
+def _register_secrets(settings: Settings) -> None:
+    """Have the log blot out what is secret in the settings themselves."""
+    for secret in (*settings.encryption_keys, *(key.key for key in settings.api_keys)):
+        register_secret(secret)
+    password = urlsplit(settings.database_url).password
+    if password:
+        register_secret(password)
+
+
 def _adapters(transport: httpx.AsyncBaseTransport) -> Callable[[ProviderConfig], Adapter]:
     def build_one(config: ProviderConfig) -> Adapter:
         if config.type is ProviderType.SANDBOX:
@@ -224,7 +245,11 @@ def _watched(database: Database, settings: Settings, agents: AgentService) -> Ca
 async def _is_migrated(database: Database, settings: Settings) -> bool:
     """Whether the tables are there; brings them about when the database was away at the start."""
     try:
-        await database.ping()
+        await database.read(current_revision)
+        return True
+    except (StorageUnavailable, DatabaseUnusable):
+        pass
+    try:
         await anyio.to_thread.run_sync(migrate, settings.database_url)
     except StorageUnavailable as error:
         log.warning("the database is away", extra={"reason": error.message})
@@ -247,6 +272,17 @@ def _states(pool: Pool, writer: UsageWriter, directory: AgentDirectory) -> Calla
         metrics.set_configuration(max(directory.revision, 0), directory.undecryptable)
 
     return collect
+
+
+def _refreshed(metrics: Metrics) -> Callable[[], Awaitable[None]]:
+    """The job that keeps this worker's states fresh where another worker may be the one that is scraped."""
+
+    async def refresh() -> None:
+        while True:
+            metrics.refresh()
+            await anyio.sleep(1)
+
+    return refresh
 
 
 def _unready(directory: AgentDirectory, draining: asyncio.Event) -> list[str]:

@@ -53,6 +53,11 @@ class Metrics:
         if multiprocess_dir is None:
             ProcessCollector(registry=self.registry)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether the text is that of several worker processes."""
+        return self._directory is not None
+
     def set_known(self, targets: Iterable[Target]) -> None:
         """The targets whose names may be labels; all others are `other` from now on."""
         self._known.replace(targets)

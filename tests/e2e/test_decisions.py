@@ -31,7 +31,15 @@ class Panel:
         body = {"symbol": "BTC/USDT", "market": market(), "models": MEMBERS, "settle": "all", **fields}
         response = self.client.post("/decisions", json=body)
         assert response.status_code == 200, response.text
-        return response.json()
+        return self.complete(response.json()) if body["settle"] == "all" else response.json()
+
+    def complete(self, decision: Any) -> Any:
+        """The decision as it is stored once every vote has come, which may be after the answer went out."""
+        give_up = time.monotonic() + 5
+        while any(vote["status"] == "pending" for vote in decision["votes"]):
+            assert time.monotonic() < give_up, decision
+            decision = self.client.get(f"/decisions/{decision['id']}").json()
+        return decision
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +74,7 @@ def test_the_three_sandbox_traders_vote_on_a_market(panel: Panel) -> None:
 def test_a_majority_decides_with_the_median_of_its_prices(panel: Panel) -> None:
     decision = panel.decide(
         Answer(vote("BUY", stop_loss=64000.0)),
-        Answer(vote("BUY", stop_loss=63900.0)),
+        Answer(vote("BUY", stop_loss=63900.0), delay=0.3),
         Answer(vote("SELL")),
     )
 
@@ -163,8 +171,9 @@ def test_a_decision_is_found_again_as_it_was_answered(panel: Panel) -> None:
 
 
 def test_votes_are_streamed_as_they_come_and_then_the_decision(panel: Panel) -> None:
-    for member, delay in zip(panel.members.values(), (0.0, 0.1, 0.2), strict=True):
-        member.behave(Answer(vote("BUY"), delay=delay))
+    actions = (("BUY", 0.0), ("SELL", 0.2), ("BUY", 0.4))
+    for member, (action, delay) in zip(panel.members.values(), actions, strict=True):
+        member.behave(Answer(vote(action), delay=delay))
 
     seen = streamed(
         panel.client,
