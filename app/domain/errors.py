@@ -329,7 +329,6 @@ class ProviderError(OutcryError):
 
     `upstream_status` is the provider's HTTP status, where one arrived; `retry_after` seconds the provider asked for;
     `should_retry` the provider's own word on it (`x-should-retry`), which overrides the table.
-    `partial` is true when content had already reached the caller, so that nothing else may be tried.
     """
 
     def __init__(
@@ -346,7 +345,6 @@ class ProviderError(OutcryError):
         self.kind = kind
         self.upstream_status = upstream_status
         self.should_retry = should_retry
-        self.partial = False
 
     @property
     def status(self) -> int:

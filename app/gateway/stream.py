@@ -113,7 +113,6 @@ class CompletionStream:
         except TimeoutError:
             raise await self._failed(DeadlineExceeded("the deadline passed while the answer was streaming")) from None
         except ProviderError as error:
-            error.partial = True
             raise await self._failed(error) from None
         return self._seen(chunk)
 

@@ -75,7 +75,7 @@ class Walk:
 
     def goes_on(self, error: BaseException) -> bool:
         """Whether another attempt follows this error; if so, `step`, `kind` and `pause` describe it."""
-        if not isinstance(error, ProviderError) or error.partial:
+        if not isinstance(error, ProviderError):
             return False
         self._failures.append(error)
         self._tried[id(self.step)] = _Tried(self.step, error)
@@ -87,7 +87,7 @@ class Walk:
 
     def deciding(self, error: OutcryError) -> OutcryError:
         """The error that the caller gets when nothing follows `error`."""
-        if not isinstance(error, ProviderError) or error.partial:
+        if not isinstance(error, ProviderError):
             return error
         if error.kind is FailureKind.TIMEOUT and self.remaining < CLOCK_SLACK:
             return DeadlineExceeded()

@@ -275,7 +275,7 @@ def test_when_every_candidate_is_rate_limited_so_is_the_caller(start: StartServi
     alpha = upstream(Status(429, headers={"retry-after": "7"}))
     client = start(providers=[provider("alpha", alpha)]).client
 
-    response = client.post("/chat", json={"messages": HELLO})
+    response = client.post("/chat", json={"messages": HELLO, "max_retries": 0})
 
     error_of(response, 429, "provider_rate_limited")
     assert 0 < float(response.headers["retry-after"]) <= 7

@@ -127,6 +127,23 @@ async def test_a_reached_limit_without_another_target_names_itself() -> None:
     assert "requests_per_minute" in caught.value.message
 
 
+async def test_a_circuit_that_admits_nobody_gives_the_reserved_request_back() -> None:
+    way = House({"alpha": ScriptedAdapter(fails())}, limits={"alpha": RateLimit(requests_per_minute=100)})
+    for _ in range(5):
+        with pytest.raises(OutcryError):
+            await way.gateway.complete(ask(way, max_retries=0))
+    way.clock.advance(31)
+    state = way.pool.state(Target("alpha", "alpha-1"), "k")
+    assert state.breaker.try_acquire(way.clock.now())
+
+    with pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way))
+
+    provider = way.pool.provider("alpha")
+    assert provider is not None
+    assert (Code.PROVIDER_CIRCUIT_OPEN, 5) == (caught.value.code, provider.limits.used_this_minute(way.clock.now()))
+
+
 async def test_a_rate_limited_target_is_left_alone_until_it_asked_to_be() -> None:
     way = house(
         alpha=ScriptedAdapter(fails(FailureKind.RATE_LIMITED, retry_after=30), "buy"), beta=ScriptedAdapter("sell")
@@ -271,6 +288,54 @@ async def test_an_agents_own_key_and_fallback_are_used() -> None:
     assert secret is not None
     assert ("sk-agents-own", "g", [0, 1, 1]) == (secret.get_secret_value(), done.response.text, way.calls())
     assert [3, 3] == [record.agent_id for record in way.recorder.records]
+
+
+async def test_a_stored_key_that_cannot_be_read_is_never_replaced_by_another() -> None:
+    way = house(alpha=ScriptedAdapter("a"))
+    way.employ(AgentConfig(1, 3, "alpha", "alpha-1", undecryptable=True))
+
+    with pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way, agent_id=3))
+
+    assert (Code.STORAGE_UNAVAILABLE, [0]) == (caught.value.code, way.calls())
+
+
+async def test_a_stored_key_does_not_follow_its_provider_to_another_origin() -> None:
+    way = house(alpha=ScriptedAdapter("a"))
+    key = {"api_key": SecretStr("sk-agents-own"), "key_origin": "https://elsewhere.invalid:443"}
+    way.employ(AgentConfig(1, 3, "alpha", "alpha-1", **key))  # type: ignore[arg-type]  # a mixed bag on purpose
+
+    with pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way, agent_id=3))
+
+    assert (Code.STORAGE_UNAVAILABLE, [0]) == (caught.value.code, way.calls())
+
+
+async def test_what_nobody_states_about_the_target_that_answered_is_in_the_warnings() -> None:
+    way = house(alpha=ScriptedAdapter(fails()), beta=ScriptedAdapter("sell"))
+
+    done = await way.gateway.complete(ask(way))
+
+    assert any("beta/beta-1" in warning for warning in done.warnings)
+    assert not any("alpha/alpha-1" in warning for warning in done.warnings)
+
+
+async def test_a_slow_target_that_callers_gave_no_time_is_not_ejected() -> None:
+    way = house(alpha=ScriptedAdapter(fails(FailureKind.TIMEOUT)))
+    for _ in range(6):
+        with pytest.raises(OutcryError):
+            await way.gateway.complete(ask(way, deadline=way.clock.now() + 0.2))
+
+    assert Circuit.CLOSED is way.pool.candidate(Target("alpha", "alpha-1")).circuit
+
+
+async def test_a_target_that_is_silent_for_its_usual_time_is_ejected() -> None:
+    way = house(alpha=ScriptedAdapter(fails(FailureKind.TIMEOUT)))
+    for _ in range(5):
+        with pytest.raises(OutcryError):
+            await way.gateway.complete(ask(way, deadline=way.clock.now() + 8, max_retries=0))
+
+    assert Circuit.OPEN is way.pool.candidate(Target("alpha", "alpha-1")).circuit
 
 
 async def test_an_unknown_agent_is_named() -> None:

@@ -78,13 +78,6 @@ def test_a_callers_own_fault_is_never_tried_again() -> None:
     assert way.deciding(error) is error
 
 
-def test_a_partial_answer_is_never_followed_by_another() -> None:
-    error = failure()
-    error.partial = True
-
-    assert not walk("a", "b").goes_on(error)
-
-
 def test_a_spent_retry_budget_ends_the_walk_but_never_forbids_a_fallback() -> None:
     way = walk("a", "b", budget=0)
 
