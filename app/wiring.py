@@ -20,7 +20,7 @@ import anyio.to_thread
 import httpx
 
 from app.adapters.presets import base_url_of, build_adapter
-from app.adapters.sandbox import MODELS as SANDBOX_MODELS
+from app.adapters.sandbox import MODELS as SANDBOX_TRADERS
 from app.adapters.sandbox import SandboxAdapter
 from app.agents.directory import AgentDirectory
 from app.agents.service import AgentService
@@ -62,6 +62,12 @@ from app.telemetry.metrics import Metrics
 from app.transport.client import TransportRules, open_transport
 
 log = logging.getLogger(__name__)
+
+SANDBOX_MODELS = tuple(
+    ModelConfig(trader, context_window=1_000_000, capabilities=frozenset({"json_object", "json_schema", "streaming"}))
+    for trader in SANDBOX_TRADERS
+)
+"""The traders read any text and answer as JSON when asked; they call no tools and see no pictures."""
 
 
 def utc_now() -> datetime:
@@ -223,8 +229,7 @@ def _adapters(transport: httpx.AsyncBaseTransport) -> Callable[[ProviderConfig],
 def _completed(config: ProviderConfig) -> ProviderConfig:
     """The configuration with its whole base URL, and the sandbox with its traders."""
     if config.type is ProviderType.SANDBOX:
-        models = config.models or tuple(ModelConfig(model) for model in SANDBOX_MODELS)
-        return replace(config, models=models)
+        return replace(config, models=config.models or SANDBOX_MODELS)
     try:
         return replace(config, base_url=base_url_of(config.type, config.base_url))
     except ValueError as error:
