@@ -6,48 +6,42 @@ import asyncio
 import logging
 import os
 import random
-import signal
 import time
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
 import httpx
 
-from app.adapters.presets import base_url_of, build_adapter
-from app.adapters.sandbox import MODELS as SANDBOX_TRADERS
+from app.adapters.presets import build_adapter
 from app.adapters.sandbox import SandboxAdapter
 from app.agents.directory import AgentDirectory
 from app.agents.service import AgentService
 from app.catalog.catalog import Catalog
-from app.configuration.errors import ConfigurationError
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
-from app.domain.errors import Conflict, StorageUnavailable
+from app.domain.errors import StorageUnavailable
 from app.domain.ports import Adapter
-from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType
-from app.domain.target import Target
+from app.domain.provider import ProviderConfig, ProviderType
 from app.gateway.attempt import Clock
 from app.gateway.gateway import Gateway
 from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
 from app.ledger.writer import LedgerRules, UsageWriter
-from app.provider_file import load_providers
 from app.providers.lookup import ProviderLookup
 from app.providers.monitor import HealthMonitor, HealthRules
 from app.providers.pool import Pool
+from app.reloading import ProviderConfiguration
 from app.resilience.breaker import BreakerRules
 from app.resilience.retry import RetryRules
 from app.routing.names import known_models
 from app.routing.policies import build_policies
 from app.routing.router import Router
 from app.services import GatewayKey, Services
-from app.settings import Settings, read_environment
+from app.settings import Settings
 from app.storage.agents import SqlAgentRepository, current_revision
 from app.storage.database import Database, DatabaseRules, open_database
 from app.storage.decisions import SqlDecisionRepository
@@ -62,13 +56,6 @@ from app.telemetry.metrics import Metrics
 from app.transport.client import TransportRules, open_transport
 
 log = logging.getLogger(__name__)
-
-SANDBOX_MODELS = tuple(
-    ModelConfig(trader, context_window=1_000_000, capabilities=frozenset({"json_object", "json_schema", "streaming"}))
-    for trader in SANDBOX_TRADERS
-)
-"""The traders read any text and answer as JSON when asked; they call no tools and see no pictures."""
-
 
 def utc_now() -> datetime:
     """Now, in UTC."""
@@ -156,58 +143,6 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     )
 
 
-class ProviderConfiguration:
-    """The provider file as it is in force, and how it is read again."""
-
-    def __init__(self, settings: Settings, pool: Pool, metrics: Metrics) -> None:
-        self._settings = settings
-        self._pool = pool
-        self._metrics = metrics
-
-    def load(self) -> ProviderSet:
-        """Read the file and the environment and put them in force. Raises ConfigurationError; then nothing changes."""
-        chosen = load_providers(self._settings.config, read_environment())
-        completed = replace(chosen, providers=tuple(_completed(config) for config in chosen.providers))
-        self._pool.replace(completed)
-        for credential in (credential for one in completed.providers for credential in one.credentials):
-            if credential.secret is not None:
-                register_secret(credential.secret)
-        self._metrics.set_known(
-            Target(state.config.name, model) for state in self._pool.providers() for model in state.models
-        )
-        for warning in completed.warnings:
-            log.warning("provider configuration", extra={"warning": warning})
-        return completed
-
-    async def reload(self) -> dict[str, Any]:
-        """What is in force after reading the file again; raises Conflict when it is wrong, and the old one stays."""
-        try:
-            chosen = self.load()
-        except ConfigurationError as error:
-            raise Conflict(f"the old configuration stays in force: {error}") from None
-        if self._settings.workers > 1:
-            # The other workers take it over as uvicorn replaces them, one after the other.
-            os.kill(os.getppid(), signal.SIGHUP)
-        names = [one.name for one in chosen.providers if one.enabled]
-        return {"source": chosen.source, "providers": names, "revision": self._pool.revision}
-
-    @contextmanager
-    def reloaded_on_hangup(self) -> Generator[None]:
-        """Read the file again whenever the process is sent SIGHUP."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
-        try:
-            yield
-        finally:
-            loop.remove_signal_handler(signal.SIGHUP)
-
-    def _hung_up(self) -> None:
-        try:
-            self.load()
-        except ConfigurationError as error:
-            log.error("the old provider configuration stays in force", extra={"reason": str(error)})
-
-
 def _register_secrets(settings: Settings) -> None:
     """Have the log blot out what is secret in the settings themselves."""
     for secret in (*settings.encryption_keys, *(key.key for key in settings.api_keys)):
@@ -224,16 +159,6 @@ def _adapters(transport: httpx.AsyncBaseTransport) -> Callable[[ProviderConfig],
         return build_adapter(config, transport)
 
     return build_one
-
-
-def _completed(config: ProviderConfig) -> ProviderConfig:
-    """The configuration with its whole base URL, and the sandbox with its traders."""
-    if config.type is ProviderType.SANDBOX:
-        return replace(config, models=config.models or SANDBOX_MODELS)
-    try:
-        return replace(config, base_url=base_url_of(config.type, config.base_url))
-    except ValueError as error:
-        raise ConfigurationError(f"provider {config.name}: base_url: {error}") from None
 
 
 def _watched(database: Database, settings: Settings, agents: AgentService) -> Callable[[], Awaitable[None]]:
