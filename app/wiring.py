@@ -57,6 +57,7 @@ from app.transport.client import TransportRules, open_transport
 
 log = logging.getLogger(__name__)
 
+
 def utc_now() -> datetime:
     """Now, in UTC."""
     return datetime.now(UTC)
