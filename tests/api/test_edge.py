@@ -54,6 +54,8 @@ async def test_a_callers_request_id_comes_back_when_it_is_a_sane_one(client: htt
         ("GET", "/decisions?symbol=%00", 400, "caller_invalid_request"),
         ("GET", "/usage/summary?by=minute", 422, "caller_invalid_field"),
         ("GET", "/usage/summary?since=yesterday", 422, "caller_invalid_field"),
+        ("GET", "/usage/summary?since=0001-01-01T00:00:00%2B23:59", 422, "caller_invalid_field"),
+        ("GET", "/usage/summary?since=9999-12-31T23:59:59-23:59", 422, "caller_invalid_field"),
         ("GET", "/v1/models/gpt-77", 404, "model_not_found"),
         ("PATCH", "/v1/models", 405, "caller_method_not_allowed"),
     ],
