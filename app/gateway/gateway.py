@@ -13,7 +13,7 @@ from typing import TypeVar
 import anyio
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_never
 
-from app.domain.attempt import Ask, AttemptRecord, Completion
+from app.domain.attempt import Ask, AttemptOutcome, AttemptRecord, Completion
 from app.domain.chat import Call
 from app.domain.errors import FailureKind, OutcryError, ProviderError, Trail
 from app.domain.ports import AttemptObserver
@@ -112,7 +112,7 @@ class Gateway:
             return await self._walked_on(journey, once)
         except OutcryError as error:
             final = walk.deciding(error)
-            final.trail = _trail(journey)
+            final.trail = _trail(journey, self._clock.now())
             raise final from None
 
     async def _walked_on(self, journey: _Journey, once: Callable[[_Journey], Awaitable[T]]) -> T:
@@ -161,7 +161,7 @@ class Gateway:
                     attempt,
                     plan=journey.itinerary.plan,
                     warnings=journey.itinerary.warnings_for(attempt.candidate),
-                    trail=_trail(journey, under_way=1),
+                    trail=_trail(journey, self._clock.now(), under_way=1),
                     earlier=journey.records,
                     deadline=journey.ask.deadline,
                     now=self._clock.now,
@@ -208,14 +208,15 @@ def _note(journey: _Journey, attempt: Attempt) -> None:
         journey.records.append(attempt.record)
 
 
-def _trail(journey: _Journey, *, under_way: int = 0) -> Trail:
+def _trail(journey: _Journey, now: float, *, under_way: int = 0) -> Trail:
     step, plan = journey.walk.step, journey.itinerary.plan
     return Trail(
         target=step.target,
-        attempts=len(journey.records) + under_way,
+        attempts=sum(one.outcome is not AttemptOutcome.SKIPPED for one in journey.records) + under_way,
         is_fallback=step is not plan.steps[0],
         is_final=True,
         has_plan=True,
+        overhead=now - journey.arrived - sum(one.duration for one in journey.records),
     )
 
 

@@ -66,6 +66,23 @@ async def test_a_request_that_leads_nowhere_has_the_error_body(
     error_of(await client.request(method, path), status, code)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/chat", "POST"),
+        ("DELETE", "/agents", "GET, POST"),
+        ("POST", "/agents/7", "DELETE, GET, PATCH"),
+        ("PUT", "/decisions", "GET, POST"),
+    ],
+)
+async def test_a_405_names_the_methods_that_are_possible(
+    client: httpx.AsyncClient, method: str, path: str, allowed: str
+) -> None:
+    response = await client.request(method, path)
+
+    assert (response.status_code, response.headers["allow"]) == (405, allowed)
+
+
 async def test_an_unknown_model_is_told_the_closest_names(client: httpx.AsyncClient) -> None:
     error = error_of(await client.get("/v1/models/alpha/alpha-2"), 404, "model_not_found")
 
@@ -89,7 +106,7 @@ async def test_a_bug_of_ours_is_a_500_that_gives_nothing_away(
 def provider_error(kind: FailureKind, **facts: Any) -> ProviderError:
     """An error whose walk tried one target."""
     error = ProviderError(kind, "upstream said no", **facts)
-    error.trail = Trail(TARGET, attempts=2, is_fallback=True, is_final=True, has_plan=True)
+    error.trail = Trail(TARGET, attempts=2, is_fallback=True, is_final=True, has_plan=True, overhead=0.0125)
     return error
 
 
@@ -106,6 +123,7 @@ async def test_an_exhausted_plan_tells_where_it_had_been_and_not_to_retry(
     assert response.headers["x-outcry-model"] == "alpha-1"
     assert response.headers["x-outcry-attempts"] == "2"
     assert response.headers["x-outcry-fallback"] == "true"
+    assert response.headers["x-outcry-overhead-ms"] == "12.50"
     assert response.headers["x-should-retry"] == "false"
 
 

@@ -184,6 +184,25 @@ async def test_a_deadline_bounds_an_adapter_that_ignores_its_timers() -> None:
     assert 504 == caught.value.status
 
 
+async def test_an_attempt_that_sent_nothing_is_not_counted_in_the_error() -> None:
+    way = House({"alpha": ScriptedAdapter("buy")}, limits={"alpha": RateLimit(requests_per_minute=1)})
+    await way.gateway.complete(ask(way))
+
+    with pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way))
+
+    assert (Code.RATE_LIMIT, 0) == (caught.value.code, caught.value.trail.attempts)
+
+
+async def test_the_error_tells_what_the_gateway_itself_took() -> None:
+    way = house(alpha=ScriptedAdapter(fails()))
+
+    with pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way))
+
+    assert caught.value.trail.overhead == 0
+
+
 async def test_a_streams_first_chunk_decides_the_fallback() -> None:
     way = house(alpha=ScriptedAdapter(Cut(after=0)), beta=ScriptedAdapter("buy"))
 
