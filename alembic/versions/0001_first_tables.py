@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("created_at", UTCDateTime, nullable=False),
         sa.Column("updated_at", UTCDateTime, nullable=False),
         sa.Column("metadata_json", sa.JSON, nullable=False),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "agent_llm_configs",
@@ -46,6 +47,7 @@ def upgrade() -> None:
         sa.Column("created_at", UTCDateTime, nullable=False),
         sa.Column("updated_at", UTCDateTime, nullable=False),
         sa.Column("metadata_json", sa.JSON, nullable=False),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_agent_llm_configs_agent_id", "agent_llm_configs", ["agent_id"])
     op.create_index("ix_agent_llm_configs_key_id", "agent_llm_configs", ["key_id"])

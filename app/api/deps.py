@@ -43,10 +43,10 @@ def body_of(model: type[B]) -> Callable[[Request], Awaitable[B]]:
     return read
 
 
-def described(model: type[Body], example: dict[str, Any]) -> dict[str, Any]:
+def described(model: type[Body], example: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
     """The OpenAPI piece of a body that we read ourselves."""
     content = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "example": example}
-    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+    return {"requestBody": {"required": required, "content": {"application/json": content}}}
 
 
 CurrentExchange = Annotated[Exchange, Depends(_exchange)]

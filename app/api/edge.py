@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Match, Route
 from app.api.access import ACCESS, Open, Row, check_scope
 from app.api.auth import authenticate
 from app.api.drain import Drain
-from app.api.errors import CallerLeft, encoded_error, error_headers, internal_error, openai_form
+from app.api.errors import CallerLeft, Headers, encoded_error, error_headers, internal_error, openai_form
 from app.api.exchange import EXCHANGE, Exchange, Receive, Scope, Send
 from app.api.guards import check_open_door, check_target, is_loopback, read_headers
 from app.domain.errors import Code, OutcryError
@@ -116,12 +116,20 @@ class Edge:
         exchange.failed(error)
         if not exchange.is_started:
             body = encoded_error(error, exchange.request_id)
-            await exchange.answer(error.status, body, error_headers(error))
+            await exchange.answer(error.status, body, [*error_headers(error), *self._allowed(exchange, error)])
         elif exchange.error_form is not None and not exchange.is_complete:
             await exchange.push(exchange.error_form(error), last=True)
         else:
             # Half an answer is out: cutting the connection is the only way left to say that it is not whole.
             raise cause or error
+
+    def _allowed(self, exchange: Exchange, error: OutcryError) -> Headers:
+        """What a 405 must say: the methods that are possible there."""
+        if error.code is not Code.METHOD_NOT_ALLOWED:
+            return []
+        there = [route for route in self._routes if route.matches(exchange.scope)[0] is not Match.NONE]
+        methods = {method for route in there for method in getattr(route, "methods", None) or ()}
+        return [(b"allow", ", ".join(sorted(methods)).encode())]
 
 
 def _request_id(headers: Sequence[tuple[bytes, bytes]]) -> str:

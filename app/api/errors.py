@@ -82,6 +82,7 @@ def error_headers(error: OutcryError) -> Headers:
             headers.append((b"x-outcry-model", header_value(trail.target.model)))
         headers.append((b"x-outcry-attempts", str(trail.attempts).encode()))
         headers.append((b"x-outcry-fallback", b"true" if trail.is_fallback else b"false"))
+        headers.append((b"x-outcry-overhead-ms", f"{max(trail.overhead, 0.0) * 1000:.2f}".encode()))
     return headers
 
 

@@ -20,6 +20,7 @@ MAX_VALUES = 200_000
 """Far more than any chat holds; parsing holds the interpreter's lock, for 20 ms at this size."""
 SMALL = 64 * 1024
 
+_CONSTANT = re.compile("NaN|Infinity")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
@@ -96,7 +97,8 @@ def _reason(raw: bytes, error: orjson.JSONDecodeError) -> str:
         return "the body is empty"
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in raw[:4]:
         return "the body is not UTF-8"
-    return str(error)
+    constant = _CONSTANT.match(raw.decode("utf-8", "replace"), error.pos)
+    return f"{constant[0]} is no JSON number: {error}" if constant else str(error)
 
 
 def _duplicate(raw: bytes) -> OutcryError:

@@ -10,7 +10,7 @@ from app.decisions.prompts import Prompt, callers_prompt, market_prompt
 from app.decisions.question import Question
 from app.decisions.symbols import is_symbol, same_symbol
 from app.decisions.voting import METHODS, default_quorum
-from app.domain.errors import Code, NotAdmitted, RequestRejected, Violation
+from app.domain.errors import Code, NotAdmitted, NotFound, RequestRejected, Violation
 from app.domain.provider import PanelConfig
 
 MAX_MEMBERS: Final = 64
@@ -26,7 +26,11 @@ _CHOICES: Final = {
 
 
 class PanelView(Protocol):
-    """What is configured of panels and models."""
+    """What is configured of panels, agents and models."""
+
+    def has_agent(self, agent_id: int) -> bool:
+        """Whether there is such an agent, and it is enabled."""
+        ...
 
     def default_members(self, agent_id: int | None) -> Sequence[str]:
         """Model names: the agent's enabled configurations, else every enabled provider's default model."""
@@ -50,10 +54,12 @@ class Composition:
 
 
 def composed(question: Question, panels: PanelView) -> Composition:
-    """The panel of a question; RequestRejected with all that is wrong, NotAdmitted when nobody can be asked."""
+    """The panel of a question. Raises RequestRejected with all that is wrong, NotFound, or NotAdmitted."""
     wrong = [*_wrong_fields(question), *_wrong_members(question, panels)]
     if wrong:
         raise _rejected(wrong)
+    if question.agent_id is not None and not panels.has_agent(question.agent_id):
+        raise NotFound(f"there is no agent {question.agent_id}", code=Code.UNKNOWN_AGENT, param="agent_id")
     config = panels.named(question.panel) if question.panel is not None and question.models is None else None
     members = question.models or (config.members if config else tuple(panels.default_members(question.agent_id)))
     if not members:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.agents.directory import AgentDirectory
-from app.domain.errors import Code, NotFound, OutcryError
+from app.domain.errors import OutcryError
 from app.domain.provider import PanelConfig
 from app.providers.lookup import called
 from app.providers.pool import Pool
@@ -17,10 +17,15 @@ class Seating:
         self._pool = pool
         self._directory = directory
 
+    def has_agent(self, agent_id: int) -> bool:
+        """Whether there is such an agent, and it is enabled."""
+        entry = self._directory.get(agent_id)
+        return entry is not None and entry.agent.enabled
+
     def default_members(self, agent_id: int | None) -> list[str]:
         """Model names: the agent's enabled configurations, else every enabled provider's default model.
 
-        The sandbox sits with all of its traders. Raises NotFound for an unknown agent.
+        The sandbox sits with all of its traders.
         """
         if agent_id is not None:
             members = self._agents_members(agent_id)
@@ -38,12 +43,12 @@ class Seating:
             selection = resolve(name, self._pool)
         except OutcryError:
             return False
-        return selection.agent_id is None or self._directory.get(selection.agent_id) is not None
+        return selection.agent_id is None or self.has_agent(selection.agent_id)
 
     def _agents_members(self, agent_id: int) -> list[str]:
         entry = self._directory.get(agent_id)
         if entry is None:
-            raise NotFound(f"there is no agent {agent_id}", code=Code.UNKNOWN_AGENT, param="agent_id")
+            return []
         return [
             f"{state.config.name}/{config.model_name}"
             for config in entry.configs

@@ -234,7 +234,8 @@ class Violation:
 class Trail:
     """What the gateway had done when an error ended a request: for headers and the record.
 
-    `target` is the last one tried; `is_final` tells the caller not to repeat the request by itself.
+    `target` is the last one tried; `is_final` tells the caller not to repeat the request by itself;
+    `overhead` is the seconds that the gateway itself took.
     """
 
     target: Target | None = None
@@ -242,6 +243,7 @@ class Trail:
     is_fallback: bool = False
     is_final: bool = False
     has_plan: bool = False
+    overhead: float = 0.0
 
 
 class OutcryError(Exception):

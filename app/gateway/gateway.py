@@ -7,13 +7,14 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 from typing import TypeVar
 
 import anyio
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_never
+from tenacity import AsyncRetrying, retry_if_exception, stop_never
 
-from app.domain.attempt import Ask, AttemptRecord, Completion
+from app.domain.attempt import Ask, AttemptOutcome, AttemptRecord, Completion
 from app.domain.chat import Call
 from app.domain.errors import FailureKind, OutcryError, ProviderError, Trail
 from app.domain.ports import AttemptObserver
@@ -34,13 +35,18 @@ GRACE = 0.05
 
 @dataclass(slots=True)
 class _Journey:
-    """One request under way."""
+    """One request under way; `paused` are the seconds it waited between attempts."""
 
     ask: Ask
     itinerary: Itinerary
     walk: Walk
     records: list[AttemptRecord]
     arrived: float
+    paused: float = 0.0
+
+    def overhead(self, now: float) -> float:
+        """What the gateway itself took, in seconds: neither attempts nor the pauses between them."""
+        return max(now - self.arrived - self.paused - sum(one.duration for one in self.records), 0.0)
 
 
 class Gateway:
@@ -108,20 +114,27 @@ class Gateway:
             except ProviderError as error:
                 if not walk.goes_on(error):
                     raise
-            await anyio.sleep(walk.pause)
+            await self._pause(journey, walk.pause)
             return await self._walked_on(journey, once)
         except OutcryError as error:
             final = walk.deciding(error)
-            final.trail = _trail(journey)
+            final.trail = _trail(journey, self._clock.now())
             raise final from None
 
     async def _walked_on(self, journey: _Journey, once: Callable[[_Journey], Awaitable[T]]) -> T:
         walk = journey.walk
-        retrying = self._retrying.copy(retry=retry_if_exception(walk.goes_on), wait=_pause_of(walk))
+        retrying = self._retrying.copy(
+            sleep=partial(self._pause, journey), retry=retry_if_exception(walk.goes_on), wait=lambda _: walk.pause
+        )
         async for attempt in retrying:
             with attempt:
                 return await once(journey)
         raise AssertionError("unreachable: the loop returns or raises")
+
+    async def _pause(self, journey: _Journey, seconds: float) -> None:
+        started = self._clock.now()
+        await anyio.sleep(seconds)
+        journey.paused += self._clock.now() - started
 
     async def _complete_once(self, journey: _Journey) -> Completion:
         attempt = self._attempt(journey, streamed=False)
@@ -133,14 +146,14 @@ class Gateway:
                 usage = attempt.answered(response.usage)
         finally:
             _note(journey, attempt)
-        latency = self._clock.now() - journey.arrived
+        now = self._clock.now()
         return Completion(
             response=response,
             target=attempt.candidate.target,
             plan=journey.itinerary.plan,
             attempts=tuple(journey.records),
-            latency=latency,
-            overhead=max(latency - sum(one.duration for one in journey.records), 0.0),
+            latency=now - journey.arrived,
+            overhead=journey.overhead(now),
             usage=usage,
             cost_usd=journey.records[-1].cost_usd,
             warnings=(*journey.itinerary.warnings_for(attempt.candidate), *response.warnings),
@@ -161,8 +174,9 @@ class Gateway:
                     attempt,
                     plan=journey.itinerary.plan,
                     warnings=journey.itinerary.warnings_for(attempt.candidate),
-                    trail=_trail(journey, under_way=1),
+                    trail=_trail(journey, self._clock.now(), under_way=1),
                     earlier=journey.records,
+                    overhead=journey.overhead(self._clock.now() - (attempt.first_token or 0.0)),
                     deadline=journey.ask.deadline,
                     now=self._clock.now,
                     arrived=journey.arrived,
@@ -199,23 +213,20 @@ class Gateway:
         )
 
 
-def _pause_of(walk: Walk) -> Callable[[RetryCallState], float]:
-    return lambda _: walk.pause
-
-
 def _note(journey: _Journey, attempt: Attempt) -> None:
     if attempt.record is not None:
         journey.records.append(attempt.record)
 
 
-def _trail(journey: _Journey, *, under_way: int = 0) -> Trail:
+def _trail(journey: _Journey, now: float, *, under_way: int = 0) -> Trail:
     step, plan = journey.walk.step, journey.itinerary.plan
     return Trail(
         target=step.target,
-        attempts=len(journey.records) + under_way,
+        attempts=sum(one.outcome is not AttemptOutcome.SKIPPED for one in journey.records) + under_way,
         is_fallback=step is not plan.steps[0],
         is_final=True,
         has_plan=True,
+        overhead=journey.overhead(now),
     )
 
 

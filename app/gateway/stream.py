@@ -54,6 +54,7 @@ class CompletionStream:
         warnings: Sequence[str],
         trail: Trail,
         earlier: Sequence[AttemptRecord],
+        overhead: float,
         deadline: float,
         now: Callable[[], float],
         arrived: float,
@@ -65,7 +66,7 @@ class CompletionStream:
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
         self.cost_usd: Decimal | None = None
-        self.overhead = now() - arrived - sum(one.duration for one in earlier) - (attempt.first_token or 0.0)
+        self.overhead = overhead
         self._opening = list(reversed(opening))
         self._chunks = chunks
         self._stack = stack

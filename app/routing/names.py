@@ -87,8 +87,19 @@ def known_models(pool: PoolView) -> list[str]:
     """Every name worth listing: `auto*`, aliases, `provider/model`, bare ids."""
     pinned = [f"{view.config.name}/{model}" for view in pool.providers() for model in pool.models(view.config.name)]
     bare = [model for view in pool.providers() for model in pool.models(view.config.name)]
-    automatic = ["auto", *(f"auto:{policy.value}" for policy in PolicyName)]
+    automatic = ["auto", *(f"auto:{policy}" for policy in _POLICIES)]
     return list(dict.fromkeys([*automatic, *pool.current.aliases, *pinned, *bare]))
+
+
+def closest(name: str, known: Sequence[str]) -> str:
+    """The end of an error about an unknown name: the closest names, or a few where none comes near."""
+    close: list[str] = []
+    if len(name) <= _LONGEST_NAME:
+        close = difflib.get_close_matches(name, known[:_MOST_COMPARED], n=3, cutoff=0.5)
+    if close:
+        return f"; closest: {', '.join(close)}"
+    some = [one for one in known if not one.startswith("auto:")][:4]
+    return f"; known are {', '.join(some)}" if some else ""
 
 
 def _resolved(name: str, pool: PoolView, seen: frozenset[str]) -> Selection:
@@ -188,11 +199,8 @@ def _is_guess(target: Target, pool: PoolView) -> bool:
 
 
 def _unknown(name: str, pool: PoolView) -> NotFound:
-    close: list[str] = []
-    if len(name) <= _LONGEST_NAME:
-        close = difflib.get_close_matches(name, known_models(pool)[:_MOST_COMPARED], n=3, cutoff=0.5)
-    hint = f"; closest: {', '.join(close)}" if close else ""
-    return NotFound(f"model {_shown(name)} is not known{hint}", code=Code.MODEL_NOT_FOUND, param="model")
+    message = f"model {_shown(name)} is not known{closest(name, known_models(pool))}"
+    return NotFound(message, code=Code.MODEL_NOT_FOUND, param="model")
 
 
 def _shown(name: str) -> str:

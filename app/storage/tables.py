@@ -14,11 +14,15 @@ from app.storage.columns import ExactDecimal, UTCDateTime
 # SQLite numbers rows by itself only in a column that is exactly INTEGER.
 _Id = BigInteger().with_variant(Integer(), "sqlite")
 
+_NO_REUSE = {"sqlite_autoincrement": True}
+"""A deleted row's id never comes back: records and callers that still name it must not mean somebody else."""
+
 
 class AgentRow(SQLModel, table=True):
     """An agent of the trading system."""
 
     __tablename__ = "agents"
+    __table_args__ = _NO_REUSE
 
     id: int | None = Field(default=None, sa_column=Column(_Id, primary_key=True, autoincrement=True))
     name: str = Field(sa_column=Column(String(200), nullable=False))
@@ -33,6 +37,7 @@ class AgentLLMConfigRow(SQLModel, table=True):
     """One model configuration of an agent; the key is a ciphertext here and nowhere else."""
 
     __tablename__ = "agent_llm_configs"
+    __table_args__ = _NO_REUSE
 
     id: int | None = Field(default=None, sa_column=Column(_Id, primary_key=True, autoincrement=True))
     agent_id: int = Field(

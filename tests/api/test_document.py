@@ -39,6 +39,14 @@ async def test_every_answer_and_every_body_has_an_example(document: dict[str, An
         assert operation["responses"]["default"]["content"]["application/json"]["example"]["error"], name
 
 
+async def test_every_write_tells_which_body_it_takes(document: dict[str, Any]) -> None:
+    writes = {name for name in operations(document) if name[0] in ("POST", "PUT", "PATCH")}
+
+    bodies = {name for name, operation in operations(document).items() if "requestBody" in operation}
+
+    assert writes - bodies == {("POST", "/admin/reload")}
+
+
 async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
 

@@ -54,6 +54,8 @@ async def test_a_callers_request_id_comes_back_when_it_is_a_sane_one(client: htt
         ("GET", "/decisions?symbol=%00", 400, "caller_invalid_request"),
         ("GET", "/usage/summary?by=minute", 422, "caller_invalid_field"),
         ("GET", "/usage/summary?since=yesterday", 422, "caller_invalid_field"),
+        ("GET", "/usage/summary?since=0001-01-01T00:00:00%2B23:59", 422, "caller_invalid_field"),
+        ("GET", "/usage/summary?since=9999-12-31T23:59:59-23:59", 422, "caller_invalid_field"),
         ("GET", "/v1/models/gpt-77", 404, "model_not_found"),
         ("PATCH", "/v1/models", 405, "caller_method_not_allowed"),
     ],
@@ -62,6 +64,23 @@ async def test_a_request_that_leads_nowhere_has_the_error_body(
     client: httpx.AsyncClient, method: str, path: str, status: int, code: str
 ) -> None:
     error_of(await client.request(method, path), status, code)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/chat", "POST"),
+        ("DELETE", "/agents", "GET, POST"),
+        ("POST", "/agents/7", "DELETE, GET, PATCH"),
+        ("PUT", "/decisions", "GET, POST"),
+    ],
+)
+async def test_a_405_names_the_methods_that_are_possible(
+    client: httpx.AsyncClient, method: str, path: str, allowed: str
+) -> None:
+    response = await client.request(method, path)
+
+    assert (response.status_code, response.headers["allow"]) == (405, allowed)
 
 
 async def test_an_unknown_model_is_told_the_closest_names(client: httpx.AsyncClient) -> None:
@@ -87,7 +106,7 @@ async def test_a_bug_of_ours_is_a_500_that_gives_nothing_away(
 def provider_error(kind: FailureKind, **facts: Any) -> ProviderError:
     """An error whose walk tried one target."""
     error = ProviderError(kind, "upstream said no", **facts)
-    error.trail = Trail(TARGET, attempts=2, is_fallback=True, is_final=True, has_plan=True)
+    error.trail = Trail(TARGET, attempts=2, is_fallback=True, is_final=True, has_plan=True, overhead=0.0125)
     return error
 
 
@@ -104,6 +123,7 @@ async def test_an_exhausted_plan_tells_where_it_had_been_and_not_to_retry(
     assert response.headers["x-outcry-model"] == "alpha-1"
     assert response.headers["x-outcry-attempts"] == "2"
     assert response.headers["x-outcry-fallback"] == "true"
+    assert response.headers["x-outcry-overhead-ms"] == "12.50"
     assert response.headers["x-should-retry"] == "false"
 
 

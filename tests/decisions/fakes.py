@@ -92,6 +92,10 @@ class Panels:
     def __init__(self, members: Sequence[str], named: Mapping[str, PanelConfig] | None = None) -> None:
         self.members = list(members)
         self.panels = dict(named or {})
+        self.agents = {7}
+
+    def has_agent(self, agent_id: int) -> bool:
+        return agent_id in self.agents
 
     def default_members(self, agent_id: int | None) -> list[str]:
         return self.members

@@ -18,6 +18,7 @@ from app.domain.errors import (
     Code,
     FailureKind,
     NotAdmitted,
+    NotFound,
     ProviderError,
     RequestRejected,
     StorageUnavailable,
@@ -81,6 +82,17 @@ async def test_every_member_is_asked_by_name_with_the_schema_and_the_same_words(
     assert gateway.asked[0].request.messages == gateway.asked[1].request.messages
     assert {(ask.agent_id, ask.decision_id, ask.route) for ask in gateway.asked} == {(7, decision.id, "decisions")}
     assert len({ask.request_id for ask in gateway.asked}) == 2
+
+
+@pytest.mark.parametrize("named", [{}, {"models": ("a/1",)}])
+async def test_an_unknown_agent_is_refused_also_where_the_members_are_named(named: dict[str, Any]) -> None:
+    gateway, shelf = Scripted({"a/1": BUY}), Shelf()
+
+    with pytest.raises(NotFound) as refused:
+        await service(gateway, shelf).decide(question(agent_id=2**63, **named))
+
+    assert (refused.value.code, refused.value.param) == (Code.UNKNOWN_AGENT, "agent_id")
+    assert (gateway.asked, shelf.answers) == ([], {})
 
 
 async def test_failures_abstain_with_their_reasons_and_the_rest_decides() -> None:

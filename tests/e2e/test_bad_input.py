@@ -154,6 +154,15 @@ def test_an_unknown_agent_is_named(client: httpx.Client) -> None:
     assert "4242" in error["message"]
 
 
+@pytest.mark.parametrize("agent_id", [4242, 2**63])
+def test_a_decision_for_an_unknown_agent_is_refused(client: httpx.Client, agent_id: int) -> None:
+    question = {"symbol": "BTC/USDT", "prompt": "?", "models": ["sandbox/trend"], "agent_id": agent_id}
+
+    error = error_of(client.post("/decisions", json=question), 404, "caller_unknown_agent")
+
+    assert str(agent_id) in error["message"]
+
+
 def test_an_unknown_route_and_method_have_the_same_error_shape(client: httpx.Client) -> None:
     error_of(client.get("/no/such/route"), 404, "caller_not_found")
     error_of(client.delete("/chat"), 405, "caller_method_not_allowed")

@@ -13,6 +13,7 @@ from app.domain.errors import Code, DeadlineExceeded, FailureKind, NotFound, Out
 from app.domain.provider import RateLimit
 from app.domain.target import Circuit, Target
 from app.domain.usage import UsageSource
+from app.resilience.retry import RetryRules
 from tests.fakes import Breaks, Cut, Hang, ScriptedAdapter
 from tests.gateway.conftest import HELLO, House, ask, house
 
@@ -199,6 +200,34 @@ async def test_a_deadline_bounds_an_adapter_that_ignores_its_timers() -> None:
         await way.gateway.complete(ask(way, deadline=way.clock.now() + 0.05, max_retries=0))
 
     assert 504 == caught.value.status
+
+
+async def test_an_attempt_that_sent_nothing_is_not_counted_in_the_error() -> None:
+    way = House({"alpha": ScriptedAdapter("buy")}, limits={"alpha": RateLimit(requests_per_minute=1)})
+    await way.gateway.complete(ask(way))
+
+    with pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way))
+
+    assert (Code.RATE_LIMIT, 0) == (caught.value.code, caught.value.trail.attempts)
+
+
+async def test_a_pause_between_attempts_is_no_time_of_the_gateways_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    way = House({"alpha": ScriptedAdapter(fails(), fails(), "buy", fails())}, rules=RetryRules(base=4.0, cap=4.0))
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        way.clock.advance(seconds)
+
+    monkeypatch.setattr("anyio.sleep", sleep)
+    done = await way.gateway.complete(ask(way))
+    with pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way, max_retries=1))
+
+    assert len([pause for pause in pauses if pause > 0]) == 3
+    assert done.latency > 0
+    assert max(done.overhead, caught.value.trail.overhead) < 1e-9
 
 
 async def test_a_streams_first_chunk_decides_the_fallback() -> None:

@@ -201,6 +201,8 @@ def test_not_found_names_the_closest(pool: Pool) -> None:
         resolve("main/gpt-4p", pool)
     with pytest.raises(NotFound, match="auto:cost_aware"):
         resolve("auto:cost_awear", pool)
+    with pytest.raises(NotFound, match=r"'zzz' is not known; known are auto, .*"):
+        resolve("zzz", pool)
 
 
 def test_naming_the_closest_of_thousands_does_not_hold_up_the_loop() -> None:
@@ -244,7 +246,15 @@ def test_policies_have_long_and_short_names() -> None:
 def test_everything_that_is_listed_can_be_asked_for(pool: Pool) -> None:
     names = known_models(pool)
 
-    assert {"auto", "auto:priority", "fast", "main/gpt-4o", "gpt-4o", "router/openai/gpt-oss-120b"} <= set(names)
+    assert {
+        "auto",
+        "auto:priority",
+        "auto:latency",
+        "fast",
+        "main/gpt-4o",
+        "gpt-4o",
+        "router/openai/gpt-oss-120b",
+    } <= set(names)
     assert len(names) == len(set(names))
     dead_ends = {"snake", "tail", "broken"}
     assert all(resolve(name, pool).targets for name in names if name not in dead_ends)

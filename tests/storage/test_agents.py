@@ -32,6 +32,13 @@ async def test_an_agent_comes_back_as_it_was_made(repository: SqlAgentRepository
     assert (made.created_at, made.created_at.tzinfo, made.enabled) == (NOON, UTC, True)
 
 
+async def test_the_id_of_a_deleted_agent_never_comes_back(repository: SqlAgentRepository) -> None:
+    gone = await repository.create("gone", None, {})
+    await repository.delete(gone.id)
+
+    assert (await repository.create("new", None, {})).id > gone.id
+
+
 async def test_a_moment_of_another_zone_comes_back_in_utc(database: Database) -> None:
     from datetime import timezone
 

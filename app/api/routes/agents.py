@@ -280,7 +280,11 @@ async def add_llm_config(
     return ConfigAnswer.of(await services.agents.add_config(agent_id, body.change))
 
 
-@router.post("/{agent_id}/llm-config/validate", summary="Try a configuration with a real, tiny call")
+@router.post(
+    "/{agent_id}/llm-config/validate",
+    openapi_extra=described(ConfigWrite, {"provider": "openai", "model_name": "gpt-4o-mini"}, required=False),
+    summary="Try a configuration with a real, tiny call",
+)
 async def validate_llm_config(agent_id: Id, exchange: CurrentExchange, services: CurrentServices) -> dict[str, Any]:
     """Reachable, authorised, model known, price known: the primary configuration, or the one in the body."""
     change = None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from fastapi import APIRouter
 
 from app.api.deps import CurrentServices
 from app.domain.errors import Code, NotFound
+from app.routing.names import closest
 
 router = APIRouter(tags=["openai"])
 
@@ -24,10 +24,8 @@ async def read_model(model_id: str, services: CurrentServices) -> dict[str, Any]
     """The model of that name; 404 `model_not_found` names the closest ones."""
     names = services.model_names()
     if model_id not in names:
-        shown = model_id[:128]
-        close = difflib.get_close_matches(shown, names, n=3)
-        hint = f"; close: {', '.join(close)}" if close else ""
-        raise NotFound(f"no model is named {shown!r}{hint}", code=Code.MODEL_NOT_FOUND, param="model")
+        message = f"model {model_id[:128]!r} is not known{closest(model_id, names)}"
+        raise NotFound(message, code=Code.MODEL_NOT_FOUND, param="model")
     return _model(model_id)
 
 

@@ -11,6 +11,8 @@ from fastapi import APIRouter, Query
 
 from app.api.completions import money
 from app.api.deps import CurrentServices, Cursor, Limit
+from app.api.errors import field_errors
+from app.domain.errors import Violation
 
 router = APIRouter(prefix="/usage", tags=["usage"])
 
@@ -41,12 +43,19 @@ async def summarise(
 ) -> dict[str, Any]:
     """One row per bucket and group, and the total over everything."""
     groups = list(dict.fromkeys(name.strip() for name in group.split(",") if name.strip()))
-    if since is not None and since.tzinfo is None:
-        since = since.replace(tzinfo=UTC)
-    rows = await services.usage.summary(by=by.value, group=groups, since=since)
+    start = None if since is None else _in_utc(since)
+    rows = await services.usage.summary(by=by.value, group=groups, since=start)
     # A request whose attempts fall into two rows counts once in all: the total is no sum of the rows.
-    total = await services.usage.total(since=since)
+    total = await services.usage.total(since=start)
     return {"rows": [_rendered(row) for row in rows], "total": _rendered(total)}
+
+
+def _in_utc(since: datetime) -> datetime:
+    """The moment in UTC. Raises RequestRejected where that lies before the first year or after the last."""
+    try:
+        return since.replace(tzinfo=UTC) if since.tzinfo is None else since.astimezone(UTC)
+    except OverflowError:
+        raise field_errors([Violation("since", "is no moment of the years 1 to 9999 in UTC")]) from None
 
 
 def _rendered(row: dict[str, Any]) -> dict[str, Any]:
