@@ -26,6 +26,7 @@ from app.decisions.service import DecisionService
 from app.domain.errors import StorageUnavailable
 from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig, ProviderType
+from app.domain.target import Target
 from app.gateway.attempt import Clock
 from app.gateway.gateway import Gateway
 from app.gateway.planning import Planner
@@ -85,6 +86,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     )
     configuration = ProviderConfiguration(settings, pool, metrics)
     configuration.load()
+    _look_up_prices(pool)
 
     rules = DatabaseRules(**settings.database.model_dump())
     database = await stack.enter_async_context(open_database(settings.database_url, rules))
@@ -160,6 +162,14 @@ def _adapters(transport: httpx.AsyncBaseTransport) -> Callable[[ProviderConfig],
         return build_adapter(config, transport)
 
     return build_one
+
+
+def _look_up_prices(pool: Pool) -> None:
+    """The first price of all takes a fifth of a second to find: no request should be the one that waits for it."""
+    for provider in pool.providers():
+        default = pool.default_model(provider.config.name)
+        if default is not None:
+            pool.candidate(Target(provider.config.name, default))
 
 
 def _watched(database: Database, settings: Settings, agents: AgentService) -> Callable[[], Awaitable[None]]:
