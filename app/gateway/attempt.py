@@ -20,12 +20,12 @@ from app.domain.errors import REACTIONS, Code, Cooldown, FailureKind, OutcryErro
 from app.domain.ports import Adapter, AttemptObserver
 from app.domain.routing import Candidate
 from app.domain.usage import Usage, UsageSource, cost_of
+from app.gateway.walk import DEFAULT_COOLDOWN
 from app.providers.state import ProviderState, TargetState
 from app.resilience.limits import Denial, Permit
 
 log = logging.getLogger(__name__)
 
-DEFAULT_COOLDOWN = 5.0
 KEY_QUARANTINE = 300.0
 LONGEST_COOLDOWN = 3600.0
 LEAST_PATIENCE = 1.0

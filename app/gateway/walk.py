@@ -19,6 +19,9 @@ from app.domain.errors import (
 from app.domain.routing import Candidate, Plan
 from app.resilience.retry import RetryRules, full_jitter
 
+DEFAULT_COOLDOWN = 5.0
+"""Seconds that a rate-limited target is left alone when its provider names no time."""
+
 CLOCK_SLACK = 0.01
 """Seconds by which a timer may fire early: an attempt that used up the deadline leaves less than this."""
 
@@ -141,11 +144,17 @@ def _exhausted(failures: list[ProviderError], last: ProviderError) -> AllAttempt
         code = Code.PROVIDER_RATE_LIMITED
     elif all(one.kind is FailureKind.CIRCUIT_OPEN for one in failures):
         code = Code.PROVIDER_CIRCUIT_OPEN
-    waits = [one.retry_after for one in failures if one.retry_after is not None]
+    waits = [wait for one in failures if (wait := _wait_asked_for(one)) is not None]
     message = (
         last.message if len(failures) == 1 else f"all {len(failures)} attempts failed; the last one: {last.message}"
     )
     return AllAttemptsFailed(code, message, last=last, retry_after=min(waits, default=None))
+
+
+def _wait_asked_for(failure: ProviderError) -> float | None:
+    if failure.retry_after is None and failure.kind is FailureKind.RATE_LIMITED:
+        return DEFAULT_COOLDOWN
+    return failure.retry_after
 
 
 def _has_larger_window(step: Candidate, failed: Candidate) -> bool:

@@ -7,7 +7,7 @@ from app.domain.chat import Credential
 from app.domain.errors import AllAttemptsFailed, Code, DeadlineExceeded, FailureKind, ProviderError
 from app.domain.routing import Candidate, Plan
 from app.domain.target import Target
-from app.gateway.walk import Walk
+from app.gateway.walk import DEFAULT_COOLDOWN, Walk
 from app.resilience.retry import RetryRules
 from tests.fakes import FakeClock
 
@@ -140,6 +140,14 @@ def test_all_rate_limited_is_a_429_with_the_shortest_wait() -> None:
     decided = way.deciding(last)
 
     assert (Code.PROVIDER_RATE_LIMITED, 429, 4) == (decided.code, decided.status, decided.retry_after)
+
+
+def test_a_429_without_a_time_tells_the_time_its_target_is_left_alone() -> None:
+    way = walk("a", max_retries=0)
+    last = failure(FailureKind.RATE_LIMITED)
+    way.goes_on(last)
+
+    assert way.deciding(last).retry_after == DEFAULT_COOLDOWN
 
 
 def test_a_timeout_that_used_up_the_deadline_is_the_deadlines() -> None:
