@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import tempfile
+import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack
 from types import FrameType
@@ -19,6 +21,11 @@ from app.wiring import build
 
 DRAIN_SECONDS = 28
 """uvicorn's own patience with open connections: the streams' 25 s, and time to say so."""
+
+LEAVING_SECONDS = 2.0
+"""What the loop may take to end once everything is recorded and closed."""
+
+log = logging.getLogger(__name__)
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -70,12 +77,27 @@ class Application:
             _announce_stop(draining)
             await self._app(scope, receive, send_all_but_the_end)
         # Only now is everything recorded and closed.
+        _leave_within(LEAVING_SECONDS)
         await send({"type": "lifespan.shutdown.complete"})
 
 
 def application() -> Application:
     """What each worker of uvicorn runs."""
     return Application(load_settings(read_environment()))
+
+
+def _leave_within(seconds: float) -> None:
+    """End the process even if its loop does not end: a task that waits for a locked file cannot be cancelled."""
+    left = threading.Timer(seconds, _leave, [asyncio.all_tasks()])
+    left.daemon = True
+    left.start()
+
+
+def _leave(tasks: set[asyncio.Task[Any]]) -> None:
+    names = sorted(task.get_name() for task in tasks if not task.done())
+    log.warning("left without the tasks that would not end", extra={"tasks": names})
+    logging.shutdown()
+    os._exit(0)
 
 
 def _announce_stop(draining: asyncio.Event) -> None:

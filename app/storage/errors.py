@@ -16,6 +16,10 @@ class DatabaseUnusable(Exception):
     """The database can never work as it is: corrupt, read-only, not there. A start ends with it."""
 
 
+class DatabaseDamaged(DatabaseUnusable, StorageUnavailable):
+    """The database's file is damaged: at the start it is unusable, to callers it is unavailable."""
+
+
 class WrongEncryptionKey(Exception):
     """Stored keys were encrypted under another key; `key_id` names the wanted one, never bytes of it."""
 
@@ -42,7 +46,14 @@ def translated_errors() -> Iterator[None]:
     except (DataError, OverflowError, UnicodeEncodeError) as error:
         raise ValueRefused(f"the database cannot store a value ({_reason(error)})") from error
     except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error, OSError) as error:
+        if _is_damage(error):
+            raise DatabaseDamaged(f"the database is damaged ({_reason(error)})") from error
         raise StorageUnavailable(f"the database is unavailable ({_reason(error)})") from error
+
+
+def _is_damage(error: BaseException) -> bool:
+    name = getattr(getattr(error, "orig", error), "sqlite_errorname", None) or ""
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
 
 def _reason(error: BaseException) -> str:

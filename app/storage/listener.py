@@ -33,6 +33,7 @@ class ConfigListener:
         self._database = database
         self._poll = poll or (SQLITE_POLL if database.is_sqlite else POSTGRES_POLL)
         self._seen: int | None = None
+        self._is_away = False
         self._wake = anyio.Event()
 
     async def run(self, on_change: Callable[[], Awaitable[None]]) -> None:
@@ -45,10 +46,13 @@ class ConfigListener:
                 async with self._notifications() as is_listening:
                     while is_listening():
                         await self._look(on_change)
+                        self._is_away = False
                         with anyio.move_on_after(self._poll):
                             await self._wake.wait()
             except StorageUnavailable as error:
-                log.warning("configuration cannot be watched", extra={"reason": error.message})
+                if not self._is_away:
+                    log.warning("configuration cannot be watched", extra={"reason": error.message})
+                self._is_away = True
                 await anyio.sleep(self._poll)
 
     async def _look(self, on_change: Callable[[], Awaitable[None]]) -> None:

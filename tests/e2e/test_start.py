@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,19 @@ def test_a_stream_may_finish_after_sigterm_and_the_exit_is_clean(start: StartSer
     assert content(seen).split() == [f"w{n}" for n in range(20)]
     assert seen[-1].data == "[DONE]"
     assert gateway.exit_code() == 0
+
+
+def test_a_locked_database_does_not_keep_the_process(start: StartService) -> None:
+    gateway = start()
+    with closing(sqlite3.connect(gateway.database, isolation_level=None)) as another:
+        another.execute("BEGIN EXCLUSIVE")
+        assert gateway.client.post("/chat", json={"messages": HELLO}).status_code == 200
+
+        gateway.terminate()
+
+        assert gateway.exit_code() == 0
+    spilled = list((gateway.database.parent / ".outcry").glob("usage-spill*"))
+    assert sum(path.read_text().count("\n") for path in spilled) == 1
 
 
 def test_a_database_that_is_no_database_is_a_clear_exit(tmp_path: Path) -> None:

@@ -8,15 +8,17 @@ from contextlib import suppress
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import StorageUnavailable
-from app.storage.agents import SqlAgentRepository
+from app.storage.agents import SqlAgentRepository, current_revision
 from app.storage.database import Database, DatabaseRules, async_url, open_database
 from app.storage.errors import DatabaseUnusable
+from app.storage.migrations import migrate
 from app.storage.vault import Vault
 
 
@@ -179,6 +181,19 @@ async def test_a_damaged_file_is_unusable_and_named(tmp_path: Path) -> None:
 
     with pytest.raises(DatabaseUnusable, match=r"broken\.db.*not a database"):
         await _open(f"sqlite:///{path}")
+
+
+async def test_damage_behind_the_first_pages_is_no_absence(tmp_path: Path) -> None:
+    path = tmp_path / "outcry.db"
+    await anyio.to_thread.run_sync(migrate, f"sqlite:///{path}")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"\xa5" * (len(whole) - 4096))
+
+    async with open_database(f"sqlite:///{path}") as database:
+        with pytest.raises(DatabaseUnusable) as raised:
+            await database.read(current_revision)
+
+    assert isinstance(raised.value, StorageUnavailable)
 
 
 async def test_a_read_only_file_is_unusable_and_named(tmp_path: Path) -> None:
