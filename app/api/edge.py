@@ -79,7 +79,7 @@ class Edge:
 
     async def _answer(self, exchange: Exchange) -> None:
         scope = exchange.scope
-        exchange.request_id = _request_id(scope["headers"])
+        exchange.request_id = request_id_of(scope["headers"])
         exchange.headers = read_headers(scope["headers"])
         check_target(scope.get("raw_path") or b"", scope.get("query_string", b""))
         method, path = scope["method"], scope["path"]
@@ -124,7 +124,8 @@ class Edge:
             raise cause or error
 
 
-def _request_id(headers: Sequence[tuple[bytes, bytes]]) -> str:
+def request_id_of(headers: Sequence[tuple[bytes, bytes]]) -> str:
+    """The caller's own request id where it is a fit one, else a new one."""
     for name, value in headers:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return value.decode("ascii")
