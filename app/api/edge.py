@@ -60,6 +60,10 @@ class Edge:
         else:
             await self._app(scope, receive, send)
 
+    def is_direct(self, scope: Scope) -> bool:
+        """Whether this request needs nothing of the framework."""
+        return (scope["method"], scope["path"]) in self._direct
+
     async def _serve(self, exchange: Exchange) -> None:
         try:
             await self._answer(exchange)
