@@ -15,6 +15,7 @@ from app import __version__
 from app.api.document import documented
 from app.api.drain import Drain
 from app.api.edge import Edge
+from app.api.exchange import Receive, Scope, Send
 from app.api.framework import framework_error, validation_error
 from app.api.routes import BODIES, DIRECT, EXAMPLES, OPERATIONS, ROUTERS
 from app.services import Services
@@ -22,11 +23,23 @@ from app.services import Services
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
+class Service(FastAPI):
+    """The application; what the edge answers by itself does not pass the framework's layers around it."""
+
+    edge: Edge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self.edge.is_direct(scope):
+            await self.edge(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     """The service over HTTP; `lifespan` opens and closes what the services stand on."""
     drain = Drain(services.draining, services.drain_grace)
     routes: list[BaseRoute] = [*DIRECT, *(route for router in ROUTERS for route in router.routes)]
-    app = FastAPI(
+    app = Service(
         title="Outcry",
         version=__version__,
         routes=routes,
@@ -39,6 +52,7 @@ def create_app(services: Services, lifespan: Lifespan | None = None) -> FastAPI:
     )
     app.openapi = documented(app, OPERATIONS, BODIES, EXAMPLES)  # type: ignore[method-assign]  # FastAPI's own way
     app.add_middleware(Edge, services=services, routes=app.routes, drain=drain)
+    app.edge = Edge(app, services=services, routes=app.routes, drain=drain)
     return app
 
 

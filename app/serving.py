@@ -16,6 +16,7 @@ from typing import Any
 import uvicorn
 
 from app.main import create_app
+from app.serving_protocol import BoundedProtocol
 from app.settings import Settings, load_settings, read_environment
 from app.wiring import build
 
@@ -42,7 +43,7 @@ def serve(settings: Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         lifespan="on",
         access_log=False,
         log_config=None,

@@ -60,6 +60,10 @@ class Edge:
         else:
             await self._app(scope, receive, send)
 
+    def is_direct(self, scope: Scope) -> bool:
+        """Whether this request needs nothing of the framework."""
+        return (scope["method"], scope["path"]) in self._direct
+
     async def _serve(self, exchange: Exchange) -> None:
         try:
             await self._answer(exchange)
@@ -79,7 +83,7 @@ class Edge:
 
     async def _answer(self, exchange: Exchange) -> None:
         scope = exchange.scope
-        exchange.request_id = _request_id(scope["headers"])
+        exchange.request_id = request_id_of(scope["headers"])
         exchange.headers = read_headers(scope["headers"])
         check_target(scope.get("raw_path") or b"", scope.get("query_string", b""))
         method, path = scope["method"], scope["path"]
@@ -132,7 +136,8 @@ class Edge:
         return [(b"allow", ", ".join(sorted(methods)).encode())]
 
 
-def _request_id(headers: Sequence[tuple[bytes, bytes]]) -> str:
+def request_id_of(headers: Sequence[tuple[bytes, bytes]]) -> str:
+    """The caller's own request id where it is a fit one, else a new one."""
     for name, value in headers:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return value.decode("ascii")

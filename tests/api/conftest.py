@@ -13,6 +13,7 @@ import uvicorn
 
 from app.main import create_app
 from app.services import Services
+from app.serving_protocol import BoundedProtocol
 from tests.fakes_edge import FakeAgents, FakeDecisions, FakeGateway, FakeMetrics, fake_services
 
 Serve = Callable[..., AbstractAsyncContextManager[str]]
@@ -25,11 +26,17 @@ def client_of(services: Services, peer: str = "127.0.0.1", **options: Any) -> ht
 
 
 @asynccontextmanager
-async def serving(services: Services) -> AsyncGenerator[str]:
+async def serving(services: Services, *, timeout_keep_alive: int = 5) -> AsyncGenerator[str]:
     """The service on a real loopback port, by its base URL."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        create_app(services), http="httptools", loop="none", lifespan="on", log_config=None, access_log=False
+        create_app(services),
+        http=BoundedProtocol,
+        loop="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=timeout_keep_alive,
     )
     config.load()
     server = uvicorn.Server(config)

@@ -1,0 +1,139 @@
+"""uvicorn's HTTP protocol with bounds: on a request's head, on what comes after an answer, and on silence."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from app.api.edge import request_id_of
+from app.api.errors import encoded_error
+from app.api.guards import MAX_HEADER_BYTES
+from app.domain.errors import Code, OutcryError, RequestRejected
+
+HEAD_SECONDS: Final = 10.0
+"""From the first byte of a head to its last."""
+LINGER_SECONDS: Final = 2.0
+LINGER_BYTES: Final = 16 * 1024 * 1024
+"""What is read and thrown away of a body that was answered early, so that its sender gets to read the answer."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. A head that is too long, too slow or no HTTP is answered as every error is, then closed."""
+
+    _is_in_head = False
+    _is_in_body = False
+    _heads = 0
+    _head_bytes = 0
+    _lingered = 0
+    _fault: OutcryError | None = None
+    _head_timer: asyncio.TimerHandle | None = None
+    _linger_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        # uvicorn starts this clock after the first answer only; a connection that never asks must end as well.
+        self._expect_next()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unset_keepalive_if_required()
+        self._stop_head_timer()
+        self._stop_lingering()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._linger_timer is not None:
+            self._lingered += len(data)
+            if self._lingered > LINGER_BYTES:
+                self.transport.close()
+                return
+        begins_outside, heads = not self._is_in_body, self._heads
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        is_only_head = begins_outside and heads == self._heads
+        if is_only_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEADER_BYTES:
+                self._refuse(_too_long())
+                return
+        if (is_only_head or self._is_in_head) and self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_in_head = True
+
+    def on_headers_complete(self) -> None:
+        self._heads += 1
+        self._head_bytes = 0
+        self._is_in_head, self._is_in_body = False, True
+        self._stop_head_timer()
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEADER_BYTES:
+            # The parser stops at an exception, and uvicorn then calls send_400_response.
+            self._fault = _too_long()
+            raise self._fault
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._is_in_body = False
+        super().on_message_complete()
+        if self._linger_timer is not None:
+            self._stop_lingering()
+            self._expect_next()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._is_in_body and not self._is_answering and not self.transport.is_closing():
+            self._lingered = 0
+            self._linger_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's own words
+        self._refuse(self._fault or RequestRejected(Code.INVALID_REQUEST, "the request is not well-formed HTTP/1.1"))
+
+    @property
+    def _is_answering(self) -> bool:
+        # uvicorn declares that there is always a cycle, and begins without one.
+        return self.cycle is not None and not self.cycle.response_complete  # type: ignore[redundant-expr]
+
+    def _refuse(self, error: OutcryError) -> None:
+        # Within an answer that has begun there is no place for another one.
+        if not self._is_answering or not (self.cycle.response_started or self.pipeline):
+            self.transport.write(_answer(error))
+        self.transport.close()
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        # Behind a request that is still being answered, keep-alive's clock takes over when it is.
+        if not self._is_answering:
+            message = f"the request's head did not arrive within {HEAD_SECONDS:g} s"
+            self._refuse(RequestRejected(Code.INVALID_HEADER, message))
+
+    def _expect_next(self) -> None:
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _stop_lingering(self) -> None:
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
+            self._linger_timer = None
+
+
+def _too_long() -> OutcryError:
+    return RequestRejected(Code.INVALID_HEADER, f"the request's head is longer than {MAX_HEADER_BYTES} bytes")
+
+
+def _answer(error: OutcryError) -> bytes:
+    request_id = request_id_of(())
+    body = encoded_error(error, request_id)
+    head = (
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        f"x-request-id: {request_id}\r\nconnection: close\r\n\r\n"
+    )
+    return STATUS_LINE[error.status] + head.encode() + body
