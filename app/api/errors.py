@@ -73,6 +73,9 @@ def error_headers(error: OutcryError) -> Headers:
         headers.append((b"retry-after-ms", str(math.ceil(seconds * 1000)).encode()))
     if error.trail.is_final or error.code is Code.DEADLINE_EXCEEDED:
         headers.append((b"x-should-retry", b"false"))
+    if error.code is Code.INVALID_HEADER:
+        # What reads one head in two ways may read the next request differently too.
+        headers.append((b"connection", b"close"))
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     trail = error.trail
