@@ -20,11 +20,13 @@ from typing import Any
 
 import httpx
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 SYMBOL = "SPX"
 DEFAULT_DATE = date(2018, 12, 24)
 LEAST_BARS = 60
+MOST_TEXT = 200
 Values = Sequence[float]
 
 
@@ -162,10 +164,11 @@ def show(context: dict[str, Any], decision: dict[str, Any], console: Console) ->
         f"MACD {indicators['macd']['macd']}/{indicators['macd']['signal']}  "
         f"EMA20/50 {indicators['ema'][0]['value']}/{indicators['ema'][1]['value']}  "
         f"ATR {indicators['atr']['value']}  "
-        f"Bollinger {indicators['bollinger']['lower']}..{indicators['bollinger']['upper']}"
+        f"Bollinger {indicators['bollinger']['lower']} to {indicators['bollinger']['upper']}"
     )
-    votes = Table(title=f"{SYMBOL} on {context['as_of'][:10]}", caption=known, show_lines=True)
-    for heading in ("member", "status", "vote", "confidence", "ms", "why"):
+    console.print(f"{SYMBOL} on {context['as_of'][:10]}: {known}")
+    votes = Table(show_lines=True)
+    for heading in ("member", "status", "vote", "conf.", "ms", "why"):
         votes.add_column(heading)
     for vote in decision["votes"]:
         why = vote["reasoning"] if vote["action"] else vote["reason"]
@@ -175,7 +178,7 @@ def show(context: dict[str, Any], decision: dict[str, Any], console: Console) ->
             vote["action"] or "-",
             "-" if vote["confidence"] is None else f"{vote['confidence']:.2f}",
             "-" if vote["latency_ms"] is None else f"{vote['latency_ms']:.0f}",
-            str(why or "")[:200],
+            shown(why),
         )
     console.print(votes)
     outcome = Table(title="decision", show_header=False)
@@ -184,13 +187,28 @@ def show(context: dict[str, Any], decision: dict[str, Any], console: Console) ->
         "action": f"{decision['action']} ({decision['status']}, {'' if decision['actionable'] else 'not '}actionable)",
         "settled": f"{consensus['settled_reason']} at {consensus['settled_at_ms']:.0f} ms, by {consensus['method']}, "
         f"agreement {consensus['agreement']:.2f}, quorum {consensus['quorum']}",
-        **{name: str(decision[name]) for name in ("confidence", "entry", "stop_loss", "take_profit", "size")},
-        "warnings": "; ".join(str(warning) for warning in decision["warnings"]),
+        **{name: terms(decision[name]) for name in ("confidence", "entry", "stop_loss", "take_profit", "size")},
+        "warnings": "\n".join(f"- {warning}" for warning in decision["warnings"]) or "none",
         "id": decision["id"],
     }
     for name, value in rows.items():
-        outcome.add_row(name, value)
+        outcome.add_row(name, escape(value))
     console.print(outcome)
+
+
+def shown(text: object) -> str:
+    """What a model wrote, on one line and without a meaning to the terminal: it may be anything."""
+    words = " ".join("".join(c if c.isprintable() else " " for c in str(text or "")).split())
+    return escape(words if len(words) <= MOST_TEXT else f"{words[:MOST_TEXT]}…")
+
+
+def terms(value: object) -> str:
+    """One term of a decision as a person reads it."""
+    if isinstance(value, dict):
+        return " ".join(terms(part) for part in value.values() if part is not None)
+    if isinstance(value, list):
+        return ", ".join(map(terms, value)) or "-"
+    return "-" if value is None else str(value).replace("_", " ")
 
 
 def main() -> None:

@@ -23,8 +23,10 @@ providers:
     provider_type: openai_compatible
     base_url: http://{host}:{port}/v1
     api_key: {key}
-    models: [{{id: {alias}, context_window: {window}}}]
+    models: [{{id: {alias}, context_window: {window}, capabilities: [streaming, json_object, json_schema]}}]
+    cost: {{input_per_1m_tokens: 0, output_per_1m_tokens: 0}}
     timeouts: {{first_token: 60, total: 120}}
+    parameters: {{max_tokens: 512}}  # a base model does not know when to stop
   - name: sandbox
     provider_type: sandbox
 """
