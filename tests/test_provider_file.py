@@ -144,6 +144,30 @@ def test_every_key_of_the_contract_is_read(load: Load) -> None:
     assert any("alerts" in warning for warning in found.warnings)
 
 
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ("rate_limit: {tokens_per_minute: 1000}", "rate_limit.tokens_per_minute"),
+        ("rate_limit: {tokens_per_day: 1000}", "rate_limit.tokens_per_day"),
+        ("rate_limit: {burst_limit: 10}", "rate_limit.burst_limit"),
+        ("rate_limit: {requests_per_minute: 5, strategy: token_bucket}", "rate_limit.strategy"),
+        ("enable_caching: true", "enable_caching"),
+    ],
+)
+def test_what_is_read_and_not_acted_on_is_warned_of(load: Load, setting: str, named: str) -> None:
+    found = load(f"providers: [{{name: a, provider_type: sandbox, {setting}}}]")
+
+    assert [f"a: {named}: accepted, not acted on by this version"] == list(found.warnings)
+
+
+def test_limits_that_are_kept_are_not_warned_of(load: Load) -> None:
+    found = load(
+        "providers: [{name: a, provider_type: sandbox, rate_limit: {requests_per_minute: 5, requests_per_day: 9}}]"
+    )
+
+    assert () == found.warnings
+
+
 def test_credentials_have_a_public_name_and_never_show_themselves(load: Load) -> None:
     found = load("providers: [{name: a, provider_type: openai, api_key: sk-verysecret}]")
 

@@ -96,6 +96,7 @@ class ProviderFile:
         model, models = self._models(place, shape)
         timeouts = self._timeouts(place, shape)
         url, url_missing = self._base_url(name, place, shape, kind)
+        self.warnings += [f"{name}: {idle}: accepted, not acted on by this version" for idle in _idle(shape)]
         credentials, key_missing = self._credentials(name, place, shape, kind, is_vendor=not url.startswith("http://"))
         return ProviderConfig(
             name=name,
@@ -257,3 +258,15 @@ class ProviderFile:
             name: PanelConfig(tuple(panel.members), panel.method, panel.quorum)
             for name, panel in self.shape.panels.items()
         }
+
+
+def _idle(shape: CommonShape) -> Iterator[str]:
+    """The stated settings that nothing acts on yet: an operator must not rely on a limit that nobody keeps."""
+    limits = shape.rate_limit
+    for name in ("tokens_per_minute", "tokens_per_day", "burst_limit"):
+        if getattr(limits, name) is not None:
+            yield f"rate_limit.{name}"
+    if limits.strategy != LimitStrategy.SLIDING_WINDOW.value:
+        yield "rate_limit.strategy"
+    if shape.enable_caching:
+        yield "enable_caching"
