@@ -134,6 +134,7 @@ async def test_a_failing_last_resort_does_not_put_checks_off() -> None:
     await watched.tick()
     watched.eject("alpha")
     breaker = watched.pool.state(Target("alpha", "alpha-1"), KEY.id).breaker
+    watched.clock.advance(5)
     checks = 0
     for _ in range(24):
         breaker.try_last_resort(watched.clock.now())
