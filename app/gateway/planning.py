@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from app.agents.directory import AgentDirectory, AgentEntry
@@ -74,13 +75,26 @@ class Planner:
         targets = self._with_readable_keys(choice.targets, agent)
         query = _query(ask)
         candidates = [self._candidate(target, agent) for target in targets]
-        plan = self._router.plan(
-            candidates, query, choice.policy, keep_order=choice.keeps_order, warnings=choice.warnings
-        )
+        plan = self._routed(candidates, query, choice)
         if not ask.allow_failover:
             plan = replace(plan, steps=plan.steps[:1])
         defaults = {step.target: self._defaults(step.target, agent) for step in plan.steps}
         return Itinerary(plan, ask.request, agent, defaults, query, choice.warnings, agent_id)
+
+    def _routed(self, candidates: Sequence[Candidate], query: RoutingQuery, choice: _Choice) -> Plan:
+        """The router's plan; when nothing is left, now and then one with the least bad of the ejected targets."""
+        route = partial(
+            self._router.plan, query=query, policy=choice.policy, keep_order=choice.keeps_order,
+            warnings=choice.warnings,
+        )  # fmt: skip
+        try:
+            return route(candidates)
+        except NotAdmitted:
+            least_bad = self._router.least_bad(candidates, query)
+            reopened = None if least_bad is None else self._pool.last_resort(least_bad)
+            if reopened is None:
+                raise
+        return route([reopened if one is least_bad else one for one in candidates])
 
     def _with_readable_keys(self, targets: Sequence[Target], agent: AgentEntry | None) -> Sequence[Target]:
         """The targets without those whose stored key cannot be used: the provider's own must not stand in for it."""

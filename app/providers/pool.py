@@ -169,6 +169,14 @@ class Pool:
             is_reasoning=facts.is_reasoning,
         )
 
+    def last_resort(self, ejected: Candidate) -> Candidate | None:
+        """The ejected target with its circuit half-opened early; None when it has to wait."""
+        now = self._now()
+        state = self._targets.get((ejected.target.provider, ejected.target.model, ejected.credential.id))
+        if state is None or state.cooling(now) > 0 or not state.breaker.try_last_resort(now):
+            return None
+        return self.candidate(ejected.target, ejected.credential)
+
     def _kept_or_new(self, config: ProviderConfig) -> ProviderState:
         old = self._providers.get(config.name)
         if old is None:

@@ -132,6 +132,7 @@ class Breaker:
     def try_last_resort(self, now: float) -> bool:
         """Half-open an open circuit early because no other target is left; at most once in `last_resort` seconds.
 
+        The ejection counts as the first: whoever comes right after it would only hear the same failure again.
         A failure then costs nothing but the rest of the time that was to wait anyway.
         """
         if self.circuit(now) is not Circuit.OPEN or now - self._last_resort_at < self._rules.last_resort:
@@ -186,6 +187,7 @@ class Breaker:
         seconds = min(self._rules.open_seconds * self.ejections, self._rules.max_open_seconds)
         # Jittered downwards only, so that replicas spread and the promised ceiling holds.
         self._open_until = now + seconds * (1 - _JITTER * self._rng.random())
+        self._last_resort_at = now
         self._enter(Circuit.OPEN, now)
 
     def _enter(self, circuit: Circuit, now: float) -> None:

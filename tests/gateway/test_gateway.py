@@ -106,6 +106,45 @@ async def test_all_circuits_open_is_a_503_with_a_time_to_come_back() -> None:
     assert 0 < caught.value.retry_after <= 45
 
 
+async def test_while_every_circuit_is_open_one_request_in_five_seconds_goes_through() -> None:
+    way = house(alpha=ScriptedAdapter(fails()))
+    asked = []
+    for _ in range(120):
+        with pytest.raises(OutcryError):
+            await way.gateway.complete(ask(way, max_retries=0))
+        asked.extend(way.calls())
+        way.clock.advance(0.1)
+
+    assert (5, 6, 7) == (asked[40], asked[60], asked[-1])
+
+
+async def test_a_provider_that_is_back_is_found_before_its_circuit_would_close() -> None:
+    way = house(alpha=ScriptedAdapter(*[fails()] * 5, "buy"))
+    for _ in range(5):
+        with pytest.raises(OutcryError):
+            await way.gateway.complete(ask(way, max_retries=0))
+    way.clock.advance(6)
+
+    assert ["buy"] * 2 == [(await way.gateway.complete(ask(way))).response.text for _ in range(2)]
+    assert Circuit.CLOSED is way.pool.candidate(Target("alpha", "alpha-1")).circuit
+
+
+async def test_the_last_resort_leaves_a_target_alone_that_asked_for_it() -> None:
+    limited = fails(FailureKind.RATE_LIMITED, retry_after=60.0)
+    way = house(alpha=ScriptedAdapter(limited))
+    state = way.pool.state(Target("alpha", "alpha-1"), "k")
+    with pytest.raises(OutcryError):
+        await way.gateway.complete(ask(way, max_retries=0))
+    for _ in range(5):
+        state.breaker.failed(way.clock.now())
+    way.clock.advance(6)
+
+    with pytest.raises(OutcryError):
+        await way.gateway.complete(ask(way, max_retries=0))
+
+    assert [1] == way.calls()
+
+
 async def test_a_limit_of_n_admits_n_and_moves_on() -> None:
     way = House(
         {"alpha": ScriptedAdapter("buy"), "beta": ScriptedAdapter("sell")},
