@@ -32,11 +32,12 @@ run: $(VENV)/$(STAMP)  ## install, migrate and serve on 127.0.0.1:8080
 test: $(DEV)/$(STAMP)  ## every test, storage on SQLite and PostgreSQL
 	$(DEV_PYTHON) -m pytest $(ARGS)
 
-check: $(DEV)/$(STAMP)  ## format, lint, types, imports
+check: $(DEV)/$(STAMP)  ## format, lint, types, imports, Dockerfile
 	$(DEV_PYTHON) -m ruff format --check .
 	$(DEV_PYTHON) -m ruff check .
 	$(DEV_PYTHON) -m mypy
 	$(DEV_PYTHON) $(DEV)/bin/lint-imports
+	$(DEV)/bin/hadolint Dockerfile
 
 prove: $(DEV)/$(STAMP)  ## the promised numbers, measured; writes docs/numbers.md (SHORT=1: quick, writes nothing)
 	$(DEV_PYTHON) -m benchmarks.prove $(if $(SHORT),--short)
