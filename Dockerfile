@@ -22,7 +22,8 @@ COPY --from=build /opt/outcry /opt/outcry
 COPY LICENSE alembic.ini /srv/outcry/
 COPY alembic /srv/outcry/alembic
 COPY app /srv/outcry/app
-USER outcry
+# By number, so that a host can tell that it is not root without reading the image.
+USER 10001:10001
 # The embedded database and what the usage writer spills; with PostgreSQL only the latter.
 WORKDIR /data
 VOLUME /data
