@@ -15,11 +15,11 @@ from app.api.intent import Intent, policy_named, policy_words
 from app.api.messages import MAX_TOOLS, format_violations, message_violations, tool_violations
 from app.api.sse import event
 from app.api.timing import deadline_of
+from app.decisions.wire import usage_rendered
 from app.domain.attempt import Ask, AttemptRecord, Completion
 from app.domain.chat import ChatChunk, ChatRequest
 from app.domain.errors import OutcryError, Violation
 from app.domain.routing import Plan, PolicyName, Priority
-from app.domain.usage import Usage
 from app.services import CompletionStream
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -169,19 +169,6 @@ def rendered(completion: Completion, warnings: Sequence[str] = ()) -> dict[str, 
         "attempts": [attempt_rendered(attempt) for attempt in completion.attempts],
         "routing": plan_rendered(completion.plan),
         "warnings": [*completion.warnings, *warnings],
-    }
-
-
-def usage_rendered(usage: Usage | None) -> dict[str, Any] | None:
-    """Usage in our words."""
-    if usage is None:
-        return None
-    return {
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "cached_tokens": usage.cached_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-        "source": usage.source.value,
     }
 
 

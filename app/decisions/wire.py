@@ -56,7 +56,7 @@ def vote_rendered(vote: Vote) -> dict[str, Any]:
         "violations": [_violation(violation) for violation in vote.violations],
         "latency_ms": None if vote.latency is None else _milliseconds(vote.latency),
         "cost_usd": _money(vote.cost_usd),
-        "usage": _usage(vote.usage),
+        "usage": usage_rendered(vote.usage),
         "parse": {"method": vote.parse.method, "warnings": list(vote.parse.warnings), "rung": vote.rung},
     }
 
@@ -119,7 +119,8 @@ def _size(size: Size | None) -> dict[str, Any] | None:
     return None if size is None else {"unit": size.unit, "value": size.value}
 
 
-def _usage(usage: Usage | None) -> dict[str, Any] | None:
+def usage_rendered(usage: Usage | None) -> dict[str, Any] | None:
+    """Usage in our words, the same in a vote and in a chat."""
     if usage is None:
         return None
     return {
