@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from app.adapters.presets import base_url_of
+from app.adapters.base_urls import base_url_of
 from app.adapters.sandbox import MODELS as SANDBOX_TRADERS
 from app.configuration.errors import ConfigurationError
 from app.domain.errors import Conflict

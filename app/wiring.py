@@ -16,7 +16,7 @@ import anyio
 import anyio.to_thread
 import httpx
 
-from app.adapters.presets import build_adapter
+from app.adapters.build import build_adapter
 from app.adapters.sandbox import SandboxAdapter
 from app.agents.directory import AgentDirectory
 from app.agents.service import AgentService

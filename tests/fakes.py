@@ -12,7 +12,9 @@ import anyio
 
 from app.domain.attempt import AttemptRecord
 from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
+from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.errors import FailureKind, ProviderError
+from app.domain.needs import CHAT_ABILITIES
 from app.domain.usage import Usage
 
 USAGE = Usage(input_tokens=10, output_tokens=5)
@@ -115,6 +117,15 @@ class ScriptedAdapter:
 
     async def models(self, credential: Credential) -> Sequence[str]:
         return []
+
+    def supports(self, model: str) -> frozenset[str]:
+        return CHAT_ABILITIES
+
+    async def embed(self, call: EmbedCall) -> Embeddings:
+        raise ProviderError(FailureKind.UNSUPPORTED, "does not embed")
+
+    async def count_tokens(self, call: Call) -> int | None:
+        return None
 
     async def probe(self, credential: Credential) -> None:
         return None

@@ -10,7 +10,9 @@ import anyio
 
 from app.domain.catalog import ModelFacts
 from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
-from app.domain.errors import OutcryError
+from app.domain.embedding import EmbedCall, Embeddings
+from app.domain.errors import FailureKind, OutcryError, ProviderError
+from app.domain.needs import CHAT_ABILITIES
 from app.domain.provider import ProviderConfig, ProviderType
 from app.domain.usage import PriceCard
 
@@ -82,6 +84,15 @@ class FakeAdapter:
         self.listings += 1
         await self._answer(credential)
         return self.listed
+
+    def supports(self, model: str) -> frozenset[str]:
+        return CHAT_ABILITIES
+
+    async def embed(self, call: EmbedCall) -> Embeddings:
+        raise ProviderError(FailureKind.UNSUPPORTED, "does not embed")
+
+    async def count_tokens(self, call: Call) -> int | None:
+        return None
 
     async def probe(self, credential: Credential) -> None:
         self.probes += 1

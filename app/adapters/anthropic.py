@@ -10,11 +10,23 @@ import orjson
 
 from app.adapters.anthropic_request import AnthropicRequest
 from app.adapters.anthropic_stream import AnthropicStreamDecoder, finish_of, text_of, usage_of, wire_usage
-from app.adapters.codec import StreamDecoder, WireRequest, bad_answer, bad_request, json_object, model_ids
+from app.adapters.codec import (
+    Codec,
+    CountingCodec,
+    EmbeddingCodec,
+    Framing,
+    StreamDecoder,
+    WireRequest,
+    bad_answer,
+    bad_request,
+    json_object,
+    model_ids,
+)
 from app.adapters.failures import failure
 from app.adapters.reports import read_report, report_of
 from app.domain.chat import JSON, Call, ChatResponse, Credential
 from app.domain.errors import ProviderError
+from app.domain.needs import FILES, FORCED_TOOLS, JSON_SCHEMA, TOOLS, VISION
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +35,18 @@ class AnthropicCodec:
 
     version: str = "2023-06-01"
     wall: Callable[[], float] = time
+    framing: Framing = Framing.SSE
+    inlines_images: bool = False
+    embedding: EmbeddingCodec | None = None
+    counting: CountingCodec | None = None
+
+    def for_call(self, call: Call) -> Codec:  # noqa: ARG002
+        """Itself: there is one wire."""
+        return self
+
+    def supports(self, model: str) -> frozenset[str]:  # noqa: ARG002
+        """What the Messages API has words for."""
+        return frozenset({TOOLS, FORCED_TOOLS, VISION, FILES, JSON_SCHEMA})
 
     def encode(self, call: Call, *, stream: bool) -> WireRequest:
         """The request, translated; raises ProviderError(BAD_REQUEST) for what has no counterpart."""

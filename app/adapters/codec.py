@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Final, Protocol
 
 import orjson
 
 from app.adapters.sse import SSEEvent
 from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
+from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.errors import FailureKind, ProviderError
 
 HARMLESS: Final[Mapping[str, tuple[Any, ...]]] = {
@@ -35,6 +37,13 @@ class WireRequest:
     warnings: tuple[str, ...] = ()
 
 
+class Framing(Enum):
+    """How a dialect cuts a stream into events, by its content type."""
+
+    SSE = "text/event-stream"
+    NDJSON = "application/x-ndjson"
+
+
 class StreamDecoder(Protocol):
     """Turns the events of one stream into chunks."""
 
@@ -57,11 +66,56 @@ class StreamDecoder(Protocol):
         ...
 
 
+class EmbeddingCodec(Protocol):
+    """How a dialect embeds."""
+
+    def encode(self, call: EmbedCall) -> WireRequest:
+        """The request; raises ProviderError(UNSUPPORTED) for what the dialect cannot say."""
+        ...
+
+    def decode(self, body: bytes, call: EmbedCall) -> Embeddings:
+        """The vectors of a 200, as many as the call has inputs; raises ProviderError(BAD_ANSWER) for anything else."""
+        ...
+
+
+class CountingCodec(Protocol):
+    """How a dialect counts a prompt's tokens for free."""
+
+    def encode(self, call: Call) -> WireRequest:
+        """The request; raises ProviderError(UNSUPPORTED) where this prompt cannot be counted."""
+        ...
+
+    def decode(self, body: bytes) -> int:
+        """Tokens of the whole prompt; raises ProviderError(BAD_ANSWER)."""
+        ...
+
+
 class Codec(Protocol):
-    """One dialect."""
+    """One dialect.
+
+    `inlines_images`: the dialect takes pictures as bytes only, so that those behind URLs are fetched first.
+    `embedding` and `counting` are None where the dialect has neither.
+    """
+
+    @property
+    def framing(self) -> Framing: ...
+    @property
+    def inlines_images(self) -> bool: ...
+    @property
+    def embedding(self) -> EmbeddingCodec | None: ...
+    @property
+    def counting(self) -> CountingCodec | None: ...
+
+    def for_call(self, call: Call) -> Codec:
+        """The codec that carries this call: itself, or one of another wire that the provider speaks beside."""
+        ...
+
+    def supports(self, model: str) -> frozenset[str]:
+        """What the dialect has words for with this model, in the names of `domain.needs`."""
+        ...
 
     def encode(self, call: Call, *, stream: bool) -> WireRequest:
-        """The request; raises ProviderError(BAD_REQUEST) for what the dialect cannot say at all."""
+        """The request. Raises ProviderError: UNSUPPORTED for what the dialect cannot say, BAD_REQUEST for nonsense."""
         ...
 
     def decode(self, body: bytes) -> ChatResponse:
@@ -108,6 +162,11 @@ def bad_answer(message: str) -> ProviderError:
 def bad_request(message: str, param: str) -> ProviderError:
     """A request that cannot be said in the dialect."""
     return ProviderError(FailureKind.BAD_REQUEST, message, param=param)
+
+
+def unsupported(message: str, param: str) -> ProviderError:
+    """A request that makes sense and that this dialect, or this model, has no words for: another target may."""
+    return ProviderError(FailureKind.UNSUPPORTED, message, param=param)
 
 
 def model_ids(body: bytes) -> list[str]:

@@ -10,7 +10,8 @@ from typing import Final
 
 import httpx
 
-from app.adapters.codec import StreamDecoder, bad_answer
+from app.adapters.codec import Framing, StreamDecoder, bad_answer
+from app.adapters.ndjson import NDJSONParser
 from app.adapters.sse import OversizedEvent, SSEEvent, SSEParser
 from app.domain.chat import ChatChunk
 from app.domain.errors import FailureKind, ProviderError
@@ -35,6 +36,7 @@ class ChatStream:
         source: AsyncIterator[bytes],
         decoder: StreamDecoder,
         *,
+        framing: Framing = Framing.SSE,
         first_token_at: float,
         idle: float,
         named: Callable[[ProviderError], ProviderError],
@@ -42,7 +44,7 @@ class ChatStream:
     ) -> None:
         self._source = source
         self._decoder = decoder
-        self._parser = SSEParser()
+        self._parser = SSEParser() if framing is Framing.SSE else NDJSONParser()
         self._first_token_at = first_token_at
         self._idle = idle
         self._named = named

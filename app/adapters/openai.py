@@ -8,7 +8,17 @@ from time import time
 
 import orjson
 
-from app.adapters.codec import StreamDecoder, WireRequest, bad_request, json_object, model_ids
+from app.adapters.codec import (
+    Codec,
+    CountingCodec,
+    EmbeddingCodec,
+    Framing,
+    StreamDecoder,
+    WireRequest,
+    bad_request,
+    json_object,
+    model_ids,
+)
 from app.adapters.failures import failure
 from app.adapters.openai_answer import response_of
 from app.adapters.openai_request import RequestOptions, RequestWriter
@@ -16,6 +26,7 @@ from app.adapters.openai_stream import OpenAIStreamDecoder
 from app.adapters.reports import read_report
 from app.domain.chat import Call, ChatResponse, Credential
 from app.domain.errors import FailureKind, ProviderError
+from app.domain.needs import CHAT_ABILITIES
 
 _HEADERS = {"content-type": "application/json", "accept": "application/json"}
 _STREAM_HEADERS = {"content-type": "application/json", "accept": "text/event-stream"}
@@ -36,6 +47,18 @@ class OpenAICodec:
     lists_models: bool = True
     status_kinds: Mapping[int, FailureKind] = field(default_factory=dict)
     wall: Callable[[], float] = time
+    framing: Framing = Framing.SSE
+    inlines_images: bool = False
+    embedding: EmbeddingCodec | None = None
+    counting: CountingCodec | None = None
+
+    def for_call(self, call: Call) -> Codec:  # noqa: ARG002
+        """Itself: there is one wire."""
+        return self
+
+    def supports(self, model: str) -> frozenset[str]:  # noqa: ARG002
+        """All that the wire can say."""
+        return CHAT_ABILITIES
 
     def encode(self, call: Call, *, stream: bool) -> WireRequest:
         """The request with what the provider would refuse left out."""

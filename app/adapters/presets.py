@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
-
-import httpx
 
 from app.adapters.anthropic import AnthropicCodec
 from app.adapters.codec import Codec
-from app.adapters.http import HTTPAdapter
 from app.adapters.openai import OpenAICodec
 from app.adapters.openai_request import RequestOptions
 from app.adapters.refusals import deepseek_refusals, openai_refusals, xai_refusals
 from app.domain.errors import FailureKind
-from app.domain.ports import Adapter
-from app.domain.provider import ProviderConfig, ProviderType
+from app.domain.provider import ProviderType
 
 _OPENAI_ONLY: Final = frozenset(
     {"store", "metadata", "service_tier", "prediction", "verbosity", "safety_identifier"}
@@ -216,63 +210,7 @@ PRESETS: Final[Mapping[ProviderType, Preset]] = {
     ),
 }
 
-_VERSION: Final = re.compile(r"v\d+\w*")
-
-
-def base_url_of(type: ProviderType, configured: str) -> str:  # noqa: A002 - the contract's name
-    """The complete base URL; raises ValueError when the type has no default and none is configured.
-
-    Only what is missing of the version segment is added, any other path stays. `""` means the default.
-    """
-    preset = PRESETS[type]
-    if not configured.strip():
-        if not preset.default_url:
-            raise ValueError(f"a provider of type {type.value} needs a base_url")
-        return preset.default_url
-    parts = urlsplit(configured.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("base_url must be an http or https URL with a host")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("base_url must have no user, query or fragment")
-    default = urlsplit(preset.default_url)
-    path = parts.path.rstrip("/")
-    if default.path.startswith(f"{path}/") and parts.hostname == default.hostname:
-        path = default.path  # the provider's own host: whatever is missing of its path is known
-    if type is ProviderType.OLLAMA:
-        path = path.removesuffix("/api")  # its native wire lives there, the compatible one beside it
-    return urlunsplit((parts.scheme, parts.netloc, _completed(path, preset.path), "", ""))
-
 
 def needs_key(type: ProviderType) -> bool:  # noqa: A002 - the contract's name
     """Whether a provider of this type cannot be asked without a key."""
     return type in PRESETS and PRESETS[type].needs_key
-
-
-def build_adapter(config: ProviderConfig, transport: httpx.AsyncBaseTransport) -> Adapter:
-    """The adapter of a configured provider (any type but the sandbox, which is no HTTP)."""
-    preset = PRESETS[config.type]
-    connect = config.timeouts.connect
-    return HTTPAdapter(
-        preset.codec,
-        base_url_of(config.type, config.base_url),
-        transport,
-        provider=config.name,
-        headers=preset.headers,
-        connect_timeout=2.0 if connect is None else connect,
-    )
-
-
-def _completed(path: str, wanted: tuple[str, ...]) -> str:
-    segments = [segment for segment in path.split("/") if segment]
-    for present in range(len(wanted), 0, -1):
-        tail = segments[-present:]
-        if len(tail) == present and all(map(_is_same, tail, wanted)):
-            return "/".join(["", *segments, *wanted[present:]])
-    # A version alone is enough where the version comes last: a proxy need not repeat the host's own prefix.
-    if segments and _VERSION.fullmatch(segments[-1]) and _VERSION.fullmatch(wanted[-1]):
-        return "/".join(["", *segments])
-    return "/".join(["", *segments, *wanted])
-
-
-def _is_same(segment: str, wanted: str) -> bool:
-    return segment == wanted or bool(_VERSION.fullmatch(segment) and _VERSION.fullmatch(wanted))

@@ -14,7 +14,9 @@ import anyio
 from app.adapters.sandbox_drills import Drill, drill_in, drilled_failure
 from app.adapters.sandbox_traders import TRADERS, opine
 from app.domain.chat import JSON, Call, ChatChunk, ChatRequest, ChatResponse, Credential
+from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.errors import FailureKind, ProviderError
+from app.domain.needs import JSON_OBJECT, JSON_SCHEMA
 from app.domain.provider import ProviderConfig
 from app.domain.usage import Usage
 from app.text.context_block import market_in, without_blocks
@@ -63,6 +65,18 @@ class SandboxAdapter:
 
     async def models(self, credential: Credential) -> Sequence[str]:  # noqa: ARG002 - the sandbox needs no key
         return MODELS
+
+    def supports(self, model: str) -> frozenset[str]:  # noqa: ARG002
+        """Traders write JSON on demand, and nothing else."""
+        return frozenset({JSON_OBJECT, JSON_SCHEMA})
+
+    async def embed(self, call: EmbedCall) -> Embeddings:  # noqa: ARG002
+        """Traders have no vectors."""
+        raise ProviderError(FailureKind.UNSUPPORTED, "the sandbox does not embed", param="model")
+
+    async def count_tokens(self, call: Call) -> int | None:  # noqa: ARG002
+        """Nothing is counted offline."""
+        return None
 
     async def probe(self, credential: Credential) -> None:
         """Always there."""

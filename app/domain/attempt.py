@@ -12,21 +12,23 @@ from typing import Any
 
 from app.domain.caller import LOCAL_CALLER, Caller
 from app.domain.chat import ChatRequest, ChatResponse
+from app.domain.embedding import Embeddings, EmbedRequest
 from app.domain.errors import Code
 from app.domain.routing import Plan, PolicyName, Priority
+from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One completion as a caller wants it: what to say, and where it may go.
+    """One completion (or embedding) as a caller wants it: what to say, and where it may go.
 
     `deadline` is absolute, in the gateway's monotonic seconds. `model` is any name that API.md allows.
     `max_retries` counts attempts after the first, over all targets; None is the configured default.
     """
 
-    request: ChatRequest
+    request: ChatRequest | EmbedRequest
     request_id: str
     deadline: float
     model: str = "auto"
@@ -96,8 +98,48 @@ class AttemptRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class EmbeddingCompletion:
+    """Finished embeddings, as Completion is of a chat."""
+
+    response: Embeddings
+    target: Target
+    plan: Plan
+    attempts: tuple[AttemptRecord, ...]
+    latency: float
+    overhead: float
+    usage: Usage
+    cost_usd: Decimal | None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether another target than the plan's first answered."""
+        return self.target != self.plan.steps[0].target
+
+
+class CountSource(StrEnum):
+    """Who counted a prompt's tokens: the provider, an offline tokenizer, or an estimate by its bytes."""
+
+    PROVIDER = "provider"
+    TOKENIZER = "tokenizer"
+    ESTIMATE = "estimate"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """Tokens of a prompt at the target that would be asked first."""
+
+    tokens: int
+    source: CountSource
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
-    """A finished completion. `overhead` is the time the gateway itself took, in seconds."""
+    """A finished completion. `overhead` is the time the gateway itself took, in seconds.
+
+    `rung`: how JSON was brought about, None where none was asked for.
+    """
 
     response: ChatResponse
     target: Target
@@ -109,6 +151,7 @@ class Completion:
     cost_usd: Decimal | None
     time_to_first_token: float | None = None
     warnings: tuple[str, ...] = ()
+    rung: Rung | None = None
 
     @property
     def is_fallback(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from pydantic import SecretStr
@@ -19,15 +20,38 @@ JSON = dict[str, Any]
 """A JSON object of a wire."""
 
 
+class Wire(StrEnum):
+    """The wires that carry a chat: OpenAI's two and Anthropic's."""
+
+    CHAT = "chat_completions"
+    RESPONSES = "responses"
+    MESSAGES = "messages"
+
+
+@dataclass(frozen=True, slots=True)
+class NativeBody:
+    """A request as its caller's wire said it, for a provider of the same dialect: nothing is lost on the way.
+
+    `body` has neither `model` nor `stream`; `headers` are those of the dialect that travel on (`anthropic-beta`),
+    names in lower case.
+    """
+
+    wire: Wire
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """A checked chat completion request, without what the gateway itself reads (`model`, `stream`, routing extras).
 
     `parameters` holds every other field of OpenAI's body: temperature, tools, response_format, unknown ones too.
+    `native` is the same request in another wire's words, where it came over one; a codec of that wire sends it.
     """
 
     messages: Sequence[JSON]
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    native: NativeBody | None = None
 
     @property
     def has_tools(self) -> bool:
@@ -91,12 +115,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ChatResponse:
-    """A whole answer. `completion` is OpenAI's `chat.completion`, with every required field filled in."""
+    """A whole answer. `completion` is OpenAI's `chat.completion`, with every required field filled in.
+
+    `native` is the provider's own body, where the request's `native` one was sent.
+    """
 
     completion: JSON
     finish_reason: str
     usage: Usage | None = None
     warnings: tuple[str, ...] = ()
+    native: JSON | None = None
 
     @property
     def message(self) -> JSON:
@@ -117,6 +145,8 @@ class ChatChunk:
 
     `carries` tells whether content, reasoning, refusal or tool bytes are in it: the first such chunk commits a stream.
     `usage` is cumulative: it replaces what came before. `warnings` stand on the first chunk of a stream only.
+    `native` is the provider's own event, framed for the wire, where the request's `native` body was sent: every event
+    of such a stream is in exactly one chunk, if need be in one without choices.
     """
 
     chunk: JSON
@@ -124,6 +154,7 @@ class ChatChunk:
     finish_reason: str | None = None
     usage: Usage | None = None
     warnings: tuple[str, ...] = ()
+    native: bytes = b""
 
     @property
     def length(self) -> int:

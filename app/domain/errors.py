@@ -163,6 +163,7 @@ class FailureKind(StrEnum):
     UNREACHABLE = "unreachable"
     BAD_ANSWER = "bad_answer"
     STREAM_TRUNCATED = "stream_truncated"
+    UNSUPPORTED = "unsupported"
     LIMITED = "limited"
     CIRCUIT_OPEN = "circuit_open"
     CANCELLED = "cancelled"
@@ -216,6 +217,8 @@ REACTIONS: Final[Mapping[FailureKind, Reaction]] = {
     FailureKind.UNREACHABLE: Reaction(Code.PROVIDER_UNREACHABLE, breaks=True, retry_same=True, try_next=True),
     FailureKind.BAD_ANSWER: Reaction(Code.PROVIDER_BAD_ANSWER, breaks=True, retry_same=True, try_next=True),
     FailureKind.STREAM_TRUNCATED: Reaction(Code.PROVIDER_STREAM_TRUNCATED, breaks=True, retry_same=True, try_next=True),
+    # The dialect has no words for it; nothing was sent, and another dialect may have them.
+    FailureKind.UNSUPPORTED: Reaction(Code.UNSUPPORTED_PARAMETER, try_next=True, sent=False),
     FailureKind.LIMITED: Reaction(Code.RATE_LIMIT, try_next=True, sent=False),
     FailureKind.CIRCUIT_OPEN: Reaction(Code.PROVIDER_CIRCUIT_OPEN, try_next=True, sent=False),
     FailureKind.CANCELLED: Reaction(Code.CANCELLED),

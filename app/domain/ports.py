@@ -11,6 +11,7 @@ from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import AttemptRecord
 from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
 from app.domain.decision import Decision
+from app.domain.embedding import EmbedCall, Embeddings
 
 
 class Adapter(Protocol):
@@ -29,6 +30,21 @@ class Adapter(Protocol):
 
     async def models(self, credential: Credential) -> Sequence[str]:
         """The model ids the provider itself lists; empty when it has no such list."""
+        ...
+
+    def supports(self, model: str) -> frozenset[str]:
+        """What the dialect has words for with this model, in the names of `domain.needs`; quick, asks nobody.
+
+        Whether the model itself is able is the catalog's to say.
+        """
+        ...
+
+    async def embed(self, call: EmbedCall) -> Embeddings:
+        """One vector per input; UNSUPPORTED where the provider does not embed."""
+        ...
+
+    async def count_tokens(self, call: Call) -> int | None:
+        """The provider's own count of a prompt's tokens; None where it has no free one."""
         ...
 
     async def probe(self, credential: Credential) -> None:

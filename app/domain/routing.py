@@ -37,8 +37,9 @@ class Candidate:
 
     `circuit` is that of the credential the attempt would use; `cooling` seconds are left of a cooldown or of an open
     circuit (0: none); `parked` tells that the credential is in quarantine, so that only a wonder would let it through;
-    `success_rate` is over the rolling window, None without traffic; latencies are seconds; `capabilities` None is
-    unknown, not absent. `credential` is the agent's own key where it has one, else the provider's first usable one.
+    `success_rate` is over the rolling window, None without traffic; latencies are seconds; `capabilities` of the model
+    None are unknown, not absent; `dialect` is what the provider's wire has words for, None unknown. `credential` is
+    the agent's own key where it has one, else the provider's first usable one.
     """
 
     target: Target
@@ -56,13 +57,14 @@ class Candidate:
     last_used: float = 0.0
     context_window: int | None = None
     capabilities: frozenset[str] | None = None
+    dialect: frozenset[str] | None = None
     price: PriceCard | None = None
     is_reasoning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RoutingQuery:
-    """What routing may know of a request: needs are capability names (`tools`, `vision`, `json_schema`)."""
+    """What routing may know of a request: needs are those of `domain.needs`."""
 
     needs: frozenset[str] = frozenset()
     input_tokens: int = 0

@@ -16,6 +16,7 @@ from types import TracebackType
 from app.catalog.tokens import estimate_tokens, tokens_of_bytes
 from app.domain.attempt import Ask, AttemptKind, AttemptOutcome, AttemptRecord
 from app.domain.chat import Call
+from app.domain.embedding import EmbedCall
 from app.domain.errors import REACTIONS, Code, Cooldown, FailureKind, OutcryError, ProviderError
 from app.domain.ports import Adapter, AttemptObserver
 from app.domain.routing import Candidate
@@ -49,7 +50,7 @@ class Attempt:
     def __init__(
         self,
         ask: Ask,
-        call: Call,
+        call: Call | EmbedCall,
         candidate: Candidate,
         *,
         ordinal: int,
@@ -146,13 +147,12 @@ class Attempt:
         else:
             self._target.breaker.released(now, started=self._started)
         self._cool(error, reaction.cooldown, now)
-        if error.kind is FailureKind.UNREACHABLE and self._permit is not None:
+        if (error.kind is FailureKind.UNREACHABLE or not reaction.sent) and self._permit is not None:
             self._permit.refund()
         if self.length:
             self._estimate()
-        self._finish(
-            AttemptOutcome.ERROR, now, code=error.code, message=error.message, upstream_status=error.upstream_status
-        )
+        outcome = AttemptOutcome.ERROR if reaction.sent else AttemptOutcome.SKIPPED
+        self._finish(outcome, now, code=error.code, message=error.message, upstream_status=error.upstream_status)
 
     def _cool(self, error: ProviderError, cooldown: Cooldown, now: float) -> None:
         match cooldown:

@@ -14,8 +14,9 @@ from typing import TypeVar
 import anyio
 from tenacity import AsyncRetrying, retry_if_exception, stop_never
 
-from app.domain.attempt import Ask, AttemptOutcome, AttemptRecord, Completion
-from app.domain.chat import Call
+from app.domain.attempt import Ask, AttemptOutcome, AttemptRecord, Completion, EmbeddingCompletion
+from app.domain.chat import Call, Timeouts
+from app.domain.embedding import EmbedCall, EmbedRequest
 from app.domain.errors import FailureKind, OutcryError, ProviderError, Trail
 from app.domain.ports import AttemptObserver
 from app.domain.routing import Candidate
@@ -25,6 +26,7 @@ from app.gateway.stream import CompletionStream, commit
 from app.gateway.timers import TimerRules, cut
 from app.gateway.walk import Walk
 from app.providers.pool import Pool
+from app.providers.state import ProviderState
 from app.resilience.retry import RetryRules
 
 T = TypeVar("T")
@@ -86,6 +88,10 @@ class Gateway:
         finally:
             await stream.aclose()
 
+    async def embed(self, ask: Ask) -> EmbeddingCompletion:
+        """One vector per input. Raises OutcryError as `complete` does; the ask's request is an EmbedRequest."""
+        return await self._walked(self._journey(ask), self._embed_once)
+
     def _journey(self, ask: Ask) -> _Journey:
         arrived = self._clock.now()
         itinerary = self._planner.plan(ask)
@@ -137,11 +143,11 @@ class Gateway:
         journey.paused += self._clock.now() - started
 
     async def _complete_once(self, journey: _Journey) -> Completion:
-        attempt = self._attempt(journey, streamed=False)
+        attempt, call = self._chat_attempt(journey, streamed=False)
         try:
             with attempt:
-                async with _Bound(attempt.call.timeouts.total):
-                    response = await attempt.adapter.complete(attempt.call)
+                async with _Bound(call.timeouts.total):
+                    response = await attempt.adapter.complete(call)
                 attempt.length = len(response.text)
                 usage = attempt.answered(response.usage)
         finally:
@@ -160,12 +166,12 @@ class Gateway:
         )
 
     async def _open_once(self, journey: _Journey) -> CompletionStream:
-        attempt = self._attempt(journey, streamed=True)
+        attempt, call = self._chat_attempt(journey, streamed=True)
         try:
             async with AsyncExitStack() as stack:
                 stack.enter_context(attempt)
-                async with _Bound(attempt.call.timeouts.total):
-                    chunks = await stack.enter_async_context(attempt.adapter.stream(attempt.call))
+                async with _Bound(call.timeouts.total):
+                    chunks = await stack.enter_async_context(attempt.adapter.stream(call))
                     opening = await commit(chunks, attempt, self._clock.now)
                 return CompletionStream(
                     opening,
@@ -184,32 +190,67 @@ class Gateway:
         finally:
             _note(journey, attempt)
 
-    def _attempt(self, journey: _Journey, *, streamed: bool) -> Attempt:
-        walk, step = journey.walk, journey.walk.step
+    async def _embed_once(self, journey: _Journey) -> EmbeddingCompletion:
+        request = journey.ask.request
+        assert isinstance(request, EmbedRequest)  # noqa: S101 - only embed() walks with this
+        timeouts, is_cut = self._timeouts(journey)
+        step = journey.walk.step
+        call = EmbedCall(step.target.model, request, timeouts, step.credential, journey.ask.request_id)
+        attempt = self._attempt(journey, call, streamed=False, is_cut=is_cut)
+        try:
+            with attempt:
+                async with _Bound(timeouts.total):
+                    response = await attempt.adapter.embed(call)
+                usage = attempt.answered(response.usage)
+        finally:
+            _note(journey, attempt)
+        now = self._clock.now()
+        return EmbeddingCompletion(
+            response=response,
+            target=step.target,
+            plan=journey.itinerary.plan,
+            attempts=tuple(journey.records),
+            latency=now - journey.arrived,
+            overhead=journey.overhead(now),
+            usage=usage,
+            cost_usd=journey.records[-1].cost_usd,
+            warnings=(*journey.itinerary.warnings_for(step), *response.warnings),
+        )
+
+    def _chat_attempt(self, journey: _Journey, *, streamed: bool) -> tuple[Attempt, Call]:
+        timeouts, is_cut = self._timeouts(journey)
+        step = journey.walk.step
+        request = journey.itinerary.chat_for(step.target)
+        call = Call(step.target.model, request, timeouts, step.credential, journey.ask.request_id)
+        return self._attempt(journey, call, streamed=streamed, is_cut=is_cut), call
+
+    def _timeouts(self, journey: _Journey) -> tuple[Timeouts, bool]:
+        """The current step's timers, and whether the deadline cut them short."""
+        walk = journey.walk
+        own = self._timers.of_target(self._provider(walk.step).config.timeouts, is_reasoning=walk.step.is_reasoning)
+        timeouts = cut(own, walk.remaining, share=walk.share)
+        return timeouts, timeouts is not own
+
+    def _provider(self, step: Candidate) -> ProviderState:
         provider = self._pool.provider(step.target.provider)
         if provider is None:
             raise ProviderError(FailureKind.UNREACHABLE, f"provider {step.target.provider} was removed meanwhile")
-        own = self._timers.of_target(provider.config.timeouts, is_reasoning=step.is_reasoning)
-        timeouts = cut(own, walk.remaining, share=walk.share)
-        call = Call(
-            step.target.model,
-            journey.itinerary.request_for(step.target),
-            timeouts,
-            step.credential,
-            journey.ask.request_id,
-        )
+        return provider
+
+    def _attempt(self, journey: _Journey, call: Call | EmbedCall, *, streamed: bool, is_cut: bool) -> Attempt:
+        step = journey.walk.step
         return Attempt(
             journey.ask,
             call,
             step,
             ordinal=len(journey.records) + 1,
-            kind=walk.kind,
+            kind=journey.walk.kind,
             streamed=streamed,
-            provider=provider,
+            provider=self._provider(step),
             target=self._pool.state(step.target, step.credential.id),
             observers=self._observers,
             clock=self._clock,
-            is_cut=timeouts is not own,
+            is_cut=is_cut,
         )
 
 

@@ -12,7 +12,9 @@ from app.catalog.tokens import estimate_tokens
 from app.domain.agent import AgentConfig
 from app.domain.attempt import Ask
 from app.domain.chat import ChatRequest, Credential
+from app.domain.embedding import EmbedRequest
 from app.domain.errors import Code, NotAdmitted, NotFound, StorageUnavailable
+from app.domain.needs import EMBEDDINGS, needs_of
 from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery
 from app.domain.target import Target
 from app.providers.lookup import called, origin_of
@@ -26,7 +28,7 @@ class Itinerary:
     """A plan, and what an attempt at each of its targets is made with."""
 
     plan: Plan
-    request: ChatRequest
+    request: ChatRequest | EmbedRequest
     agent: AgentEntry | None
     defaults: Mapping[Target, Mapping[str, Any]]
     query: RoutingQuery
@@ -37,8 +39,9 @@ class Itinerary:
         """What the caller should know about an answer of this target: what its name left open, what nobody stated."""
         return (*self.warnings, *doubts(step, self.query))
 
-    def request_for(self, target: Target) -> ChatRequest:
-        """The request as this target gets it: provider defaults, then the agent's, then the caller's own words."""
+    def chat_for(self, target: Target) -> ChatRequest:
+        """The chat as this target gets it: provider defaults, then the agent's, then the caller's own words."""
+        assert isinstance(self.request, ChatRequest)  # noqa: S101 - the gateway's methods ask for their own kind
         defaults = self.defaults.get(target)
         if not defaults:
             return self.request
@@ -186,13 +189,8 @@ def agent_credential(config: AgentConfig) -> Credential | None:
 
 
 def _query(ask: Ask) -> RoutingQuery:
-    needs = {
-        name
-        for name, is_needed in (
-            ("tools", ask.request.has_tools),
-            ("vision", ask.request.has_images),
-            ("json_schema", ask.request.response_format == "json_schema"),
-        )
-        if is_needed
-    }
-    return RoutingQuery(frozenset(needs), estimate_tokens(ask.request.messages), ask.priority)
+    request = ask.request
+    needs = needs_of(request) if isinstance(request, ChatRequest) else frozenset({EMBEDDINGS})
+    # A provider that embeds cuts or refuses a text that is too long by itself: no window is about all of them.
+    tokens = estimate_tokens(request.messages) if isinstance(request, ChatRequest) else 0
+    return RoutingQuery(needs, tokens, ask.priority)

@@ -43,6 +43,7 @@ class _Facts:
 
     context_window: int | None
     capabilities: frozenset[str] | None
+    dialect: frozenset[str]
     price: PriceCard | None
     is_reasoning: bool
 
@@ -165,6 +166,7 @@ class Pool:
             last_used=state.last_used,
             context_window=facts.context_window,
             capabilities=facts.capabilities,
+            dialect=facts.dialect,
             price=facts.price,
             is_reasoning=facts.is_reasoning,
         )
@@ -225,6 +227,7 @@ class Pool:
         return _Facts(
             context_window=known.context_window if stated.context_window is None else stated.context_window,
             capabilities=known.capabilities if stated.capabilities is None else stated.capabilities,
+            dialect=self._providers[config.name].adapter.supports(model),
             price=self._catalog.card(config, model),
             is_reasoning=known.is_reasoning,
         )

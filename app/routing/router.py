@@ -8,19 +8,13 @@ from enum import Enum, auto
 from typing import Final
 
 from app.domain.errors import Code, NotAdmitted, OutcryError, RequestRejected
+from app.domain.needs import EMBEDDINGS, PARAMS, TOOLS, VISION
 from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery, Verdict
 from app.domain.target import Circuit
 from app.routing.policies import RoutingPolicy
 
-# Which field of the request asked for a capability.
-_PARAMS: Final = {
-    "tools": "tools",
-    "vision": "messages",
-    "json_schema": "response_format",
-    "json_object": "response_format",
-    "streaming": "stream",
-    "audio_in": "messages",
-}
+# What the catalog states of every model it describes; of the others it may know only that they are there.
+_STATED: Final = frozenset({TOOLS, VISION, EMBEDDINGS})
 
 
 class _Obstacle(Enum):
@@ -90,8 +84,8 @@ class Router:
 def doubts(candidate: Candidate, query: RoutingQuery) -> tuple[str, ...]:
     """What nobody has stated about a target that is asked all the same."""
     unknown = []
-    if query.needs and candidate.capabilities is None:
-        unknown.append(f"whether {candidate.target} supports {', '.join(sorted(query.needs))} is not known")
+    if candidate.capabilities is None and query.needs & _STATED:
+        unknown.append(f"whether {candidate.target} supports {', '.join(sorted(query.needs & _STATED))} is not known")
     if candidate.context_window is None:
         unknown.append(f"the context window of {candidate.target} is not known")
     if candidate.price is None:
@@ -129,9 +123,11 @@ def _refusal(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
 
 
 def _missing(candidate: Candidate, query: RoutingQuery) -> list[str]:
-    if candidate.capabilities is None:
+    if not query.needs:
         return []
-    return sorted(query.needs - candidate.capabilities)
+    unable = set() if candidate.capabilities is None else (query.needs & _STATED) - candidate.capabilities
+    speechless = set() if candidate.dialect is None else query.needs - candidate.dialect - {EMBEDDINGS}
+    return sorted(unable | speechless)
 
 
 def _with_room_first(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -152,7 +148,7 @@ def _nothing_left(refusals: Sequence[_Refusal], query: RoutingQuery) -> OutcryEr
         return NotAdmitted(_code_of(kinds), f"every target is out of rotation: {detail}", retry_after=retry_after)
     if _Obstacle.WINDOW in obstacles:
         return RequestRejected(Code.CONTEXT_LENGTH, f"the prompt fits no target: {detail}", param="messages")
-    param = next((_PARAMS.get(need, need) for refusal in refusals for need in _missing(refusal.candidate, query)), None)
+    param = next((PARAMS.get(need, need) for refusal in refusals for need in _missing(refusal.candidate, query)), None)
     return RequestRejected(Code.UNSUPPORTED_PARAMETER, f"no target can do this: {detail}", param=param)
 
 

@@ -7,8 +7,10 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
+from app.adapters.base_urls import base_url_of
+from app.adapters.build import build_adapter
 from app.adapters.openai_request import short_call_id
-from app.adapters.presets import PRESETS, base_url_of, build_adapter, needs_key
+from app.adapters.presets import PRESETS, needs_key
 from app.domain.chat import Call, ChatRequest, Credential
 from app.domain.provider import ProviderConfig, ProviderType
 from tests.adapters.streams import a_call

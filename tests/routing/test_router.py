@@ -146,10 +146,12 @@ def test_nothing_configured_is_no_target(router: Router) -> None:
 
 
 @pytest.mark.parametrize(
-    ("need", "param"), [("tools", "tools"), ("vision", "messages"), ("json_schema", "response_format")]
+    ("need", "param"), [("tools", "tools"), ("vision", "messages"), ("n", "n"), ("forced_tools", "tool_choice")]
 )
 def test_what_no_target_can_do_is_the_callers_error(need: str, param: str, router: Router) -> None:
-    error = refused(router, candidate("a", capabilities=frozenset()), query=RoutingQuery(needs=frozenset({need})))
+    unable = candidate("a", capabilities=frozenset(), dialect=frozenset())
+
+    error = refused(router, unable, query=RoutingQuery(needs=frozenset({need})))
 
     assert isinstance(error, RequestRejected)
     assert (error.code, error.status, error.param) == (Code.UNSUPPORTED_PARAMETER, 400, param)

@@ -1,0 +1,82 @@
+"""What a request cannot do without, in the names that capabilities have: a target without one of them is not asked.
+
+What only colours an answer (a seed, a penalty) is no need: a target that knows no such parameter is asked without it,
+and the answer warns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from app.domain.chat import ChatRequest
+
+TOOLS: Final = "tools"
+FORCED_TOOLS: Final = "forced_tools"
+CUSTOM_TOOLS: Final = "custom_tools"
+VISION: Final = "vision"
+AUDIO_IN: Final = "audio_in"
+AUDIO_OUT: Final = "audio_out"
+FILES: Final = "files"
+CHOICES: Final = "n"
+LOGPROBS: Final = "logprobs"
+JSON_OBJECT: Final = "json_object"
+JSON_SCHEMA: Final = "json_schema"
+EMBEDDINGS: Final = "embeddings"
+
+CHAT_ABILITIES: Final = frozenset(
+    {TOOLS, FORCED_TOOLS, CUSTOM_TOOLS, VISION, AUDIO_IN, AUDIO_OUT, FILES, CHOICES, LOGPROBS, JSON_OBJECT, JSON_SCHEMA}
+)
+"""All that OpenAI's own chat wire can say."""
+
+PARAMS: Final[Mapping[str, str]] = {
+    TOOLS: "tools",
+    FORCED_TOOLS: "tool_choice",
+    CUSTOM_TOOLS: "tools",
+    VISION: "messages",
+    AUDIO_IN: "messages",
+    AUDIO_OUT: "modalities",
+    FILES: "messages",
+    CHOICES: "n",
+    LOGPROBS: "logprobs",
+    JSON_OBJECT: "response_format",
+    JSON_SCHEMA: "response_format",
+    EMBEDDINGS: "model",
+}
+"""Which field of a request each need comes from."""
+
+_PARTS: Final = {"image_url": VISION, "input_audio": AUDIO_IN, "file": FILES}
+
+
+def needs_of(request: ChatRequest) -> frozenset[str]:
+    """The needs of a request. A response format is none: there is a way to it at every target (see `structured`)."""
+    return frozenset((*_of_parameters(request.parameters), *_of_messages(request)))
+
+
+def _of_parameters(parameters: Mapping[str, Any]) -> Iterator[str]:
+    tools = parameters.get("tools")
+    if tools or parameters.get("functions"):
+        yield TOOLS
+        choice = parameters.get("tool_choice")
+        if choice == "required" or (isinstance(choice, dict) and choice.get("type") != "allowed_tools"):
+            yield FORCED_TOOLS
+        if isinstance(tools, list) and any(isinstance(tool, dict) and tool.get("type") == "custom" for tool in tools):
+            yield CUSTOM_TOOLS
+    count = parameters.get("n")
+    if isinstance(count, int) and count > 1:
+        yield CHOICES
+    if parameters.get("logprobs"):
+        yield LOGPROBS
+    modalities = parameters.get("modalities")
+    if isinstance(modalities, list) and "audio" in modalities:
+        yield AUDIO_OUT
+
+
+def _of_messages(request: ChatRequest) -> Iterator[str]:
+    for message in request.messages:
+        content = message.get("content")
+        if isinstance(content, list):
+            for part in content:
+                need = _PARTS.get(part.get("type", "")) if isinstance(part, dict) else None
+                if need is not None:
+                    yield need
