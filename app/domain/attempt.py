@@ -43,6 +43,12 @@ class Ask:
     decision_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def chat(self) -> ChatRequest:
+        """The request of an ask for a completion."""
+        assert isinstance(self.request, ChatRequest)  # noqa: S101 - whoever asks knows what was asked
+        return self.request
+
 
 class AttemptKind(StrEnum):
     """Why an attempt was made."""

@@ -114,10 +114,19 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a provider says is left of its rate limit; None is not said. `resets_after`: seconds until there is more."""
+
+    requests: int | None = None
+    tokens: int | None = None
+    resets_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ChatResponse:
     """A whole answer. `completion` is OpenAI's `chat.completion`, with every required field filled in.
 
-    `native` is the provider's own body, where the request's `native` one was sent.
+    `native` is the provider's own body, where the request's `native` one was sent. `allowance` is from the headers.
     """
 
     completion: JSON
@@ -125,6 +134,7 @@ class ChatResponse:
     usage: Usage | None = None
     warnings: tuple[str, ...] = ()
     native: JSON | None = None
+    allowance: Allowance | None = None
 
     @property
     def message(self) -> JSON:
@@ -146,7 +156,8 @@ class ChatChunk:
     `carries` tells whether content, reasoning, refusal or tool bytes are in it: the first such chunk commits a stream.
     `usage` is cumulative: it replaces what came before. `warnings` stand on the first chunk of a stream only.
     `native` is the provider's own event, framed for the wire, where the request's `native` body was sent: every event
-    of such a stream is in exactly one chunk, if need be in one without choices.
+    of such a stream is in exactly one chunk, if need be in one without choices. `allowance`, from the headers, stands
+    on the first chunk only.
     """
 
     chunk: JSON
@@ -155,6 +166,7 @@ class ChatChunk:
     usage: Usage | None = None
     warnings: tuple[str, ...] = ()
     native: bytes = b""
+    allowance: Allowance | None = None
 
     @property
     def length(self) -> int:

@@ -78,7 +78,7 @@ async def test_every_member_is_asked_by_name_with_the_schema_and_the_same_words(
     decision = await service(gateway).decide(question(agent_id=7))
 
     assert [ask.model for ask in gateway.asked] == ["a/1", "b/1"]
-    assert {ask.request.response_format for ask in gateway.asked} == {"json_schema"}
+    assert {ask.chat.response_format for ask in gateway.asked} == {"json_schema"}
     assert gateway.asked[0].request.messages == gateway.asked[1].request.messages
     assert {(ask.agent_id, ask.decision_id, ask.route) for ask in gateway.asked} == {(7, decision.id, "decisions")}
     assert len({ask.request_id for ask in gateway.asked}) == 2
@@ -194,7 +194,7 @@ async def test_what_came_in_time_decides_at_the_deadline() -> None:
 
 async def test_a_provider_that_refuses_the_schema_is_asked_without() -> None:
     async def picky(ask: Ask) -> str:
-        if ask.request.response_format is not None:
+        if ask.chat.response_format is not None:
             raise ProviderError(FailureKind.BAD_REQUEST, "response_format is not supported", upstream_status=400)
         return BUY
 

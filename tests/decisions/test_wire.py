@@ -62,7 +62,7 @@ class SandboxGateway:
         self._adapter = SandboxAdapter(ProviderConfig("sandbox", ProviderType.SANDBOX, ""))
 
     async def complete(self, ask: Ask) -> Completion:
-        response = await self._adapter.complete(Call(ask.model.partition("/")[2], ask.request))
+        response = await self._adapter.complete(Call(ask.model.partition("/")[2], ask.chat))
         return completion(ask, response.text, warnings=response.warnings)
 
 
