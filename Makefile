@@ -7,6 +7,8 @@ UV_VERSION := 0.13.8
 VENV := .venv
 DEV := .venv-dev
 TOOLS := .venv-lock
+CLIENTS := .venv-clients
+CLIENTS_JS := tests/clients/js
 STAMP := .installed
 DEV_PYTHON := $(DEV)/bin/python
 
@@ -16,21 +18,27 @@ URL ?= http://127.0.0.1:8080
 MODEL_PORT ?= 8081
 SHORT ?=
 
+# Each in its own environment, since they disagree about each other's versions; Node comes from a wheel.
+CLIENT_NAMES := openai2 openai3 anthropic langchain instructor pydantic-ai node
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lock prove bench example local-model clean
+.PHONY: help run test test-clients check lock prove bench example local-model clean
 
 help:  ## this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/$(STAMP)  ## install, migrate and serve on 127.0.0.1:8080
 	@exec $(VENV)/bin/python -m app.cli run
 
 test: $(DEV)/$(STAMP)  ## every test, storage on SQLite and PostgreSQL
 	$(DEV_PYTHON) -m pytest $(ARGS)
+
+test-clients: $(DEV)/$(STAMP) $(CLIENT_NAMES:%=$(CLIENTS)/%/$(STAMP)) $(CLIENTS_JS)/node_modules/$(STAMP)  ## unmodified clients, Python's and npm's, against the service (ARGS="openai langchain")
+	@$(DEV_PYTHON) -m tests.clients $(ARGS)
 
 check: $(DEV)/$(STAMP)  ## format, lint, types, imports, Dockerfile
 	$(DEV_PYTHON) -m ruff format --check .
@@ -56,14 +64,22 @@ lock: $(TOOLS)/$(STAMP)  ## resolve the lock files again (UPGRADE=1: to the newe
 	$(call compile,requirements-dev.lock,--group dev -c requirements.lock)
 	$(call compile,requirements-examples.lock,--extra examples -c requirements.lock)
 	$(call compile,requirements-local-model.lock,--extra local-model -c requirements.lock)
+	@set -e; for client in $(CLIENT_NAMES); do \
+		echo "resolving requirements-clients-$$client.lock"; \
+		$(call resolve,--group clients-$$client -o requirements-clients-$$client.lock); \
+	done
 
 clean:  ## remove environments and caches; the database, .env and .outcry stay
-	rm -rf $(VENV) $(DEV) $(TOOLS) .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench-out dist
+	rm -rf $(VENV) $(DEV) $(TOOLS) $(CLIENTS) $(CLIENTS_JS)/node_modules .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench-out dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define compile
+$(call resolve,pyproject.toml $(2) -o $(1))
+endef
+
+define resolve
 $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) pyproject.toml $(2) -o $(1)
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) $(1)
 endef
 
 # A stamp is newer than its lock file when the environment is complete, so that a second start installs nothing.
@@ -79,6 +95,18 @@ $(VENV)/$(STAMP)-%: requirements-%.lock $(VENV)/$(STAMP)
 $(DEV)/$(STAMP): requirements-dev.lock
 	$(call environment,$(DEV))
 	$(call install,$(DEV),$<)
+	@touch $@
+
+# uv, because seven environments by pip take minutes; they share what they have in common.
+$(CLIENTS)/%/$(STAMP): requirements-clients-%.lock | $(DEV)/$(STAMP) $(TOOLS)/$(STAMP)
+	@echo "installing $< into $(@D)"
+	@$(TOOLS)/bin/uv venv --quiet --clear --python $(DEV_PYTHON) $(@D)
+	@$(TOOLS)/bin/uv pip install --quiet --require-hashes --python $(@D)/bin/python -r $<
+	@touch $@
+
+$(CLIENTS_JS)/node_modules/$(STAMP): $(CLIENTS_JS)/package-lock.json | $(CLIENTS)/node/$(STAMP)
+	@echo "installing $< into $(@D)"
+	@PATH="$(CURDIR)/$(CLIENTS)/node/bin:$$PATH" npm --prefix $(CLIENTS_JS) ci --ignore-scripts --silent
 	@touch $@
 
 $(TOOLS)/$(STAMP): Makefile

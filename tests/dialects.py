@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -41,6 +43,21 @@ def model_list(models: Sequence[str]) -> dict[str, Any]:
         "object": "list",
         "data": [{"id": m, "object": "model", "type": "model", "created": 1, "owned_by": "test"} for m in models],
         "has_more": False,
+    }
+
+
+def embeddings(request: dict[str, Any]) -> dict[str, Any]:
+    """OpenAI's answer to `POST /embeddings`: the same short vector for every input, in the encoding asked for."""
+    vector = [0.5, -0.25, 0.125, 0.0]
+    packed = base64.b64encode(struct.pack("<4f", *vector)).decode()
+    said = packed if request.get("encoding_format") == "base64" else vector
+    inputs = request.get("input", "")
+    count = len(inputs) if isinstance(inputs, list) else 1
+    return {
+        "object": "list",
+        "data": [{"object": "embedding", "index": index, "embedding": said} for index in range(count)],
+        "model": request.get("model"),
+        "usage": {"prompt_tokens": 2 * count, "total_tokens": 2 * count},
     }
 
 

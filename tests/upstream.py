@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from tests import behaviours as b
 from tests.behaviours import Behaviour
-from tests.dialects import AnthropicDialect, Dialect, OpenAIDialect, model_list
+from tests.dialects import AnthropicDialect, Dialect, OpenAIDialect, embeddings, model_list
 from tests.misbehaving import Connection, perform
 
 DIALECTS: Mapping[str, Dialect] = {"openai": OpenAIDialect(), "anthropic": AnthropicDialect()}
@@ -42,7 +42,8 @@ Script = Callable[[Received], Behaviour]
 class Upstream:
     """A provider that does what its script says, completion by completion; the script's last line repeats.
 
-    `requests` are the completions it received, `listings` counts `GET /models`, which is always answered.
+    `requests` are the completions it received, `listings` counts `GET /models`. Lists of models, embeddings and token
+    counts are always answered, whatever the script says.
     """
 
     def __init__(
@@ -169,6 +170,8 @@ class Upstream:
             if request.method == "GET":
                 self.listings += 1
                 connection.answer(200, json.dumps(model_list(self._models)).encode())
+            elif request.path.endswith(("/embeddings", "/count_tokens")):
+                connection.answer(200, json.dumps(_unscripted(request)).encode())
             else:
                 await perform(self._next(request), connection, self._dialect, request.body or {})
         except ConnectionError:
@@ -188,6 +191,11 @@ class Upstream:
                     self._server = None
             self._changed.notify_all()
         return line(request) if callable(line) else line
+
+
+def _unscripted(request: Received) -> dict[str, Any]:
+    body = request.body or {}
+    return embeddings(body) if request.path.endswith("/embeddings") else {"input_tokens": 11}
 
 
 def _bound(port: int) -> socket.socket:
