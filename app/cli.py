@@ -1,4 +1,4 @@
-"""`outcry`: serve, run locally, migrate, show the providers."""
+"""`outcry`: serve, run locally, migrate, show and test the providers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from cryptography.fernet import Fernet
@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from app import __version__
-from app.domain.errors import StorageUnavailable
+from app.domain.errors import NotFound, RequestRejected, StorageUnavailable
 from app.domain.provider import ProviderSet
 from app.provider_file import load_providers
+from app.provider_tests import show_test
 from app.serving import serve as serve_forever
 from app.settings import ConfigurationError, Settings, load_settings, read_environment
 from app.storage.database import open_database
@@ -24,11 +25,14 @@ from app.storage.errors import DatabaseUnusable, WrongEncryptionKey
 from app.storage.migrations import migrate
 from app.storage.vault import Vault
 
+EX_USAGE = 64
 EX_UNAVAILABLE = 69
 EX_CONFIG = 78
 LOCAL_KEY = Path(".outcry/encryption.key")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="An LLM gateway for trading systems.")
+providers_app = typer.Typer()
+app.add_typer(providers_app, name="providers")
 out = Console(highlight=False, soft_wrap=True)
 
 
@@ -63,9 +67,11 @@ def migrate_command() -> None:
         _die(str(error), EX_UNAVAILABLE)
 
 
-@app.command("providers")
-def providers_command() -> None:
-    """Show the configured providers, without their keys."""
+@providers_app.callback(invoke_without_command=True)
+def providers_command(context: typer.Context) -> None:
+    """Show the configured providers, without their keys; or test one."""
+    if context.invoked_subcommand is not None:
+        return
     chosen = _providers(_settings())
     table = Table("provider", "type", "priority", "models", "base URL", "on")
     for one in sorted(chosen.providers, key=lambda provider: provider.priority):
@@ -76,6 +82,22 @@ def providers_command() -> None:
     out.print(table)
     for warning in chosen.warnings:
         out.print(f"warning: {warning}")
+
+
+@providers_app.command("test")
+def try_provider(
+    name: str,
+    model: Annotated[str | None, typer.Option(help="The model to test; the provider's default without.")] = None,
+    check: Annotated[list[str] | None, typer.Option(help="Only this check; may be repeated.")] = None,
+    path: Annotated[Path | None, typer.Option("--json", help="Write the report to this file.")] = None,
+) -> None:
+    """Try what a provider can do with real, tiny calls; exit code 1 when a check fails."""
+    settings = _settings()
+    try:
+        passed = show_test(settings, _providers(settings), name, model=model, checks=check, path=path, out=out)
+    except (NotFound, RequestRejected) as error:
+        _die(error.message, EX_USAGE)
+    raise typer.Exit(0 if passed else 1)
 
 
 @app.command()

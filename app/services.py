@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from pydantic import SecretStr
 
 from app.agents.changes import ConfigChange
+from app.conformance.report import CheckResult, Report
 from app.decisions.question import Question
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
@@ -100,6 +101,23 @@ class Providers(Protocol):
     def default_model(self, name: str) -> str | None: ...
 
 
+class Conformance(Protocol):
+    """The conformance suite against one configured provider: each check as it ends, then the report.
+
+    What is wrong with the question is raised before the first check.
+    """
+
+    def run(
+        self,
+        provider: str,
+        *,
+        model: str | None = None,
+        checks: Sequence[str] | None = None,
+        request_id: str,
+        key_id: str = "local",
+    ) -> AsyncGenerator[CheckResult | Report]: ...
+
+
 class HealthReport(Protocol):
     """The health of every provider, in the shape of `GET /providers/health`."""
 
@@ -158,6 +176,7 @@ class Services:
     agents: Agents
     providers: Providers
     monitor: HealthReport
+    conformance: Conformance
     usage: UsageQueries
     metrics: RequestMetrics
     model_names: Callable[[], Sequence[str]]

@@ -21,6 +21,7 @@ from app.adapters.sandbox import SandboxAdapter
 from app.agents.directory import AgentDirectory
 from app.agents.service import AgentService
 from app.catalog.catalog import Catalog
+from app.conformance.suite import ConformanceTests
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
 from app.domain.errors import StorageUnavailable
@@ -76,7 +77,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
 
     transport = await stack.enter_async_context(open_transport(TransportRules(**settings.transport.model_dump())))
     pool = Pool(
-        _adapters(transport),
+        adapters_over(transport),
         catalog,
         breaker=BreakerRules(**settings.breaker.model_dump()),
         retry=retry,
@@ -134,6 +135,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         agents=agents,
         providers=pool,
         monitor=monitor,
+        # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
+        conformance=ConformanceTests(pool, [writer], clock),
         usage=usage_rows,
         metrics=metrics,
         model_names=lambda: known_models(pool),
@@ -155,7 +158,9 @@ def _register_secrets(settings: Settings) -> None:
         register_secret(password)
 
 
-def _adapters(transport: httpx.AsyncBaseTransport) -> Callable[[ProviderConfig], Adapter]:
+def adapters_over(transport: httpx.AsyncBaseTransport) -> Callable[[ProviderConfig], Adapter]:
+    """Builds the adapter of a configured provider."""
+
     def build_one(config: ProviderConfig) -> Adapter:
         if config.type is ProviderType.SANDBOX:
             return SandboxAdapter(config)

@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 from app.agents.changes import UNSET, ConfigChange
+from app.conformance.report import CheckResult, Report
+from app.conformance.report import Status as ConformanceStatus
 from app.decisions.question import Question
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
@@ -332,6 +334,31 @@ class FakeMonitor:
         return {"overall_status": "healthy", "providers": {"alpha": state}, "ranking": ["alpha"]}
 
 
+class FakeConformance:
+    """A suite of two checks; knows the provider alpha."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.closed = 0
+        self.hangs = False
+
+    async def run(self, provider: str, **asked: Any) -> AsyncGenerator[CheckResult | Report]:
+        if provider != "alpha":
+            raise NotFound(f"provider {provider!r} is not configured", code=Code.UNKNOWN_PROVIDER)
+        self.asked.append(asked)
+        done = [
+            CheckResult(name, ConformanceStatus.PASSED, 0.1, "fine", Decimal("0.001")) for name in ("chat", "tools")
+        ]
+        try:
+            for check in done:
+                yield check
+                if self.hangs:
+                    await asyncio.Event().wait()
+            yield Report("alpha", "openai", "alpha-1", datetime(2026, 11, 21, tzinfo=UTC), 0.2, done)
+        finally:
+            self.closed += 1
+
+
 class FakeUsage:
     """Two rows, one of them without a price."""
 
@@ -389,6 +416,7 @@ def fake_services(**changes: Any) -> Services:
         "agents": FakeAgents(),
         "providers": FakeProviders(),
         "monitor": FakeMonitor(),
+        "conformance": FakeConformance(),
         "usage": FakeUsage(),
         "metrics": FakeMetrics(),
         "model_names": lambda: ["alpha/alpha-1", "alpha-1", "auto"],

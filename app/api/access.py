@@ -29,6 +29,7 @@ ACCESS: Final[Mapping[tuple[str, str], Row]] = {
     ("GET", "/decisions/{decision_id}"): Scope.DECISIONS,
     ("GET", "/providers"): Scope.READ,
     ("GET", "/providers/health"): Scope.READ,
+    ("POST", "/providers/{name}/test"): Scope.ADMIN,
     ("GET", "/agents"): Scope.READ,
     ("POST", "/agents"): Scope.ADMIN,
     ("GET", "/agents/{agent_id}"): Scope.READ,

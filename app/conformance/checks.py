@@ -135,7 +135,8 @@ async def json_object(session: Session) -> Seen:
     """JSON mode gives a JSON object."""
     _need(session, JSON_OBJECT)
     response = await session.complete(_ASK_JSON, {"response_format": {"type": "json_object"}})
-    return Seen(f"said {json.dumps(_object(response))}")
+    _object(response)
+    return Seen(f"said {_quoted(response.text)}")
 
 
 async def json_schema(session: Session) -> Seen:
@@ -144,8 +145,8 @@ async def json_schema(session: Session) -> Seen:
     wanted = {"type": "json_schema", "json_schema": {"name": "sum", "schema": _SCHEMA, "strict": True}}
     response = await session.complete(_ASK_JSON, {"response_format": wanted})
     said = _object(response)
-    _expect(list(said) == ["sum"] and isinstance(said["sum"], int), f"{json.dumps(said)} does not fit the schema")
-    return Seen(f"said {json.dumps(said)}")
+    _expect(list(said) == ["sum"] and isinstance(said["sum"], int), f"{_quoted(response.text)} does not fit the schema")
+    return Seen(f"said {_quoted(response.text)}")
 
 
 async def usage(session: Session) -> Seen:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
@@ -15,6 +14,7 @@ from app.domain.errors import Code, OutcryError, ProviderError
 from app.domain.ports import Adapter, AttemptObserver
 from app.domain.target import Target
 from app.domain.usage import PriceCard, Usage, cost_of
+from app.gateway.attempt import Clock
 
 ROUTE: Final = "conformance"
 """The route under which the calls stand in the usage records."""
@@ -48,14 +48,6 @@ class Streamed:
     usage: Usage | None
     first_token: float | None
     duration: float
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Monotonic seconds, and the time of day in UTC."""
-
-    now: Callable[[], float]
-    wall: Callable[[], datetime]
 
 
 class Session:

@@ -10,13 +10,14 @@ from typing import Final, Protocol
 
 from app.conformance.checks import CHECKS, CheckFailed, CheckSkipped
 from app.conformance.report import CheckResult, Report, Status
-from app.conformance.session import Clock, Session, Subject
+from app.conformance.session import Session, Subject
 from app.domain.chat import Timeouts
 from app.domain.errors import Code, FailureKind, NotFound, ProviderError, RequestRejected, Violation
 from app.domain.needs import FORCED_TOOLS, JSON_SCHEMA, TOOLS
 from app.domain.ports import AttemptObserver
 from app.domain.routing import Candidate
 from app.domain.target import Target
+from app.gateway.attempt import Clock
 from app.providers.state import ProviderState
 
 
@@ -40,8 +41,10 @@ class Targets(Protocol):
 
 _LEAST: Final = 0.01
 _TIMERS: Final = Timeouts(connect=5.0, first_token=30.0, idle=20.0, total=45.0)
-# A provider that is not there or refuses the key would fail every other check for the same reason, slowly.
-_HOPELESS: Final = frozenset({FailureKind.UNREACHABLE, FailureKind.AUTH, FailureKind.PERMISSION})
+# A provider that is not there, refuses the key or lacks the model would fail every other check for the same reason.
+_HOPELESS: Final = frozenset(
+    {FailureKind.UNREACHABLE, FailureKind.AUTH, FailureKind.PERMISSION, FailureKind.MODEL_NOT_FOUND}
+)
 
 
 class ConformanceTests:
@@ -69,8 +72,8 @@ class ConformanceTests:
         key_id: str = "local",
     ) -> AsyncGenerator[CheckResult | Report]:
         """Each check as it ends, then the report. Raises NotFound and RequestRejected before the first check."""
-        subject = self._subject(provider, model)
         names = _chosen(checks)
+        subject = await self._subject(provider, model)
         started_at, started = self._clock.wall(), self._clock.now()
         session = Session(subject, self._observers, self._clock, request_id=request_id, key_id=key_id)
         results: list[CheckResult] = []
@@ -109,18 +112,11 @@ class ConformanceTests:
         latency = self._clock.now() - started
         return CheckResult(name, status, latency, detail, session.cost, session.usage, figures), hopeless
 
-    def _subject(self, provider: str, model: str | None) -> Subject:
+    async def _subject(self, provider: str, model: str | None) -> Subject:
         state = self._targets.provider(provider)
         if state is None:
             raise NotFound(f"provider {provider[:64]!r} is not configured, or not on", code=Code.UNKNOWN_PROVIDER)
-        chosen = model or self._targets.default_model(provider)
-        if chosen is None:
-            raise RequestRejected(
-                Code.INVALID_FIELD,
-                f"no model of {provider} is known",
-                param="model",
-                violations=[Violation("model", "no model of this provider is known: name one")],
-            )
+        chosen = model or self._targets.default_model(provider) or await _first_listed(state)
         candidate = self._targets.candidate(Target(provider, chosen))
         rules = self._rules
         return Subject(
@@ -136,6 +132,20 @@ class ConformanceTests:
         )
 
 
+async def _first_listed(state: ProviderState) -> str:
+    """The first model that the provider itself names, where nobody else does."""
+    try:
+        listed = await state.adapter.models(state.credentials[0])
+    except ProviderError as error:
+        listed, reason = (), f"its own list could not be read: {error.message}"
+    else:
+        reason = "its own list is empty"
+    if not listed:
+        message = f"no model of {state.config.name} is known, and {reason}; name one"
+        raise RequestRejected(Code.INVALID_FIELD, message, param="model", violations=[Violation("model", message)])
+    return listed[0]
+
+
 def _abilities(candidate: Candidate) -> frozenset[str]:
     """What the dialect has words for, without what the model is known not to do."""
     lacking = set() if candidate.capabilities is None else {TOOLS, JSON_SCHEMA} - candidate.capabilities
@@ -147,10 +157,6 @@ def _abilities(candidate: Candidate) -> frozenset[str]:
 def _chosen(checks: Sequence[str] | None) -> list[str]:
     unknown = [name for name in checks or () if name not in CHECKS]
     if unknown:
-        raise RequestRejected(
-            Code.INVALID_FIELD,
-            f"unknown check {unknown[0][:64]!r}",
-            param="checks",
-            violations=[Violation("checks", f"must be among {', '.join(CHECKS)}")],
-        )
+        message = f"unknown check {unknown[0][:64]!r}: it must be among {', '.join(CHECKS)}"
+        raise RequestRejected(Code.INVALID_FIELD, message, param="checks", violations=[Violation("checks", message)])
     return [name for name in CHECKS if not checks or name in checks]

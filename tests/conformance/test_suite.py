@@ -18,42 +18,26 @@ from app.adapters.build import build_adapter
 from app.catalog.catalog import Catalog
 from app.conformance.checks import CHECKS, LEAVING, PLAIN, CheckFailed, cancellation
 from app.conformance.report import CheckResult, Report, Status, rendered
-from app.conformance.session import Clock, Session, Subject
+from app.conformance.session import Session, Subject
 from app.conformance.suite import ConformanceRules, ConformanceTests
 from app.domain.chat import Call, ChatChunk, Credential
 from app.domain.errors import Code, NotFound, RequestRejected
 from app.domain.provider import ProviderConfig, ProviderSet, ProviderType
 from app.domain.target import Target
+from app.gateway.attempt import Clock
 from app.providers.pool import Pool
 from app.resilience.breaker import BreakerRules
 from app.resilience.retry import RetryRules
 from app.transport.client import TransportRules, open_transport
 from tests.behaviours import Answer, Behaviour, Refuse, Stream, Tokens, ToolCall
 from tests.behaviours import Status as Says
+from tests.conformance.providers import obliging
 from tests.fakes import FakeClock, Recorder, ScriptedAdapter
 from tests.upstream import Received, Script, Upstream
 
 KEY = "sk-real-0123456789abcdef"
 RULES = ConformanceRules()
 Tested = Callable[..., Any]
-
-
-def obliging(request: Received) -> Behaviour:
-    """A provider that passes every check."""
-    body = request.body or {}
-    said = json.dumps(body["messages"])
-    if "not-a-key" in (request.key or ""):
-        return Says(401, message=f"Incorrect API key provided: {request.key}")
-    if "no-such-model" in body["model"]:
-        error = {"message": "The model does not exist", "type": "invalid_request_error", "code": "model_not_found"}
-        return Says(404, json.dumps({"error": error}))
-    if '"role": "tool"' in said:
-        return Answer("The price is 64,231.0 dollars.")
-    if body.get("tools"):
-        return Answer("", tool_calls=(ToolCall("get_price", '{"symbol": "BTC/USDT"}'),))
-    if body.get("response_format"):
-        return Answer('{"sum": 4}')
-    return Answer("ORCHID" if "ORCHID" in said else "4")
 
 
 def but(answer: Behaviour, when: Callable[[dict[str, Any]], bool]) -> Script:

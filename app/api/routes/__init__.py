@@ -11,7 +11,7 @@ from starlette.routing import Route
 from app.api.document import Operation
 from app.api.edge import Direct
 from app.api.examples import CHAT, COMPLETIONS, DECISION, EXAMPLES
-from app.api.routes import agents, chat, decisions, models, providers, system, usage
+from app.api.routes import agents, chat, decisions, models, provider_tests, providers, system, usage
 
 DIRECT: Final[tuple[Route, ...]] = (
     Route("/v1/chat/completions", Direct(chat.chat_completions), methods=["POST"]),
@@ -22,6 +22,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     models.router,
     decisions.router,
     providers.router,
+    provider_tests.router,
     agents.router,
     usage.router,
     system.router,
@@ -32,6 +33,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     agents.AgentUpdate,
     agents.ConfigCreate,
     agents.ConfigWrite,
+    provider_tests.ProviderTest,
 )
 
 __all__ = ["BODIES", "DIRECT", "EXAMPLES", "OPERATIONS", "ROUTERS"]
