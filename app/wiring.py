@@ -21,6 +21,7 @@ from app.adapters.sandbox import SandboxAdapter
 from app.agents.directory import AgentDirectory
 from app.agents.service import AgentService
 from app.catalog.catalog import Catalog
+from app.catalog.tokens import Estimator
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
 from app.domain.errors import StorageUnavailable
@@ -103,6 +104,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         [monitor, metrics, writer],
         retry=retry,
         timers=TimerRules(**settings.timeouts.model_dump()),
+        counter=Estimator(),
         clock=clock,
         rng=rng,
     )
