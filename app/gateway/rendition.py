@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from app.domain.attempt import Ask
 from app.domain.chat import ChatChunk, ChatRequest, ChatResponse
@@ -13,6 +14,8 @@ from app.gateway.planning import Itinerary
 from app.gateway.reasoning import ReasoningMemory, StreamedTurn
 from app.gateway.structured import Form, asked, form_of, rung_of, said_of, settled
 from app.gateway.structured_stream import BareStream
+
+_LENGTHS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,13 @@ class Renderer:
         """The request of an ask as this step's target gets it."""
         request = itinerary.chat_for(step.target)
         request = self._memory.restored(ask.caller.key_id, step.target.provider, request)
+        request, warnings = _within_reach(request, step)
         form = form_of(request)
         if form is None:
-            return Rendition(request)
+            return Rendition(request, warnings=warnings)
         rung = rung_of(form, request, step)
         request = asked(request, form, rung)
-        return Rendition(request, form if ask.enforces_format else None, rung, said_of(form, rung))
+        return Rendition(request, form if ask.enforces_format else None, rung, (*warnings, *said_of(form, rung)))
 
     def answered(self, ask: Ask, step: Candidate, response: ChatResponse) -> None:
         """An answer went out: remember what was thought before its calls."""
@@ -66,6 +70,27 @@ class Renderer:
         if not ask.chat.has_tools:
             return chunks
         return _Remembered(chunks, self._memory, (ask.caller.key_id, step.target.provider))
+
+
+def _within_reach(request: ChatRequest, step: Candidate) -> tuple[ChatRequest, tuple[str, ...]]:
+    """The request with no more output asked for than the model can write: providers refuse it, and nothing is lost."""
+    most = step.max_output_tokens
+    if most is None:
+        return request, ()
+    over = [name for name in _LENGTHS if _exceeds(request.parameters.get(name), most)]
+    if not over:
+        return request, ()
+    native = request.native
+    if native is not None:
+        native = replace(
+            native, body={**native.body, **{n: most for n in _LENGTHS if _exceeds(native.body.get(n), most)}}
+        )
+    changed = replace(request, parameters={**request.parameters, **dict.fromkeys(over, most)}, native=native)
+    return changed, (f"{over[0]} was cut to {most}, the most that {step.target} writes",)
+
+
+def _exceeds(stated: object, most: int) -> bool:
+    return isinstance(stated, int) and stated > most
 
 
 class _Remembered:
