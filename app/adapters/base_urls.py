@@ -32,7 +32,7 @@ def base_url_of(type: ProviderType, configured: str) -> str:  # noqa: A002 - the
     if default.path.startswith(f"{path}/") and parts.hostname == default.hostname:
         path = default.path  # the provider's own host: whatever is missing of its path is known
     if type is ProviderType.OLLAMA:
-        path = path.removesuffix("/api")  # its native wire lives there, the compatible one beside it
+        path = path.removesuffix("/v1")  # its compatible wire lives there, the native one that is spoken beside it
     return urlunsplit((parts.scheme, parts.netloc, _completed(path, preset.path), "", ""))
 
 
