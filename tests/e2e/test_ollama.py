@@ -24,7 +24,7 @@ def ollama(upstream_once: StartUpstream) -> Upstream:
 def gateway(start_once: StartService, ollama: Upstream) -> httpx.Client:
     client = start_once(env={"OLLAMA_URL": ollama.url}).client
     assert ollama.wait_until(lambda upstream: upstream.listings > 0)
-    assert any(len(served(client)) >= len(PULLED) for _ in range(1000))
+    assert any(f"ollama/{PULLED[0]}" in served(client) for _ in range(1000))
     return client
 
 
