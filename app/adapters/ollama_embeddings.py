@@ -12,7 +12,7 @@ from app.domain.chat import JSON
 from app.domain.embedding import EmbedCall, Embeddings
 
 _HEADERS: Final = {"content-type": "application/json", "accept": "application/json"}
-_OWN_FIELDS: Final = frozenset({"dimensions", "keep_alive", "truncate", "options"})
+_OWN_FIELDS: Final = ("dimensions", "keep_alive", "truncate", "options")
 
 
 class OllamaEmbeddings:
@@ -25,14 +25,14 @@ class OllamaEmbeddings:
             raise unsupported("Ollama embeds texts, not token ids", "input")
         given = {name: value for name, value in call.request.parameters.items() if value is not None}
         body: JSON = {"model": call.model, "input": inputs, "truncate": False}
-        body |= {name: given[name] for name in _OWN_FIELDS & given.keys()}
+        body |= {name: given[name] for name in _OWN_FIELDS if name in given}
         if not isinstance(given.get("options", {}), dict):
             raise bad_request("options is no object", "options")
         if "num_ctx" in given:
             body["options"] = {**given.get("options", {}), "num_ctx": given["num_ctx"]}
         warnings = tuple(
             f"{name} was dropped: Ollama's embeddings know no such parameter"
-            for name in sorted(given.keys() - _OWN_FIELDS - {"num_ctx"})
+            for name in sorted(given.keys() - {*_OWN_FIELDS, "num_ctx"})
             if given[name] not in HARMLESS.get(name, ())
         )
         try:

@@ -15,13 +15,13 @@ _OPTIONS: Final = frozenset(
     | {"top_k", "min_p", "typical_p", "num_predict", "num_ctx", "num_keep", "num_batch", "num_gpu", "main_gpu"}
     | {"num_thread", "use_mmap", "repeat_penalty", "repeat_last_n", "mirostat", "mirostat_tau", "mirostat_eta"}
 )
-_OWN_FIELDS: Final = frozenset({"think", "keep_alive", "truncate", "shift"})
+_OWN_FIELDS: Final = ("think", "keep_alive", "truncate", "shift")
 _READ: Final = frozenset(
     {"max_tokens", "max_completion_tokens", "stop", "tools", "tool_choice", "response_format", "reasoning_effort"}
     | {"logprobs", "top_logprobs", "stream", "stream_options", "options", "n", "modalities", "audio"}
     | {"functions", "function_call"}
     | _OPTIONS
-    | _OWN_FIELDS
+    | set(_OWN_FIELDS)
 )
 _EFFORTS: Final[Mapping[str, bool | str]] = {
     "none": False,
@@ -32,6 +32,7 @@ _EFFORTS: Final[Mapping[str, bool | str]] = {
     "xhigh": "max",
     "max": "max",
 }
+_HARMLESS: Final = {**HARMLESS, "parallel_tool_calls": (True,)}
 _ALWAYS_THINKS: Final = "gpt-oss"
 _ANY_ARGUMENTS: Final[JSON] = {"type": "object", "properties": {}}
 
@@ -51,7 +52,7 @@ class OllamaRequest:
         given = self._given
         # By default the oldest messages beyond the context are lost without a word; this way there is an error.
         body: JSON = {"model": self._model, "messages": self._messages.written(), "stream": stream, "truncate": False}
-        body |= {name: given[name] for name in _OWN_FIELDS & given.keys()}
+        body |= {name: given[name] for name in _OWN_FIELDS if name in given}
         self._offer_tools(body)
         self._format(body)
         self._think(body)
@@ -79,7 +80,7 @@ class OllamaRequest:
 
     def _drop_unknown(self) -> None:
         for name in sorted(self._given.keys() - _READ):
-            if self._given[name] not in HARMLESS.get(name, ()):
+            if self._given[name] not in _HARMLESS.get(name, ()):
                 self._drop(name, "Ollama has no such parameter")
 
     def _options(self) -> JSON:

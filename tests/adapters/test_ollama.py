@@ -152,7 +152,7 @@ def test_arguments_that_are_no_object_are_sent_as_text_with_a_warning() -> None:
         ({"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}, {"format": "json"}, []),
         ({"response_format": {"type": "text"}}, {}, []),
         ({"logprobs": True, "top_logprobs": 3}, {"logprobs": True, "top_logprobs": 3}, []),
-        ({"logprobs": False, "n": 1, "store": False}, {}, []),
+        ({"logprobs": False, "n": 1, "store": False, "parallel_tool_calls": True}, {}, []),
         ({"keep_alive": -1, "shift": False}, {"keep_alive": -1, "shift": False}, []),
         ({"tools": WEATHER, "tool_choice": "none"}, {}, []),
         ({"tools": WEATHER, "tool_choice": "auto"}, {"tools": WEATHER}, []),
@@ -521,3 +521,15 @@ def test_vectors_with_one_odd_node_are_vectors_or_an_error(data: st.DataObject, 
     except ProviderError:
         return
     assert len(result.vectors) == 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), ODD)
+def test_texts_with_one_odd_node_are_a_request_or_an_error(data: st.DataObject, odd: Any) -> None:
+    parameters = {"dimensions": 3, "num_ctx": 8, "options": {"num_ctx": 9}, "keep_alive": "5m", "user": "u"}
+    name = data.draw(st.sampled_from(sorted(parameters)))
+    try:
+        wire = OllamaEmbeddings().encode(EmbedCall("m", EmbedRequest(["a"], {**parameters, name: odd})))
+    except ProviderError:
+        return
+    assert orjson.loads(wire.body)["input"] == ["a"]
