@@ -15,7 +15,8 @@ _VERSION: Final = re.compile(r"v\d+\w*")
 def base_url_of(type: ProviderType, configured: str) -> str:  # noqa: A002 - the contract's name
     """The complete base URL; raises ValueError when the type has no default and none is configured.
 
-    Only what is missing of the version segment is added, any other path stays. `""` means the default.
+    Only what is missing of the version segment is added, any other path stays; Ollama's compatible `/v1` becomes its
+    native `/api`. `""` means the default.
     """
     preset = PRESETS[type]
     if not configured.strip():

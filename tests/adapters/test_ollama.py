@@ -237,6 +237,8 @@ def test_parts_that_ollama_does_not_take_are_left_to_another_target(part: dict[s
     "url",
     [
         "data:image/png;base64,not base64!",
+        "data:image/png;base64,aaaa*aaaa",
+        "data:image/png;base64,aaaaa",
         "data:image/png;base64,",
         "data:image/png,plain",
         "data:text/html;base64,aaaa",
