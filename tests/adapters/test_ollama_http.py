@@ -32,7 +32,8 @@ from tests.behaviours import (
 from tests.golden import golden_bytes
 from tests.upstream import Upstream
 
-QUICK = Timeouts(connect=0.5, first_token=0.4, idle=0.4, total=0.6)
+QUICK = Timeouts(first_token=0.4, idle=0.4)
+PATIENT = Timeouts(first_token=5, idle=5)
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def adapter(url: str, transport: httpx.AsyncBaseTransport) -> HTTPAdapter:
 
 
 async def streamed(
-    behaviour: Behaviour, transport: httpx.AsyncBaseTransport, timeouts: Timeouts = QUICK
+    behaviour: Behaviour, transport: httpx.AsyncBaseTransport, timeouts: Timeouts = PATIENT
 ) -> tuple[Told, ProviderError | None]:
     """What a scripted Ollama's stream said, and the error that ended it."""
     chunks = []
@@ -66,8 +67,10 @@ async def streamed(
     return told(chunks), failure
 
 
-async def fault_of(behaviour: Behaviour, transport: httpx.AsyncBaseTransport) -> tuple[str, ProviderError]:
-    result, error = await streamed(behaviour, transport)
+async def fault_of(
+    behaviour: Behaviour, transport: httpx.AsyncBaseTransport, timeouts: Timeouts = PATIENT
+) -> tuple[str, ProviderError]:
+    result, error = await streamed(behaviour, transport, timeouts)
     assert error is not None
     assert error.message.startswith("local")
     return result.content, error
@@ -78,7 +81,7 @@ async def test_a_line_stream_arrives_however_it_is_cut(piece: int | None, transp
     call = ToolCall("get_weather", '{"city":"Paris"}')
     script = Stream(words=("a", "b ü"), tool_calls=(call,), usage=Tokens(5, 3), piece=piece, comments=3)
 
-    result, error = await streamed(script, transport, Timeouts(first_token=5, idle=5))
+    result, error = await streamed(script, transport)
 
     assert error is None
     assert (result.content, result.finish, result.usage) == ("ab ü", "tool_calls", Usage(5, 3))
@@ -125,13 +128,13 @@ async def test_a_reset_after_content_is_a_truncated_stream(transport: httpx.Asyn
 
 
 async def test_a_stall_after_content_meets_the_idle_timer(transport: httpx.AsyncBaseTransport) -> None:
-    text, error = await fault_of(Stream(stall_after=1), transport)
+    text, error = await fault_of(Stream(stall_after=1), transport, QUICK)
     assert (text, error.kind) == ("hello", K.TIMEOUT)
     assert "idle" in error.message
 
 
 async def test_a_model_that_is_still_loading_meets_the_first_token_timer(transport: httpx.AsyncBaseTransport) -> None:
-    text, error = await fault_of(Silent(), transport)
+    text, error = await fault_of(Silent(), transport, QUICK)
     assert (text, error.kind) == ("", K.TIMEOUT)
     assert "first token" in error.message
 
@@ -154,7 +157,7 @@ async def test_what_is_no_line_stream_is_the_error_that_it_is(
 
 async def test_a_long_stream_has_no_bound_as_a_whole(transport: httpx.AsyncBaseTransport) -> None:
     words = ("x" * 1000,) * 200  # three times what this transport reads of a whole answer
-    result, error = await streamed(Stream(words=words), transport, Timeouts(first_token=5, idle=5))
+    result, error = await streamed(Stream(words=words), transport)
     assert error is None
     assert len(result.content) == 200_000
 
