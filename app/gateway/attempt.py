@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import TracebackType
 
@@ -136,10 +136,14 @@ class Attempt:
             self._target.cool(self._clock.now() + min(allowance.resets_after, LONGEST_COOLDOWN))
 
     def answered(self, usage: Usage | None) -> Usage:
-        """The answer is complete. Returns the usage it is billed by: the provider's count, else our estimate."""
+        """The answer is complete. Returns the usage it is billed by: what the provider counted, else our estimate."""
         self.usage = usage
         if usage is None:
             self._estimate()
+        elif not usage.input_tokens:
+            # No prompt is empty: a server that had this one cached left its count out.
+            prompt = estimate_tokens(self.call.request.messages)
+            self.usage = replace(usage, input_tokens=prompt, source=UsageSource.ESTIMATED)
         assert self.usage is not None  # noqa: S101 - _estimate always sets it
         return self.usage
 
