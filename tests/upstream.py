@@ -13,10 +13,14 @@ from typing import Any, Literal
 
 from tests import behaviours as b
 from tests.behaviours import Behaviour
-from tests.dialects import AnthropicDialect, Dialect, OpenAIDialect, embeddings, model_list
+from tests.dialects import AnthropicDialect, Dialect, OllamaDialect, OpenAIDialect, model_list
 from tests.misbehaving import Connection, perform
 
-DIALECTS: Mapping[str, Dialect] = {"openai": OpenAIDialect(), "anthropic": AnthropicDialect()}
+DIALECTS: Mapping[str, Dialect] = {
+    "openai": OpenAIDialect(),
+    "anthropic": AnthropicDialect(),
+    "ollama": OllamaDialect(),
+}
 PATIENCE = 10.0
 
 
@@ -42,14 +46,13 @@ Script = Callable[[Received], Behaviour]
 class Upstream:
     """A provider that does what its script says, completion by completion; the script's last line repeats.
 
-    `requests` are the completions it received, `listings` counts `GET /models`. Lists of models, embeddings and token
-    counts are always answered, whatever the script says.
+    `requests` are the completions it received, `listings` counts `GET /models`, which is always answered.
     """
 
     def __init__(
         self,
         *script: Behaviour | Script,
-        dialect: Literal["openai", "anthropic"] = "openai",
+        dialect: Literal["openai", "anthropic", "ollama"] = "openai",
         models: tuple[str, ...] = ("alpha-1",),
     ) -> None:
         self.requests: list[Received] = []
@@ -170,8 +173,6 @@ class Upstream:
             if request.method == "GET":
                 self.listings += 1
                 connection.answer(200, json.dumps(model_list(self._models)).encode())
-            elif request.path.endswith(("/embeddings", "/count_tokens")):
-                connection.answer(200, json.dumps(_unscripted(request)).encode())
             else:
                 await perform(self._next(request), connection, self._dialect, request.body or {})
         except ConnectionError:
@@ -191,11 +192,6 @@ class Upstream:
                     self._server = None
             self._changed.notify_all()
         return line(request) if callable(line) else line
-
-
-def _unscripted(request: Received) -> dict[str, Any]:
-    body = request.body or {}
-    return embeddings(body) if request.path.endswith("/embeddings") else {"input_tokens": 11}
 
 
 def _bound(port: int) -> socket.socket:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.behaviours import Answer, Behaviour, Status, ToolCall
+from tests.behaviours import Answer, Behaviour, Embed, Status, ToolCall
 from tests.upstream import Received
 
 SAID = "buy the dip"
@@ -16,6 +16,10 @@ SAID = "buy the dip"
 def respond(request: Received) -> Behaviour:
     """Calls the tools it is given one after the other, fills the schema it is given, else says the same old thing."""
     body = request.body or {}
+    if request.path.endswith("/embeddings"):
+        return Embed()
+    if request.path.endswith("/count_tokens"):
+        return Status(200, json.dumps({"input_tokens": 11}))
     messages = _messages(body)
     spoken = _text(messages[-1:])
     if failing := re.search(r"fail with (\d{3})", spoken):

@@ -117,16 +117,15 @@ def responses_cannot_continue_a_stored_one(model: str) -> None:
 
 @CHECKS.once
 def embeddings(_model: str) -> None:
-    answer = CLIENT.embeddings.create(model="text-embedding-3-small", input=["one", "two"])
-    q.same([len(each.embedding) for each in answer.data], [4, 4])
+    answer = CLIENT.embeddings.create(model="text-embedding-3-small", input=["one", "three"])
+    q.same([each.embedding for each in answer.data], [[0.0, 3.0], [1.0, 5.0]])
     q.same([each.index for each in answer.data], [0, 1])
-    q.same(answer.data[0].embedding[:2], [0.5, -0.25])
 
 
 @CHECKS.once
 def embeddings_as_floats(_model: str) -> None:
     answer = CLIENT.embeddings.create(model="text-embedding-3-small", input="one", encoding_format="float")
-    q.same(answer.data[0].embedding, [0.5, -0.25, 0.125, 0.0])
+    q.same(answer.data[0].embedding, [0.0, 3.0])
 
 
 @CHECKS.each
