@@ -21,6 +21,7 @@ from app.conformance.suite import ConformanceTests
 from app.domain.provider import ProviderSet
 from app.gateway.attempt import Clock
 from app.providers.pool import Pool
+from app.reloading import completed
 from app.resilience.breaker import BreakerRules
 from app.resilience.retry import RetryRules
 from app.settings import Settings
@@ -42,7 +43,7 @@ def show_test(
 ) -> bool:
     """Run the suite and show it as it goes; whether it passed. Writes the report to `path` as JSON.
 
-    Raises NotFound and RequestRejected. Nothing goes on record: there is no database here.
+    Raises NotFound, RequestRejected and ConfigurationError. Nothing goes on record: there is no database here.
     """
     report = asyncio.run(_run(settings, providers, name, model=model, checks=checks, out=out))
     if path is not None:
@@ -70,7 +71,7 @@ async def _run(
             now=clock.now,
             rng=random.SystemRandom(),
         )
-        pool.replace(providers)
+        pool.replace(completed(providers))
         run = ConformanceTests(pool, (), clock).run(name, model=model, checks=checks, request_id="cli")
         return await _shown(run, out)
 

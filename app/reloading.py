@@ -42,18 +42,17 @@ class ProviderConfiguration:
 
     def load(self) -> ProviderSet:
         """Read the file and the environment and put them in force. Raises ConfigurationError; then nothing changes."""
-        chosen = load_providers(self._settings.config, read_environment())
-        completed = replace(chosen, providers=tuple(_completed(config) for config in chosen.providers))
-        self._pool.replace(completed)
-        for credential in (credential for one in completed.providers for credential in one.credentials):
+        chosen = completed(load_providers(self._settings.config, read_environment()))
+        self._pool.replace(chosen)
+        for credential in (credential for one in chosen.providers for credential in one.credentials):
             if credential.secret is not None:
                 register_secret(credential.secret)
         self._metrics.set_known(
             Target(state.config.name, model) for state in self._pool.providers() for model in state.models
         )
-        for warning in completed.warnings:
+        for warning in chosen.warnings:
             log.warning("provider configuration", extra={"warning": warning})
-        return completed
+        return chosen
 
     async def reload(self) -> dict[str, Any]:
         """What is in force after reading the file again; raises Conflict when it is wrong, and the old one stays."""
@@ -82,6 +81,11 @@ class ProviderConfiguration:
             self.load()
         except ConfigurationError as error:
             log.error("the old provider configuration stays in force", extra={"reason": str(error)})
+
+
+def completed(chosen: ProviderSet) -> ProviderSet:
+    """What was chosen, ready to be asked. Raises ConfigurationError for a base URL that cannot be one."""
+    return replace(chosen, providers=tuple(_completed(config) for config in chosen.providers))
 
 
 def _completed(config: ProviderConfig) -> ProviderConfig:

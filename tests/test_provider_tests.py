@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -24,10 +25,10 @@ def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Try]:
     """`tried("alpha", script=...)` runs the command against an upstream that is configured as alpha."""
     with ExitStack() as stack:
 
-        def run(*arguments: str, script: Behaviour | Script = obliging) -> Result:
+        def run(*arguments: str, script: Behaviour | Script = obliging, **row: Any) -> Result:
             upstream = stack.enter_context(Upstream(script))
             config = tmp_path / "providers.json"
-            config.write_text(json.dumps({"providers": [provider("alpha", upstream)]}))
+            config.write_text(json.dumps({"providers": [provider("alpha", upstream, **row)]}))
             monkeypatch.chdir(tmp_path)
             monkeypatch.setenv("OUTCRY_CONFIG", str(config))
             return CliRunner().invoke(cli.app, ["providers", *arguments])
@@ -60,6 +61,20 @@ def test_a_wrong_question_is_a_usage_error_without_a_table(tried: Try, arguments
     assert result.exit_code == 64
     assert "outcry: " in result.stderr
     assert result.stdout == ""
+
+
+def test_a_base_url_that_is_none_is_said_without_a_traceback(tried: Try, tmp_path: Path) -> None:
+    result = tried("test", "alpha", base_url="ftp://127.0.0.1")
+
+    assert result.exit_code == 78
+    assert "base_url" in result.stderr
+
+
+def test_the_sandbox_is_tested_like_any_provider(tried: Try) -> None:
+    result = tried("test", "alpha", provider_type="sandbox", models=["trend"])
+
+    assert "alpha with trend" in result.output
+    assert result.exit_code == 1, "it trades by rules and cannot count"
 
 
 def test_without_a_command_the_providers_are_listed(tried: Try) -> None:
