@@ -106,7 +106,7 @@ $(CLIENTS)/%/$(STAMP): requirements-clients-%.lock | $(DEV)/$(STAMP) $(TOOLS)/$(
 
 $(CLIENTS_JS)/node_modules/$(STAMP): $(CLIENTS_JS)/package-lock.json | $(CLIENTS)/node/$(STAMP)
 	@echo "installing $< into $(@D)"
-	@PATH="$(CURDIR)/$(CLIENTS)/node/bin:$$PATH" npm --prefix $(CLIENTS_JS) ci --ignore-scripts --silent
+	@PATH="$(CURDIR)/$(CLIENTS)/node/bin:$$PATH" npm --prefix $(CLIENTS_JS) ci --ignore-scripts --loglevel=error
 	@touch $@
 
 $(TOOLS)/$(STAMP): Makefile
