@@ -8,7 +8,9 @@ from typing import Final
 
 from app.adapters.anthropic import AnthropicCodec
 from app.adapters.codec import Codec
+from app.adapters.input_tokens import InputTokens
 from app.adapters.openai import OpenAICodec
+from app.adapters.openai_platform import PlatformCodec
 from app.adapters.openai_request import RequestOptions
 from app.adapters.refusals import deepseek_refusals, openai_refusals, xai_refusals
 from app.domain.errors import FailureKind
@@ -48,9 +50,10 @@ class Preset:
 
 PRESETS: Final[Mapping[ProviderType, Preset]] = {
     ProviderType.OPENAI: Preset(
-        OpenAICodec(
+        PlatformCodec(
             "openai",
             RequestOptions(max_tokens_field="max_completion_tokens", has_developer_role=True, refuses=openai_refusals),
+            counting=InputTokens(),
         ),
         "https://api.openai.com/v1",
     ),
@@ -82,7 +85,7 @@ PRESETS: Final[Mapping[ProviderType, Preset]] = {
         needs_key=False,
     ),
     ProviderType.AZURE: Preset(
-        OpenAICodec(
+        PlatformCodec(
             "azure",
             RequestOptions(max_tokens_field="max_completion_tokens", has_developer_role=True, refuses=openai_refusals),
             key_header="api-key",
