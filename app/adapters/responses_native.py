@@ -53,7 +53,7 @@ def native_body(call: Call) -> tuple[JSON, tuple[str, ...]]:
     """
     native = call.request.native
     request = ResponsesRequest(call)
-    body: JSON = {**request.colours(), **(native.body if native else {}), "model": call.model}
+    body: JSON = {**request.defaults(), **(native.body if native else {}), "model": call.model}
     body.setdefault("store", False)
     stated = native.body if native else {}
     return body, tuple(each for each in request.warnings if each.partition(" ")[0] not in stated)

@@ -25,6 +25,7 @@ _OWN: Final = frozenset(
     | {"response_format", "verbosity", "tools", "tool_choice", "stream", "stream_options"}
 )
 """Parameters that are translated, or that the wire does without any loss."""
+_NEVER_NATIVE: Final = frozenset({"stop", "seed", "presence_penalty", "frequency_penalty", "logit_bias"})
 _LEAST_OUTPUT: Final = 16
 _REPLAY: Final = "reasoning.encrypted_content"
 
@@ -41,8 +42,7 @@ class ResponsesRequest:
     def body(self, *, stream: bool) -> JSON:
         """The JSON to send; raises ProviderError(UNSUPPORTED) for what the wire has no words for."""
         self._refuse_needs()
-        body = {**self.prompt(), **self.colours()}
-        body.update({name: self._parameters[name] for name in _SAME if name in self._parameters})
+        body = {**self.prompt(), **self._colours(), **self._same()}
         body.update(store=False, include=[_REPLAY])
         if stream:
             body["stream"] = True
@@ -69,8 +69,16 @@ class ResponsesRequest:
             body["text"] = text
         return body
 
-    def colours(self) -> JSON:
-        """What an agent or a provider may have as defaults: length, sampling, effort."""
+    def defaults(self) -> JSON:
+        """What an agent or a provider may have put below a body in the wire's own words."""
+        for name in sorted(_NEVER_NATIVE & self._parameters.keys()):
+            self._warn(name, "the Responses API does not take it")
+        return {**self._colours(), **self._same()}
+
+    def _same(self) -> JSON:
+        return {name: self._parameters[name] for name in _SAME if name in self._parameters}
+
+    def _colours(self) -> JSON:
         given = self._parameters
         body: JSON = {}
         most = given.get("max_completion_tokens", given.get("max_tokens"))

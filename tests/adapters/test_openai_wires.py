@@ -22,14 +22,20 @@ PLATFORM = PRESETS[ProviderType.OPENAI].codec
 @pytest.mark.parametrize(
     ("family", "models"),
     [
-        (Family.CHAT, ["gpt-4o", "gpt-4o-mini-2024-07-18", "gpt-4.1", "o3", "o4-mini", "gpt-5", "gpt-5-mini", "gpt-5.1"]),
+        (
+            Family.CHAT,
+            ["gpt-4o", "gpt-4o-mini-2024-07-18", "gpt-4.1", "o3", "o4-mini", "gpt-5", "gpt-5-mini", "gpt-5.1"],
+        ),
         (Family.CHAT, ["gpt-5.2", "gpt-5.3-chat-latest", "gpt-5.2-2025-12-11", "ft:gpt-4o:me::1", "gpt-oss-120b"]),
         (Family.CHAT, ["prod-1", "my-codex", "professional", "", "gpt", "claude-opus-5", "gpt-4-turbo", "llama-pro"]),
         (Family.QUIET, ["gpt-5.4", "gpt-5.4-mini", "gpt-5.5", "gpt-5.6-sol", "gpt-5.6-luna-2026-07-01", "gpt-5.10"]),
         (Family.QUIET, ["gpt-6-sol", "gpt-6-luna", "gpt-6.1-terra", "openai/gpt-6-luna", "gpt-7"]),
         (Family.PLAIN, ["gpt-6-astra", "gpt-6.1-sol", "gpt-6.1-sol-2026-11-01"]),
         (Family.NEW, ["gpt-5-pro", "gpt-5.4-pro", "gpt-6-pro-2026-09-01", "o1-pro", "o3-pro", "gpt-5-codex"]),
-        (Family.NEW, ["gpt-5.1-codex-max", "codex-mini-latest", "o3-deep-research", "o4-mini-deep-research-2025-06-26"]),
+        (
+            Family.NEW,
+            ["gpt-5.1-codex-max", "codex-mini-latest", "o3-deep-research", "o4-mini-deep-research-2025-06-26"],
+        ),
     ],
 )
 def test_a_models_name_tells_its_family(family: Family, models: list[str]) -> None:
