@@ -32,6 +32,10 @@ class OpenAIAddress:
             endpoint = f"/deployments/{_segment(self.deployment or model)}{endpoint}"
         return f"{endpoint}?api-version={self.version}" if self.version else endpoint
 
+    def model(self, model: str) -> str:
+        """What a body has to call the model where no path does."""
+        return self.deployment or model
+
 
 def _segment(name: str) -> str:
     if name.strip(".") == "":

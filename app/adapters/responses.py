@@ -61,7 +61,7 @@ class ResponsesCodec:
     def encode(self, call: Call, *, stream: bool) -> WireRequest:
         """The request, translated; raises ProviderError(UNSUPPORTED) for what has no counterpart."""
         request = ResponsesRequest(call)
-        body = request.body(stream=stream)
+        body = {**request.body(stream=stream), "model": self.address.model(call.model)}
         return posted(self.address.path(PATH), body, {}, tuple(request.warnings), stream=stream)
 
     def decode(self, body: bytes) -> ChatResponse:

@@ -23,6 +23,7 @@ class NativeResponsesCodec(ResponsesCodec):
         if native is None:
             raise bad_request("the request came over another wire", "input")
         body, warnings = native_body(call)
+        body["model"] = self.address.model(call.model)
         if stream:
             body["stream"] = True
         return posted(self.address.path(PATH), body, native.headers, warnings, stream=stream)
