@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from typing import Final
 
 from app.adapters.codec import StreamDecoder, WireRequest, bad_request, json_object
 from app.adapters.responses import PATH, ResponsesCodec, posted
@@ -11,6 +13,10 @@ from app.adapters.responses_request import ResponsesRequest
 from app.adapters.responses_stream import ResponsesStreamDecoder
 from app.adapters.sse import SSEEvent
 from app.domain.chat import JSON, Call, ChatChunk, ChatResponse
+
+# The provider's own tools at work: for whoever speaks this wire that is content, and it may go on for long.
+_WORK: Final = re.compile(r"response\.\w+_call[._]")
+_OWN_WORDS: Final = {"max_completion_tokens": "max_output_tokens"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class NativeStreamDecoder(ResponsesStreamDecoder):
 
     def feed(self, event: SSEEvent) -> list[ChatChunk]:
         """Chunks of one event, at least one; raises ProviderError for an error in the stream."""
-        first, *rest = super().feed(event) or [self.silent()]
+        first, *rest = super().feed(event) or [self.silent(carries=bool(_WORK.match(event.event)))]
         return [replace(first, native=_framed(event)), *rest]
 
 
@@ -57,7 +63,8 @@ def native_body(call: Call) -> tuple[JSON, tuple[str, ...]]:
     body: JSON = {**request.defaults(), **(native.body if native else {}), "model": call.model}
     body.setdefault("store", False)
     stated = native.body if native else {}
-    return body, tuple(each for each in request.warnings if each.partition(" ")[0] not in stated)
+    named = ((each, each.partition(" ")[0]) for each in request.warnings)
+    return body, tuple(each for each, name in named if _OWN_WORDS.get(name, name) not in stated)
 
 
 def _framed(event: SSEEvent) -> bytes:

@@ -78,9 +78,9 @@ class ResponsesStreamDecoder:
             return []
         return [ChatChunk({**self._framed([]), "usage": wire_usage(self._usage)}, usage=self._usage)]
 
-    def silent(self) -> ChatChunk:
-        """A chunk that says nothing, for an event that has no words in Chat Completions."""
-        return ChatChunk(self._framed([]))
+    def silent(self, *, carries: bool) -> ChatChunk:
+        """A chunk without choices, for an event that has no words in Chat Completions."""
+        return ChatChunk(self._framed([]), carries)
 
     def _begin(self, response: JSON) -> list[ChatChunk]:
         raise_error_in(response)

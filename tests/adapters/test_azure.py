@@ -80,8 +80,8 @@ def test_an_address_that_cannot_be_asked_is_refused_without_its_query(written: s
          , "/openai/v1/responses?api-version=preview"),
         (f"{R}?api-version={NEW}", f"/openai/deployments/gpt-6-luna/chat/completions?api-version={NEW}"
          , f"/openai/responses?api-version={NEW}"),
-        (f"{R}/openai/deployments/mine?api-version={NEW}", f"/openai/deployments/mine/chat/completions?api-version={NEW}"
-         , f"/openai/responses?api-version={NEW}"),
+        (f"{R}/openai/deployments/mine?api-version={NEW}"
+         , f"/openai/deployments/mine/chat/completions?api-version={NEW}", f"/openai/responses?api-version={NEW}"),
         # Without the Responses API every call stays where it can be asked at all.
         (f"{R}?api-version={GA}", f"/openai/deployments/gpt-6-luna/chat/completions?api-version={GA}"
          , f"/openai/deployments/gpt-6-luna/chat/completions?api-version={GA}"),

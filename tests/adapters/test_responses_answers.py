@@ -82,7 +82,7 @@ def test_a_call_has_the_id_that_its_output_will_name() -> None:
 
 
 def test_what_comes_out_goes_back_in_the_same_order() -> None:
-    given = [
+    given: list[dict[str, Any]] = [
         {**THOUGHT, "id": "rs_1"},
         {"type": "function_call", "call_id": "a", "name": "f", "arguments": '{"x":1}'},
         {**THOUGHT, "id": "rs_2"},
@@ -270,7 +270,8 @@ def test_paragraphs_of_thought_are_apart_as_in_the_whole() -> None:
 def test_the_error_event_is_the_error() -> None:
     with pytest.raises(ProviderError) as caught:
         chunks_of(CODEC, [golden_bytes("openai/responses_stream_failed.sse")])
-    assert (caught.value.kind, caught.value.retry_after) == (FailureKind.RATE_LIMITED, pytest.approx(11.054))
+    assert caught.value.kind is FailureKind.RATE_LIMITED
+    assert caught.value.retry_after == pytest.approx(11.054)
 
 
 @pytest.mark.parametrize(("error", "kind"), FAILURES)
@@ -311,10 +312,15 @@ def test_every_event_of_a_native_stream_passes_on_as_it_came(name: str) -> None:
     ]
 
 
-def test_an_event_that_the_chat_wire_has_no_words_for_passes_on_too() -> None:
-    searching = {"type": "response.web_search_call.searching", "output_index": 0, "item_id": "ws"}
-    chunks, _ = chunks_of(NATIVE, [sse(searching)])
-    assert [(each.chunk["choices"], each.native) for each in chunks] == [([], sse(searching))]
+@pytest.mark.parametrize(
+    ("kind", "carries"),
+    [("response.web_search_call.searching", True), ("response.queued", False), ("response.brand.new", False)],
+)
+def test_an_event_that_the_chat_wire_has_no_words_for_passes_on_too(kind: str, *, carries: bool) -> None:
+    event = sse({"type": kind, "output_index": 0, "item_id": "ws"})
+    chunks, _ = chunks_of(NATIVE, [event])
+    assert [(each.chunk["choices"], each.native, each.carries) for each in chunks] == [([], event, carries)]
+    assert chunks_of(CODEC, [event])[0] == []
 
 
 def test_an_error_in_a_native_stream_is_raised_and_not_passed_on() -> None:

@@ -279,3 +279,11 @@ def test_defaults_are_added_to_a_callers_own_body_where_it_says_nothing() -> Non
     assert body["reasoning"] == {"effort": "low"}
     assert body["store"] is True
     assert "stream" not in body
+
+
+def test_what_a_caller_said_itself_is_not_warned_of() -> None:
+    native = {"input": "x", "max_output_tokens": 5, "temperature": 0.5}
+    request = ChatRequest([], {"max_completion_tokens": 5, "temperature": 0.5}, NativeBody(Wire.RESPONSES, native))
+    wire = NativeResponsesCodec().encode(Call("gpt-6-luna", request), stream=False)
+    body = orjson.loads(wire.body)
+    assert (body["max_output_tokens"], body["temperature"], wire.warnings) == (5, 0.5, ())
