@@ -59,8 +59,12 @@ def at_azure(codec: PlatformCodec, base_url: str) -> tuple[PlatformCodec, str]:
     embedding = codec.embedding and AddressedEmbedding(codec.embedding, address)
     placed = replace(codec, address=address, embedding=embedding)
     if is_dated:
-        has_responses = _knows(version, _RESPONSES)
-        placed = replace(placed, request=_options(codec.request, version), has_responses=has_responses)
+        placed = replace(
+            placed,
+            request=_options(codec.request, version),
+            has_responses=_knows(version, _RESPONSES),
+            has_schema=_knows(version, _JSON_SCHEMA),
+        )
     return placed, urlunsplit((parts.scheme, parts.netloc, match["root"] if match else parts.path, "", ""))
 
 
@@ -78,7 +82,6 @@ def _options(options: RequestOptions, version: str) -> RequestOptions:
     return replace(
         options,
         has_stream_usage=_knows(version, _STREAM_USAGE),
-        has_json_schema=_knows(version, _JSON_SCHEMA),
         max_tokens_field=options.max_tokens_field if reasons else "max_tokens",
         dropped=options.dropped if reasons else options.dropped | {"reasoning_effort"},
     )

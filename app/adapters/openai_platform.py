@@ -26,10 +26,12 @@ class PlatformCodec(OpenAICodec):
     """Chat Completions as OpenAI and Azure have them.
 
     `has_responses`: whether calls may go over the Responses API; a server that only imitates Chat Completions has none.
+    `has_schema`: whether its Chat Completions know JSON schemas.
     """
 
     address: OpenAIAddress = field(default_factory=OpenAIAddress)
     has_responses: bool = True
+    has_schema: bool = True
     responses: ResponsesCodec = field(init=False, repr=False, compare=False)
     native: ResponsesCodec = field(init=False, repr=False, compare=False)
 
@@ -51,7 +53,7 @@ class PlatformCodec(OpenAICodec):
         """What can be said to this model, over the wire that it takes."""
         if self.has_responses and family_of(model) is Family.NEW:
             return ABILITIES
-        able = CHAT_ABILITIES if self.request.has_json_schema else CHAT_ABILITIES - {JSON_SCHEMA}
+        able = CHAT_ABILITIES if self.has_schema else CHAT_ABILITIES - {JSON_SCHEMA}
         return able - {CHOICES, LOGPROBS} if LOGPROBS in openai_refusals(model, {}) else able
 
     def encode(self, call: Call, *, stream: bool) -> WireRequest:
@@ -60,7 +62,7 @@ class PlatformCodec(OpenAICodec):
         if LOGPROBS in openai_refusals(call.model, parameters):
             for name in _never_while_reasoning(parameters):
                 raise unsupported(f"{call.model} takes no {name} while it reasons", name)
-        if call.request.response_format == JSON_SCHEMA and not self.request.has_json_schema:
+        if call.request.response_format == JSON_SCHEMA and not self.has_schema:
             raise unsupported(f"api-version {self.address.version} has no JSON schema", "response_format")
         wire = OpenAICodec.encode(self, call, stream=stream)
         path = self.address.path(wire.path, call.model)

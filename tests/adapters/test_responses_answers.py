@@ -332,3 +332,71 @@ def test_a_native_response_is_there_beside_the_canonical_one() -> None:
     answer = NATIVE.decode(golden_bytes("openai/responses_response.json"))
     assert answer.native == golden_json("openai/responses_response.json")
     assert answer.text == "Paris is 14 °C."
+
+
+WORDS = st.text(st.sampled_from('aé "\\{\n'), min_size=1, max_size=12)
+ITEM: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.builds(lambda *said: message(*map(text, said)), WORDS, WORDS),
+    st.builds(lambda said: message({"type": "refusal", "refusal": said}), WORDS),
+    st.builds(
+        lambda parts: {**THOUGHT, "summary": [{"type": "summary_text", "text": part} for part in parts]},
+        st.lists(WORDS, max_size=2),
+    ),
+    st.builds(lambda said: {"type": "function_call", "call_id": "c", "name": "f", "arguments": said}, WORDS),
+    st.builds(lambda said: {"type": "custom_tool_call", "call_id": "d", "name": "g", "input": said}, WORDS),
+    st.just({"type": "web_search_call", "id": "ws"}),
+)
+FIELDS = {
+    "function_call": ("arguments", "response.function_call_arguments.delta"),
+    "custom_tool_call": ("input", "response.custom_tool_call_input.delta"),
+}
+
+
+def pieces_of(index: int, item: dict[str, Any], size: int) -> list[dict[str, Any]]:
+    """The deltas of one item, `size` characters each."""
+    if item["type"] in FIELDS:
+        name, kind = FIELDS[item["type"]]
+        parts = [(kind, {}, item[name])]
+    elif item["type"] == "reasoning":
+        kind = "response.reasoning_summary_text.delta"
+        parts = [(kind, {"summary_index": at}, part["text"]) for at, part in enumerate(item["summary"])]
+    else:
+        named = {"output_text": "text", "refusal": "refusal"}
+        parts = [
+            (f"response.{part['type']}.delta", {"content_index": at}, part[named[part["type"]]])
+            for at, part in enumerate(item.get("content", ()))
+        ]
+    return [
+        {"type": kind, "output_index": index, **place, "delta": said[at : at + size]}
+        for kind, place, said in parts
+        for at in range(0, len(said), size)
+    ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(ITEM, max_size=6), st.integers(1, 5), st.integers(1, 3), st.sampled_from([CODEC, NATIVE]))
+def test_any_answer_streams_to_what_it_is_as_a_whole(
+    items: list[dict[str, Any]], size: int, step: int, codec: ResponsesCodec
+) -> None:
+    items = [
+        {**item, "call_id": f"{item['call_id']}{at}"} if "call_id" in item else item for at, item in enumerate(items)
+    ]
+    empty = {"arguments": "", "input": "", "content": [], "summary": []}
+    events: list[dict[str, Any]] = [{"type": "response.created", "response": {"id": "resp_1", "model": "m"}}]
+    for at, item in enumerate(items):
+        index = at * step
+        begun = {name: empty.get(name, value) for name, value in item.items()}
+        events += [item_event("added", index, begun), *pieces_of(index, item, size), item_event("done", index, item)]
+
+    chunks, is_complete = chunks_of(codec, [sse(*events, completed(*items))])
+
+    whole = codec.decode(response(*items))
+    deltas = [choice["delta"] for each in chunks for choice in each.chunk["choices"]]
+    assert is_complete
+    assert "".join(delta.get("content", "") for delta in deltas) == whole.text
+    assert "".join(delta.get("refusal", "") for delta in deltas) == (whole.message["refusal"] or "")
+    said = "".join(delta.get("reasoning_content", "") for delta in deltas)
+    assert said == whole.message.get("reasoning_content", "")
+    assert calls_in(deltas) == whole.message.get("tool_calls", [])
+    assert details_of(chunks) == whole.message.get("reasoning_details", [])
+    assert [each.finish_reason for each in chunks if each.finish_reason] == [whole.finish_reason]
