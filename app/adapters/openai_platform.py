@@ -9,6 +9,7 @@ from typing import Any
 from app.adapters.codec import Codec, EmbeddingCodec, WireRequest, unsupported
 from app.adapters.openai import OpenAICodec
 from app.adapters.openai_address import OpenAIAddress, key_headers
+from app.adapters.openai_efforts import with_known_effort
 from app.adapters.openai_elsewhere import better_elsewhere
 from app.adapters.openai_wires import Family, family_of, wire_of
 from app.adapters.refusals import openai_refusals
@@ -58,15 +59,19 @@ class PlatformCodec(OpenAICodec):
 
     def encode(self, call: Call, *, stream: bool) -> WireRequest:
         """The request; raises ProviderError(UNSUPPORTED) for what this model would not answer."""
-        parameters = call.request.parameters
+        parameters, warnings = with_known_effort(call.model, call.request.parameters)
         if LOGPROBS in openai_refusals(call.model, parameters):
             for name in _never_while_reasoning(parameters):
                 raise unsupported(f"{call.model} takes no {name} while it reasons", name)
         if call.request.response_format == JSON_SCHEMA and not self.has_schema:
             raise unsupported(f"api-version {self.address.version} has no JSON schema", "response_format")
+        if warnings:
+            call = replace(call, request=replace(call.request, parameters=parameters))
         wire = OpenAICodec.encode(self, call, stream=stream)
         path = self.address.path(wire.path, call.model)
-        return wire if path == wire.path else replace(wire, path=path)
+        if path == wire.path and not warnings:
+            return wire
+        return replace(wire, path=path, warnings=warnings + wire.warnings)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
         """What an answer that is no success means."""

@@ -16,7 +16,7 @@ from app.domain.chat import JSON, Call, ChatChunk, ChatResponse
 
 # The provider's own tools at work: for whoever speaks this wire that is content, and it may go on for long.
 _WORK: Final = re.compile(r"response\.(?!function_|custom_)\w+_call[._]")
-_OWN_WORDS: Final = {"max_completion_tokens": "max_output_tokens"}
+_OWN_WORDS: Final = {"max_completion_tokens": "max_output_tokens", "reasoning_effort": "reasoning"}
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from app.adapters.codec import HARMLESS, bad_request, unsupported
+from app.adapters.openai_efforts import with_known_effort
 from app.adapters.refusals import openai_refusals
 from app.adapters.responses_input import split_input
 from app.domain.chat import JSON, Call
@@ -36,8 +37,9 @@ class ResponsesRequest:
     def __init__(self, call: Call) -> None:
         self._model = call.model
         self._messages = call.request.messages
-        self._parameters = {name: value for name, value in call.request.parameters.items() if value is not None}
-        self.warnings: list[str] = []
+        parameters, warnings = with_known_effort(call.model, call.request.parameters)
+        self._parameters = {name: value for name, value in parameters.items() if value is not None}
+        self.warnings = list(warnings)
 
     def body(self, *, stream: bool) -> JSON:
         """The JSON to send; raises ProviderError(UNSUPPORTED) for what the wire has no words for."""

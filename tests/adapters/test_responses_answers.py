@@ -356,7 +356,7 @@ def pieces_of(index: int, item: dict[str, Any], size: int) -> list[dict[str, Any
     """The deltas of one item, `size` characters each."""
     if item["type"] in FIELDS:
         name, kind = FIELDS[item["type"]]
-        parts = [(kind, {}, item[name])]
+        parts: list[tuple[str, dict[str, int], str]] = [(kind, {}, item[name])]
     elif item["type"] == "reasoning":
         kind = "response.reasoning_summary_text.delta"
         parts = [(kind, {"summary_index": at}, part["text"]) for at, part in enumerate(item["summary"])]
