@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from app.adapters.codec import Codec, EmbeddingCodec, WireRequest, unsupported
 from app.adapters.openai import OpenAICodec
@@ -20,6 +20,9 @@ from app.domain.chat import Call, Credential, Wire
 from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.errors import ProviderError
 from app.domain.needs import CHAT_ABILITIES, CHOICES, JSON_SCHEMA, LOGPROBS
+
+# Tools that the provider runs itself reach it in the words of a caller who speaks the Responses API, or not at all.
+HOSTED_TOOLS: Final = "responses_server_tools"
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,13 @@ class PlatformCodec(OpenAICodec):
 
     def supports(self, model: str) -> frozenset[str]:
         """What can be said to this model, over the wire that it takes."""
+        hosted = {HOSTED_TOOLS} if self.has_responses else set()
         if self.has_responses and family_of(model) is Family.NEW:
-            return ABILITIES
-        able = CHAT_ABILITIES if self.has_schema else CHAT_ABILITIES - {JSON_SCHEMA}
-        return able - {CHOICES, LOGPROBS} if LOGPROBS in openai_refusals(model, {}) else able
+            return ABILITIES | hosted
+        refused = set() if self.has_schema else {JSON_SCHEMA}
+        if LOGPROBS in openai_refusals(model, {}):
+            refused |= {CHOICES, LOGPROBS}
+        return (CHAT_ABILITIES | hosted) - refused
 
     def encode(self, call: Call, *, stream: bool) -> WireRequest:
         """The request; raises ProviderError(UNSUPPORTED) for what this model would not answer."""

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from app.adapters.build import build_adapter
 from app.adapters.http import HTTPAdapter
+from app.adapters.openai_platform import HOSTED_TOOLS
 from app.adapters.presets import PRESETS
 from app.domain.chat import Call, ChatChunk, ChatRequest, Credential, NativeBody, Wire
 from app.domain.errors import FailureKind as K
@@ -224,3 +225,9 @@ async def test_a_model_that_wants_the_other_wire_leaves_the_call_to_another_targ
         await provider.adapter("http://127.0.0.1:9000").complete(a_call("gpt-5.6-luna", tools=[TOOL]))
     assert (caught.value.kind, caught.value.param, caught.value.status) == (K.UNSUPPORTED, "reasoning_effort", 400)
     assert caught.value.message.startswith("mine 400: Function tools")
+
+
+def test_hosted_tools_can_be_asked_for_where_the_callers_own_words_go_out() -> None:
+    for model in ("gpt-4o", "gpt-5-pro"):
+        assert HOSTED_TOOLS in Provider(b"").adapter().supports(model)
+        assert HOSTED_TOOLS not in Provider(b"").adapter("http://127.0.0.1:9000").supports(model)
