@@ -17,7 +17,7 @@ from app.agents.changes import ConfigChange
 from app.decisions.question import Question
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
-from app.domain.attempt import Ask, AttemptRecord, Completion
+from app.domain.attempt import Ask, AttemptRecord, Completion, EmbeddingCompletion
 from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
@@ -62,6 +62,7 @@ class Gateway(Protocol):
 
     async def complete(self, ask: Ask) -> Completion: ...
     def stream(self, ask: Ask) -> AbstractAsyncContextManager[CompletionStream]: ...
+    async def embed(self, ask: Ask) -> EmbeddingCompletion: ...
 
 
 class Decisions(Protocol):

@@ -66,7 +66,10 @@ INTENT_HEADERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation that the framework does not see. `request` and `answer` are models or JSON schemas."""
+    """An operation that the framework does not see. `request` and `answer` are models or JSON schemas.
+
+    `stream` is an example of its event stream, None where it has none.
+    """
 
     path: str
     summary: str
@@ -75,7 +78,7 @@ class Operation:
     request_example: dict[str, Any]
     answer: type[BaseModel] | dict[str, Any]
     answer_example: dict[str, Any]
-    stream: str
+    stream: str | None
 
 
 def documented(
@@ -122,6 +125,11 @@ def _document(
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
+    content: dict[str, dict[str, Any]]
+    content = {"application/json": {"schema": _schema(operation.answer), "example": operation.answer_example}}
+    if operation.stream is not None:
+        content["text/event-stream"] = {"schema": {"type": "string"}, "example": operation.stream}
+    told = "The answer" if operation.stream is None else "The answer, or an event stream with `stream: true`"
     return {
         "tags": [operation.tag],
         "summary": operation.summary,
@@ -136,15 +144,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
                 "application/json": {"schema": _schema(operation.request), "example": operation.request_example}
             },
         },
-        "responses": {
-            "200": {
-                "description": "The answer, or an event stream with `stream: true`",
-                "content": {
-                    "application/json": {"schema": _schema(operation.answer), "example": operation.answer_example},
-                    "text/event-stream": {"schema": {"type": "string"}, "example": operation.stream},
-                },
-            }
-        },
+        "responses": {"200": {"description": told, "content": content}},
     }
 
 
