@@ -31,13 +31,13 @@ from app.adapters.failures import failure
 from app.adapters.reports import read_report, report_of
 from app.domain.chat import Call, ChatResponse, Credential, Wire
 from app.domain.errors import ProviderError
-from app.domain.needs import FILES, FORCED_TOOLS, JSON_SCHEMA, TOOLS, VISION
+from app.domain.needs import FILES, FORCED_TOOLS, JSON_SCHEMA, MESSAGES_TOOLS, TOOLS, VISION
 
 UNSAMPLED: Final = "2026-10-21"
 """The version of the API in which no model takes temperature, top_p or top_k any more."""
 
 _VERSION: Final = "anthropic-version"
-_ALWAYS: Final = frozenset({TOOLS, VISION, FILES})
+_ALWAYS: Final = frozenset({TOOLS, MESSAGES_TOOLS, VISION, FILES})
 
 
 @dataclass(frozen=True, slots=True)

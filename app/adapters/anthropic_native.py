@@ -20,7 +20,8 @@ _THOUGHTS: Final = ("thinking", "redacted_thinking")
 def native_body(call: Call, native: Mapping[str, Any], traits: ModelTraits) -> tuple[JSON, list[str]]:
     """The caller's own body for this model, and warnings; the caller's objects are never changed."""
     warnings: list[str] = []
-    body: JSON = {**native, "model": call.model, "messages": [_without_strange_thoughts(m) for m in native["messages"]]}
+    messages = [_without_strange_thoughts(message) for message in native["messages"]]
+    body: JSON = {**native, "model": call.model, "messages": [message for message in messages if message is not None]}
     own_sampling = native.keys() & set(SAMPLING)
     parameters = call.request.parameters
     for name in _DEFAULTED:
@@ -63,11 +64,15 @@ def _cut(body: JSON, traits: ModelTraits, warnings: list[str]) -> None:
 
 
 def _without_strange_thoughts(message: Any) -> Any:  # noqa: ANN401 - a wire body
-    """The message without thinking of other providers' models, which came to the caller without a signature."""
+    """The message without thinking of other providers' models, which came to the caller without a signature.
+
+    None where it was nothing else.
+    """
     content = message.get("content") if isinstance(message, dict) else None
     if not isinstance(content, list) or not any(_is_strange(block) for block in content):
         return message
-    return {**message, "content": [block for block in content if not _is_strange(block)]}
+    left = [block for block in content if not _is_strange(block)]
+    return {**message, "content": left} if left else None
 
 
 def _is_strange(block: Any) -> bool:  # noqa: ANN401 - a wire body

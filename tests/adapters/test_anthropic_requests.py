@@ -10,7 +10,7 @@ import pytest
 from app.adapters.anthropic import UNSAMPLED, AnthropicCodec
 from app.domain.chat import Call
 from app.domain.errors import FailureKind, ProviderError
-from app.domain.needs import FILES, FORCED_TOOLS, JSON_OBJECT, JSON_SCHEMA, TOOLS, VISION
+from app.domain.needs import FILES, FORCED_TOOLS, JSON_OBJECT, JSON_SCHEMA, MESSAGES_TOOLS, TOOLS, VISION
 from tests.adapters.streams import a_call
 from tests.golden import golden_bytes, golden_json
 
@@ -46,7 +46,7 @@ def refused(call: Call) -> ProviderError:
     ],
 )
 def test_what_a_model_can_do_is_known_before_it_is_asked(model: str, more: set[str]) -> None:
-    assert CODEC.supports(model) == {TOOLS, VISION, FILES} | more
+    assert CODEC.supports(model) == {TOOLS, MESSAGES_TOOLS, VISION, FILES} | more
     assert JSON_OBJECT not in CODEC.supports(model)
 
 
