@@ -17,7 +17,7 @@ from app.agents.changes import ConfigChange
 from app.decisions.question import Question
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
-from app.domain.attempt import Ask, AttemptRecord, Completion, EmbeddingCompletion
+from app.domain.attempt import Ask, AttemptRecord, Completion, EmbeddingCompletion, TokenCount
 from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
@@ -63,6 +63,7 @@ class Gateway(Protocol):
     async def complete(self, ask: Ask) -> Completion: ...
     def stream(self, ask: Ask) -> AbstractAsyncContextManager[CompletionStream]: ...
     async def embed(self, ask: Ask) -> EmbeddingCompletion: ...
+    async def count_tokens(self, ask: Ask) -> TokenCount: ...
 
 
 class Decisions(Protocol):

@@ -14,7 +14,16 @@ from app.agents.changes import UNSET, ConfigChange
 from app.decisions.question import Question
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
-from app.domain.attempt import Ask, AttemptKind, AttemptOutcome, AttemptRecord, Completion, EmbeddingCompletion
+from app.domain.attempt import (
+    Ask,
+    AttemptKind,
+    AttemptOutcome,
+    AttemptRecord,
+    Completion,
+    CountSource,
+    EmbeddingCompletion,
+    TokenCount,
+)
 from app.domain.chat import ChatChunk, ChatResponse, Credential
 from app.domain.decision import (
     Action,
@@ -175,6 +184,11 @@ class FakeGateway:
             cost_usd=self.cost,
             warnings=self.warnings,
         )
+
+    async def count_tokens(self, ask: Ask) -> TokenCount:
+        self.asked.append(ask)
+        await self._begin()
+        return TokenCount(2095, CountSource.PROVIDER, self.target)
 
     def stream(self, ask: Ask) -> AbstractAsyncContextManager[FakeStream]:
         return self._streaming(ask)

@@ -37,7 +37,7 @@ def read_reasoning(item: Mapping[str, Any]) -> Reasoning:
     if not isinstance(secret, str) or not secret:
         return Reasoning(text, ())
     if is_sealed(secret):
-        return Reasoning(text, _opened(secret), secret.startswith(_LATE_SEAL))
+        return Reasoning(text, opened(secret), secret.startswith(_LATE_SEAL))
     return Reasoning(text, ({name: item[name] for name in _REPLAYED if item.get(name) is not None},))
 
 
@@ -63,7 +63,7 @@ def reasoning_items(message: Mapping[str, Any], new_id: Callable[[], str], *, la
                 "id": new_id(),
                 "type": "reasoning",
                 "summary": [{"type": "summary_text", "text": text}] if text else [],
-                "encrypted_content": _sealed(foreign, late=late) if foreign else None,
+                "encrypted_content": sealed(foreign, late=late) if foreign else None,
             }
         )
     return items
@@ -74,11 +74,13 @@ def _texts(parts: object) -> list[str]:
     return [part["text"] for part in listed if isinstance(part, dict) and isinstance(part.get("text"), str)]
 
 
-def _sealed(details: list[JSON], *, late: bool) -> str:
+def sealed(details: list[JSON], *, late: bool = False) -> str:
+    """Replay details as one opaque text, which whoever keeps the conversation sends back untouched."""
     return (_LATE_SEAL if late else _SEAL) + base64.urlsafe_b64encode(orjson.dumps(details)).decode("ascii")
 
 
-def _opened(secret: str) -> tuple[JSON, ...]:
+def opened(secret: str) -> tuple[JSON, ...]:
+    """The details of a seal; none when it does not open."""
     try:
         details = orjson.loads(base64.urlsafe_b64decode(secret[len(_SEAL) :]))
     except (binascii.Error, ValueError):
