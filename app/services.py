@@ -23,6 +23,7 @@ from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
 from app.domain.provider import ProviderSet
 from app.domain.routing import Plan
+from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
 
@@ -50,6 +51,8 @@ class CompletionStream(Protocol):
     def time_to_first_token(self) -> float | None: ...
     @property
     def finish_reason(self) -> str | None: ...
+    @property
+    def rung(self) -> Rung | None: ...
     @property
     def latency(self) -> float: ...
     @property

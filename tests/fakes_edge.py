@@ -39,6 +39,7 @@ from app.domain.embedding import Embeddings
 from app.domain.errors import Code, NotFound, OutcryError
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType
 from app.domain.routing import Candidate, Plan, Verdict
+from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
 from app.services import Services
@@ -107,6 +108,7 @@ class FakeStream:
         self.cost_usd: Decimal | None = gateway.cost
         self.time_to_first_token: float | None = 0.1
         self.finish_reason: str | None = gateway.finish_reason
+        self.rung: Rung | None = None
         self.latency = 0.25
         self.overhead = 0.001
 
