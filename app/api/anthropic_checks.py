@@ -218,7 +218,7 @@ def _metadata(metadata: object, path: str) -> Iterator[Violation]:
 
 
 PARAMETERS: Final[Mapping[str, Check]] = {
-    "max_tokens": whole(1, 2**31 - 1),
+    "max_tokens": whole(0, 2**31 - 1),
     "mcp_servers": of(list, "an array"),
     "metadata": _metadata,
     "output_config": _output,

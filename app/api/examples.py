@@ -240,7 +240,7 @@ MESSAGES: Final = Operation(
         "additionalProperties": True,
         "properties": {
             **_ANTHROPIC_FIELDS,
-            "max_tokens": {"type": "integer", "minimum": 1},
+            "max_tokens": {"type": "integer", "minimum": 0},
             "stream": {"type": ["boolean", "null"]},
             "stop_sequences": {"type": ["array", "null"], "maxItems": 64, "items": {"type": "string"}},
             "temperature": {"type": ["number", "null"], "minimum": 0, "maximum": 1},

@@ -46,7 +46,7 @@ def text(words: str) -> dict[str, Any]:
         (body(api_key="sk-1"), "api_key"),
         (body(provider={"orders": []}), "provider.orders"),
         ({"model": "auto", "messages": [said("x")]}, "max_tokens"),
-        (body(max_tokens=0), "max_tokens"),
+        (body(max_tokens=-1), "max_tokens"),
         (body(max_tokens="many"), "max_tokens"),
         ({"model": "auto", "max_tokens": 5}, "messages"),
         (body(messages="hi"), "messages"),
