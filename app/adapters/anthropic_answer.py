@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import orjson
-
-from app.adapters.anthropic_stream import finish_of, refusal_of, text_of, unknown_finish, usage_of, wire_usage
+from app.adapters.anthropic_stream import finish_of, refusal_of, text_of, unknown_finish, usage_of, wire_usage, written
 from app.domain.chat import JSON, ChatResponse
 
 
 def response_of(message: JSON, created: int) -> ChatResponse:
-    """The completion of a finished message; blocks of unknown types say nothing that OpenAI's wire could."""
+    """The completion of a finished message; blocks of unknown types say nothing that OpenAI's wire could.
+
+    Raises ProviderError for one that could not be written again.
+    """
+    written(message)
     blocks = [block for block in message["content"] if isinstance(block, dict)]
     calls = [_call(block) for block in blocks if block.get("type") == "tool_use"]
     text = "".join(text_of(block, "text") for block in blocks if block.get("type") == "text")
@@ -46,7 +48,7 @@ def response_of(message: JSON, created: int) -> ChatResponse:
 
 
 def _call(block: JSON) -> JSON:
-    arguments = orjson.dumps(block.get("input") or {}).decode()
+    arguments = written(block.get("input") or {})
     return {
         "id": text_of(block, "id"),
         "type": "function",

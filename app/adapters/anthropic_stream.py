@@ -84,6 +84,14 @@ def text_of(value: JSON, name: str) -> str:
     return text if isinstance(text, str) else ""
 
 
+def written(value: Any) -> str:  # noqa: ANN401 - any JSON of an answer
+    """The value as JSON; raises ProviderError where it is nested deeper than can be written again."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:
+        raise bad_answer(f"the answer cannot be written again: {error}") from None
+
+
 def _count(usage: JSON, name: str) -> int:
     count = usage.get(name)
     return max(count, 0) if isinstance(count, int) else 0
@@ -216,13 +224,21 @@ class AnthropicStreamDecoder:
         match block.get("type"):
             case "tool_use" if not block["written"]:
                 # Without deltas the call has no arguments, or has them in its start (a server that streams nothing).
-                return [self._chunk({"tool_calls": [_arguments_delta(block["number"], _whole(block))]}, carries=True)]
+                return [
+                    self._chunk(
+                        {"tool_calls": [_arguments_delta(block["number"], written(block.get("input") or {}))]},
+                        carries=True,
+                    )
+                ]
             case "thinking" if length <= MAX_THOUGHT:
-                whole = {"type": "thinking", "thinking": thought, **block}
-                return [self._chunk({"reasoning_details": [whole]})]
+                return self._replayable({"type": "thinking", "thinking": thought, **block})
             case "redacted_thinking":
-                return [self._chunk({"reasoning_details": [block]})]
+                return self._replayable(block)
         return []
+
+    def _replayable(self, block: JSON) -> list[ChatChunk]:
+        written(block)
+        return [self._chunk({"reasoning_details": [block]})]
 
     def _message_delta(self, payload: JSON) -> list[ChatChunk]:
         self._keep_usage(payload.get("usage"))
@@ -252,10 +268,6 @@ class AnthropicStreamDecoder:
 
 def _arguments_delta(number: int, piece: str) -> JSON:
     return {"index": number, "function": {"arguments": piece}}
-
-
-def _whole(block: JSON) -> str:
-    return orjson.dumps(block.get("input") or {}).decode()
 
 
 def _object(payload: JSON, name: str) -> JSON:

@@ -100,12 +100,11 @@ def _content(message: Mapping[str, Any]) -> list[JSON]:
     said = text if isinstance(text, str) and text else refusal
     if isinstance(said, str) and said:
         blocks.append({"type": "text", "text": said, "citations": None})
-    return blocks + [_tool_use(call) for call in message.get("tool_calls") or ()]
+    return blocks + [_tool_use(call) for call in objects(message, "tool_calls")]
 
 
 def _reasoning(message: Mapping[str, Any]) -> list[JSON]:
-    stated = message.get("reasoning_details")
-    details = [each for each in stated if isinstance(each, dict)] if isinstance(stated, list) else []
+    details = objects(message, "reasoning_details")
     blocks = [each for each in details if is_own(each)]
     foreign = [each for each in details if not is_own(each)]
     text = message.get("reasoning_content")
@@ -116,8 +115,20 @@ def _reasoning(message: Mapping[str, Any]) -> list[JSON]:
     return blocks
 
 
+def objects(source: Mapping[str, Any], name: str) -> list[JSON]:
+    """The objects of a list; what else a provider put there says nothing."""
+    stated = source.get(name)
+    return [each for each in stated if isinstance(each, dict)] if isinstance(stated, list) else []
+
+
+def function_of(call: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The called function's name and arguments."""
+    function = call.get("function")
+    return function if isinstance(function, dict) else {}
+
+
 def _tool_use(call: Mapping[str, Any]) -> JSON:
-    function = call.get("function") or {}
+    function = function_of(call)
     return {
         "type": "tool_use",
         "id": call.get("id") or "",
@@ -132,6 +143,7 @@ def _input(arguments: object) -> JSON:
         return {}
     try:
         value = orjson.loads(arguments) if isinstance(arguments, str) else arguments
-    except orjson.JSONDecodeError:
+        orjson.dumps(value)  # what can be read may be nested too deeply to be written
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         value = None
     return value if isinstance(value, dict) else {"arguments": arguments}

@@ -9,8 +9,10 @@ from typing import Any, Final
 import orjson
 
 from app.api.anthropic_answer import (
+    function_of,
     is_own,
     message_id,
+    objects,
     opening,
     sealed_block,
     stop_details,
@@ -70,7 +72,7 @@ class AnthropicStream:
     _has_begun: bool = False
     _places: int = 0
     _prose: _Prose | None = None
-    _calls: dict[object, _Call] = field(default_factory=dict)
+    _calls: dict[int, _Call] = field(default_factory=dict)
     _foreign: list[JSON] = field(default_factory=list)
     _held: int = 0
     _refusal: str = ""
@@ -115,15 +117,16 @@ class AnthropicStream:
             delta = choice.get("delta") or {}
             if thought := _text(delta, "reasoning_content"):
                 yield from self._say("thinking", "thinking_delta", thought)
-            for detail in delta.get("reasoning_details") or ():
+            for detail in objects(delta, "reasoning_details"):
                 yield from self._detail(detail)
             if text := _text(delta, "content"):
                 yield from self._say("text", "text_delta", text)
             if refusal := _text(delta, "refusal"):
                 self._refusal = (self._refusal + refusal)[:MOST_HELD]
                 yield from self._say("text", "text_delta", refusal)
-            for position, call in enumerate(delta.get("tool_calls") or ()):
-                yield from self._call(call, call.get("index", position))
+            for position, call in enumerate(objects(delta, "tool_calls")):
+                index = call.get("index")
+                yield from self._call(call, index if isinstance(index, int) else position)
 
     def _say(self, type_: str, delta: str, text: str) -> Iterator[bytes]:
         if self._prose is None or self._prose.type != type_:
@@ -133,10 +136,8 @@ class AnthropicStream:
             yield self._start(block)
         yield _delta(self._prose.place, {"type": delta, type_: text})
 
-    def _detail(self, detail: object) -> Iterator[bytes]:
+    def _detail(self, detail: JSON) -> Iterator[bytes]:
         """A signature ends the thinking that it signs; what has no text is a block of its own."""
-        if not isinstance(detail, dict):
-            return
         if not is_own(detail):
             self._held += len(orjson.dumps(detail))
             if self._held <= MOST_HELD:
@@ -149,8 +150,8 @@ class AnthropicStream:
             yield from self._close_prose()
             yield from self._block(detail)
 
-    def _call(self, call: Mapping[str, Any], key: object) -> Iterator[bytes]:
-        function = call.get("function") or {}
+    def _call(self, call: Mapping[str, Any], key: int) -> Iterator[bytes]:
+        function = function_of(call)
         identity = str(call.get("id") or "")
         known = self._calls.get(key)
         if known is None or (identity and identity != known.identity):

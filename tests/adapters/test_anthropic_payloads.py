@@ -203,3 +203,23 @@ def test_a_stream_of_nothing_but_openings_is_not_held() -> None:
     with pytest.raises(ProviderError) as caught:
         chunks_of(CODEC, [opening + starts])
     assert caught.value.kind is FailureKind.BAD_ANSWER
+
+
+@pytest.mark.parametrize("is_native", [False, True])
+@pytest.mark.parametrize("block", [{"type": "tool_use", "input": None}, {"type": "redacted_thinking", "data": None}])
+def test_an_answer_nested_too_deeply_to_be_written_again_is_a_bad_one(block: dict[str, Any], is_native: bool) -> None:
+    deep = b'{"a":' * 300 + b"1" + b"}" * 300
+    golden = golden_json("anthropic/chat_response.json") | {"content": [block]}
+    whole = orjson.dumps(golden).replace(b":null}],", b":" + deep + b"}],", 1)
+    codec = AnthropicCodec(is_native=is_native)
+    with pytest.raises(ProviderError) as caught:
+        codec.decode(whole)
+    assert caught.value.kind is FailureKind.BAD_ANSWER
+
+    start = {"type": "content_block_start", "index": 0, "content_block": block}
+    stream = b"".join(
+        b"data: " + orjson.dumps(e) + b"\n\n" for e in (start, {"type": "content_block_stop", "index": 0})
+    )
+    with pytest.raises(ProviderError) as caught:
+        chunks_of(codec, [stream.replace(b":null}}", b":" + deep + b"}}", 1)])
+    assert caught.value.kind is FailureKind.BAD_ANSWER

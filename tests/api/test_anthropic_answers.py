@@ -25,6 +25,7 @@ from tests.golden import golden_bytes, golden_json
 ANTHROPIC = AnthropicCodec()
 BODY: dict[str, Any] = {"model": "auto", "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]}
 SIGNED = {"type": "thinking", "thinking": "hm, up", "signature": "c2ln"}
+DEEP = '{"a":' * 300 + "1" + "}" * 300
 FOREIGN = {"type": "gemini.thought_signature", "tool_call_id": "a", "signature": "x"}
 
 
@@ -138,7 +139,14 @@ def test_what_others_answer_is_a_message_too() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
-    [("", {}), (None, {}), ("{", {"arguments": "{"}), ("[1]", {"arguments": "[1]"}), ('{"a":1}', {"a": 1})],
+    [
+        ("", {}),
+        (None, {}),
+        ("{", {"arguments": "{"}),
+        ("[1]", {"arguments": "[1]"}),
+        ('{"a":1}', {"a": 1}),
+        (DEEP, {"arguments": DEEP}),
+    ],
 )
 async def test_arguments_are_an_object_whatever_the_model_wrote(
     client: httpx.AsyncClient, gateway: FakeGateway, arguments: Any, expected: dict[str, Any]
@@ -244,6 +252,12 @@ def test_replay_details_of_others_are_sealed_and_bounded() -> None:
     assert [block["type"] for block in small["content"]] == ["text", "redacted_thinking"]
     large = FOREIGN | {"signature": "x" * 70_000}
     assert len(message_of(written([delta_chunk({"reasoning_details": [large]}), text_chunk("up")]))["content"]) == 1
+
+
+@pytest.mark.parametrize("odd", [None, 7, "x", [], [None], ["x"], [{}], {}, [{"index": [], "function": "f"}]])
+@pytest.mark.parametrize("name", ["content", "reasoning_content", "reasoning_details", "refusal", "tool_calls"])
+def test_a_delta_with_an_odd_field_is_no_bug(name: str, odd: Any) -> None:
+    message_of(written([delta_chunk({name: odd}), text_chunk("up"), last_chunk()]))
 
 
 def test_an_answer_of_nothing_is_a_message_all_the_same() -> None:

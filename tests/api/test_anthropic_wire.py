@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import httpx
 import orjson
 import pytest
+from hypothesis import given as given_by
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from app.adapters.anthropic import AnthropicCodec
+from app.adapters.presets import PRESETS
+from app.api.anthropic_checks import violations
 from app.api.anthropic_wire import request_of
 from app.domain.chat import Call, ChatRequest, Wire
+from app.domain.errors import ProviderError
 from app.domain.needs import FILES, MESSAGES_TOOLS, TOOLS, VISION, needs_of
+from tests.adapters.test_hostile_answers import ODD, paths_of, replaced
 from tests.api.speaking import error_of
 from tests.fakes_edge import FakeGateway
 from tests.golden import golden_json
@@ -323,3 +331,31 @@ async def test_tokens_are_counted_without_a_length_of_the_answer(
     assert response.headers["x-outcry-provider"] == "alpha"
     assert gateway.asked[0].chat.has_tools
     error_of(await client.post("/v1/messages/count_tokens", json={"model": "a"}), 400, "caller_invalid_request")
+
+
+PARAMETERS = {
+    "system": [text("a")],
+    "thinking": {"type": "enabled", "budget_tokens": 2048},
+    "output_config": {"effort": "low", "format": {"type": "json_schema", "schema": {"type": "object"}}},
+    "tool_choice": {"type": "tool", "name": "price", "disable_parallel_tool_use": True},
+    "metadata": {"user_id": "u"},
+    "stop_sequences": ["x"],
+}
+RESULT = {"type": "tool_result", "tool_use_id": "a", "content": [text("x"), {"type": "image", "source": PNG}]}
+DOCUMENT = {"type": "document", "title": "t", "source": {"type": "text", "media_type": "text/plain", "data": "x"}}
+WHOLE = body(
+    said("x"), said(CALL, text("b"), role="assistant"), said(RESULT, DOCUMENT), tools=[TOOL, SEARCH], **PARAMETERS
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given_by(st.sampled_from(paths_of(WHOLE)), st.sampled_from(sorted(PRESETS)), ODD)
+def test_a_body_with_one_odd_node_is_refused_or_translated(path: tuple[Any, ...], type_: Any, odd: Any) -> None:
+    changed = replaced(WHOLE, path, odd)
+    if not isinstance(changed, dict) or any(violations(changed, counts=False)):
+        return
+    request = request_of(changed, {})
+    needs_of(request)
+    call = Call("claude-haiku-4-5", request)
+    with contextlib.suppress(ProviderError):
+        PRESETS[type_].codec.for_call(call).encode(call, stream=True)
