@@ -313,7 +313,8 @@ async def test_a_providers_own_events_are_passed_on_byte_by_byte(
 async def test_an_error_in_a_providers_own_events_goes_on_counting(
     client: httpx.AsyncClient, gateway: FakeGateway
 ) -> None:
-    gateway.script = [native(frame) for frame in frames(golden_bytes("openai/responses_stream_text.sse"))[:3]] + [CUT]
+    begun = frames(golden_bytes("openai/responses_stream_text.sse"))[:3]
+    gateway.script = [*(native(frame) for frame in begun), CUT]
 
     events = checked((await client.post(V1, json=body(stream=True))).text)
 
