@@ -250,6 +250,18 @@ async def test_reasoning_text_and_parallel_calls_each_open_and_close(
     assert texts(events, "reasoning_summary_text") == "hm"
 
 
+async def test_details_of_two_kinds_fill_two_items(client: httpx.AsyncClient, gateway: FakeGateway) -> None:
+    own = {"type": "reasoning", "id": "rs_9", "summary": [], "encrypted_content": "gAAAA"}
+    signed = {"type": "thinking", "thinking": "hm", "signature": "Eo8B"}
+    gateway.script = [delta_chunk({"reasoning_details": [own, signed]}), text_chunk("up"), last_chunk()]
+
+    events = await streamed(client)
+
+    added = [event for event in events if event["type"] == "response.output_item.added"]
+    assert [event["output_index"] for event in added] == [0, 1, 2]
+    assert [item["type"] for item in events[-1]["response"]["output"]] == ["reasoning", "reasoning", "message"]
+
+
 async def test_details_after_the_answer_follow_it(client: httpx.AsyncClient, gateway: FakeGateway) -> None:
     signature = {"type": "gemini.thought_signature", "tool_call_id": "call_1", "signature": "s"}
     gateway.script = [text_chunk("up"), delta_chunk({"reasoning_details": [signature]}), last_chunk()]
