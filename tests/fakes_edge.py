@@ -14,7 +14,16 @@ from app.agents.changes import UNSET, ConfigChange
 from app.decisions.question import Question
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
-from app.domain.attempt import Ask, AttemptKind, AttemptOutcome, AttemptRecord, Completion, EmbeddingCompletion
+from app.domain.attempt import (
+    Ask,
+    AttemptKind,
+    AttemptOutcome,
+    AttemptRecord,
+    Completion,
+    CountSource,
+    EmbeddingCompletion,
+    TokenCount,
+)
 from app.domain.chat import ChatChunk, ChatResponse, Credential
 from app.domain.decision import (
     Action,
@@ -30,6 +39,7 @@ from app.domain.embedding import Embeddings
 from app.domain.errors import Code, NotFound, OutcryError
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType
 from app.domain.routing import Candidate, Plan, Verdict
+from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
 from app.services import Services
@@ -98,6 +108,7 @@ class FakeStream:
         self.cost_usd: Decimal | None = gateway.cost
         self.time_to_first_token: float | None = 0.1
         self.finish_reason: str | None = gateway.finish_reason
+        self.rung: Rung | None = None
         self.latency = 0.25
         self.overhead = 0.001
 
@@ -175,6 +186,11 @@ class FakeGateway:
             cost_usd=self.cost,
             warnings=self.warnings,
         )
+
+    async def count_tokens(self, ask: Ask) -> TokenCount:
+        self.asked.append(ask)
+        await self._begin()
+        return TokenCount(42, CountSource.ESTIMATE, self.target)
 
     def stream(self, ask: Ask) -> AbstractAsyncContextManager[FakeStream]:
         return self._streaming(ask)
