@@ -73,8 +73,7 @@ async def tell(exchange: Exchange, completion: Completion | EmbeddingCompletion,
     headers = plan_headers(
         completion.target, sent(completion.attempts), completion.overhead, is_fallback=completion.is_fallback
     )
-    if isinstance(completion, Completion):
-        headers += _structured(completion.rung)
+    headers += _structured(completion.rung if isinstance(completion, Completion) else None)
     if completion.cost_usd is not None:
         headers.append((b"x-outcry-cost-usd", money(completion.cost_usd).encode()))
     if warn:

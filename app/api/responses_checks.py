@@ -69,11 +69,10 @@ def _input(stated: object) -> Iterator[Violation]:
 
 
 def _item(item: Mapping[str, Any], path: str) -> Iterator[Violation]:
-    if item.get("type") is not None and not isinstance(item["type"], str):
-        yield Violation(f"{path}.type", f"must be text, not {kind(item['type'])}")
-        return
     form = item_kind(item)
-    if form == "message":
+    if not form:
+        yield Violation(f"{path}.type", f"must be text, not {kind(item.get('type'))}")
+    elif form == "message":
         if item.get("role") not in _ROLES:
             yield Violation(f"{path}.role", f"must be one of {', '.join(_ROLES)}")
         else:

@@ -13,11 +13,13 @@ _CHAT_DETAILS: Final = ("auto", "low", "high")
 
 
 def item_kind(item: Mapping[str, Any]) -> str:
-    """The type of an item; a message may leave its own out, and a reference too."""
+    """The type of an item, `""` without one; a message may leave its own out, and a reference too."""
     stated = item.get("type")
     if isinstance(stated, str):
         return stated
-    return "message" if "role" in item else "item_reference"
+    if stated is not None:
+        return ""
+    return "message" if "role" in item else "item_reference" if "id" in item else ""
 
 
 class Transcript:

@@ -36,7 +36,13 @@ class OpenReasoning:
 
     def open(self) -> Iterator[Event]:
         """The item without anything in it."""
-        item: JSON = {"id": self._id, "type": "reasoning", "summary": [], "encrypted_content": None, "status": "in_progress"}
+        item: JSON = {
+            "id": self._id,
+            "type": "reasoning",
+            "summary": [],
+            "encrypted_content": None,
+            "status": "in_progress",
+        }
         yield _added(self._index, item)
 
     def add(self, text: str, details: list[JSON]) -> Iterator[Event]:

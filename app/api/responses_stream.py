@@ -51,10 +51,10 @@ class ResponsesStream:
             self._is_native = True
             self._number += 1 if chunk.native else 0
             return chunk.native
-        said = self._opening(chunk) + b"".join(self._numbered(each) for each in self._events(chunk))
-        self._held += len(said)
         if self._held > MOST_HELD:
             raise ProviderError(FailureKind.BAD_ANSWER, f"the answer has more than {MOST_HELD} bytes")
+        said = self._opening(chunk) + b"".join(self._numbered(each) for each in self._events(chunk))
+        self._held += len(said)
         return said
 
     def end(self, stream: CompletionStream) -> bytes:
