@@ -31,7 +31,7 @@ def rendered(completion: Completion) -> JSON:
     reason = stop_reason(response.finish_reason)
     return {
         **opening(message_id(body.get("id")), str(body.get("model") or completion.target.model), completion.usage),
-        "content": _content(message),
+        "content": content_of(message),
         "stop_reason": reason,
         "stop_details": stop_details(reason, message.get("refusal")),
     }
@@ -94,7 +94,8 @@ def sealed_block(details: list[JSON]) -> JSON:
     return {"type": "redacted_thinking", "data": sealed(details)}
 
 
-def _content(message: Mapping[str, Any]) -> list[JSON]:
+def content_of(message: Mapping[str, Any]) -> list[JSON]:
+    """The blocks of a canonical message of the assistant."""
     blocks = _reasoning(message)
     text, refusal = message.get("content"), message.get("refusal")
     said = text if isinstance(text, str) and text else refusal

@@ -17,6 +17,7 @@ from app.api.responses_wire import request_of
 from app.domain.chat import ChatRequest
 from tests.api.conversations import JSON, conversations, parameters, text, tools
 from tests.api.conversations import details as replay_details
+from tests.api.saying_messages import as_messages, read_messages, sayable
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,10 @@ def read_responses(body: JSON) -> ChatRequest:
     return request_of(body)
 
 
-WIRES = {"responses": InboundWire(as_responses, read_responses)}
+WIRES = {
+    "responses": InboundWire(as_responses, read_responses),
+    "messages": InboundWire(as_messages, read_messages, sayable),
+}
 
 
 @pytest.fixture(params=sorted(WIRES), scope="module")
