@@ -8,6 +8,7 @@ from typing import Final
 
 from app.adapters.anthropic import AnthropicCodec
 from app.adapters.codec import Codec
+from app.adapters.gemini import GeminiCodec
 from app.adapters.openai import OpenAICodec
 from app.adapters.openai_request import RequestOptions
 from app.adapters.refusals import deepseek_refusals, openai_refusals, xai_refusals
@@ -55,19 +56,7 @@ PRESETS: Final[Mapping[ProviderType, Preset]] = {
         "https://api.openai.com/v1",
     ),
     ProviderType.ANTHROPIC: Preset(AnthropicCodec(), "https://api.anthropic.com/v1"),
-    # Its OpenAI-compatible endpoint.
-    ProviderType.GEMINI: Preset(
-        OpenAICodec(
-            "gemini",
-            RequestOptions(
-                max_tokens_field="max_tokens",
-                dropped=_OPENAI_ONLY | {"logit_bias", "user", "parallel_tool_calls"},
-                efforts={**_efforts("low", "low", "medium", "high", "high", "high"), "none": "none"},
-            ),
-        ),
-        "https://generativelanguage.googleapis.com/v1beta/openai",
-        path=("v1beta", "openai"),
-    ),
+    ProviderType.GEMINI: Preset(GeminiCodec(), "https://generativelanguage.googleapis.com/v1beta", path=("v1beta",)),
     ProviderType.OLLAMA: Preset(
         OpenAICodec(
             "ollama",
