@@ -128,7 +128,7 @@ def test_a_models_name_cannot_leave_its_place_in_the_path(model: str, path: str)
 
 
 def test_sides_take_turns_and_the_user_begins() -> None:
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "assistant", "content": "Hello"},
         {"role": "user", "content": "a"},
         {"role": "user", "content": [{"type": "text", "text": "b"}, "c", {"type": "text", "text": ""}]},
@@ -146,7 +146,7 @@ def test_sides_take_turns_and_the_user_begins() -> None:
 
 
 def test_every_system_message_becomes_the_instruction() -> None:
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "system", "content": "a"},
         {"role": "developer", "content": [{"type": "text", "text": "b"}]},
         GO,
