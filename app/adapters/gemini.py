@@ -83,7 +83,9 @@ class GeminiCodec:
         # Without `alt=sse` a stream is one long JSON array.
         method = "streamGenerateContent?alt=sse" if stream else "generateContent"
         headers = _STREAM_HEADERS if stream else _HEADERS
-        return WireRequest("POST", resource_path(call.model, method), headers, encoded, tuple(request.warnings))
+        return WireRequest(
+            "POST", resource_path(call.model, method), headers, encoded, tuple(dict.fromkeys(request.warnings))
+        )
 
     def decode(self, body: bytes) -> ChatResponse:
         """The answer as a `chat.completion`; raises ProviderError."""

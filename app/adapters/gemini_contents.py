@@ -78,7 +78,8 @@ class Contents:
         calls = message.get("tool_calls") or ()
         if not isinstance(calls, list | tuple):
             raise bad_request("tool_calls is no list", f"{where}.tool_calls")
-        self._order = []
+        if not self.turns or self.turns[-1]["role"] != "model":
+            self._order = []
         for position, call in enumerate(calls):
             parts.append(self._call(call, f"{where}.tool_calls.{position}", signatures, is_first=position == 0))
         return parts

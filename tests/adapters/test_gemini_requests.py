@@ -187,6 +187,18 @@ def test_results_stand_before_what_else_is_said_and_in_the_order_of_the_calls() 
     assert [next(iter(part)) for part in parts[3:]] == ["text", "inlineData"]
 
 
+def test_results_of_calls_in_two_messages_keep_the_order_of_both() -> None:
+    asked, answered = turns([GO, asking("a"), asking("b"), result("b"), result("a")])[1:]
+    assert [part["functionCall"]["id"] for part in asked["parts"]] == ["a", "b"]
+    assert [part["functionResponse"]["id"] for part in answered["parts"]] == ["a", "b"]
+
+
+def test_the_same_warning_is_given_once() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aaaa", "detail": "low"}}
+    _, warnings = encoded(a_call(NEW, [{"role": "user", "content": [picture, picture]}]))
+    assert [warning.partition(" ")[0] for warning in warnings] == ["image_url.detail"]
+
+
 def test_an_id_that_is_used_again_means_the_latest_call() -> None:
     again = asking("a")
     again["tool_calls"][0]["function"]["name"] = "other"
@@ -442,6 +454,8 @@ def test_what_cannot_be_said_is_refused(model: str, parameters: dict[str, Any], 
         ("gemini-2.0-flash", {"reasoning_effort": "high"}, {}, ["reasoning_effort"]),
         (NEW, {"reasoning_effort": "furiously"}, {}, ["reasoning_effort"]),
         (NEW, {"reasoning_effort": "low", "thinking_config": {"thinkingLevel": "high"}}
+         , {"thinkingConfig": {"thinkingLevel": "high"}}, []),
+        (NEW, {"reasoning_effort": "none", "google": {"thinking_config": {"thinkingLevel": "high"}}}
          , {"thinkingConfig": {"thinkingLevel": "high"}}, []),
         (NEW, {"extra_body": {"google": {"thinking_config": {"thinkingLevel": "high"}}}}
          , {"thinkingConfig": {"thinkingLevel": "high"}}, []),
