@@ -9,6 +9,7 @@ from typing import Final
 from app.adapters.anthropic import AnthropicCodec
 from app.adapters.codec import Codec
 from app.adapters.gemini import GeminiCodec
+from app.adapters.ollama import OllamaCodec
 from app.adapters.openai import OpenAICodec
 from app.adapters.openai_request import RequestOptions
 from app.adapters.refusals import deepseek_refusals, openai_refusals, xai_refusals
@@ -57,19 +58,7 @@ PRESETS: Final[Mapping[ProviderType, Preset]] = {
     ),
     ProviderType.ANTHROPIC: Preset(AnthropicCodec(), "https://api.anthropic.com/v1"),
     ProviderType.GEMINI: Preset(GeminiCodec(), "https://generativelanguage.googleapis.com/v1beta", path=("v1beta",)),
-    ProviderType.OLLAMA: Preset(
-        OpenAICodec(
-            "ollama",
-            RequestOptions(
-                # It ignores the newer name and writes without end.
-                max_tokens_field="max_tokens",
-                dropped=_OPENAI_ONLY | {"tool_choice", "n", "user", "logit_bias", "parallel_tool_calls"},
-                kept_reasoning=frozenset({"reasoning"}),
-            ),
-        ),
-        "http://localhost:11434/v1",
-        needs_key=False,
-    ),
+    ProviderType.OLLAMA: Preset(OllamaCodec(), "http://localhost:11434/api", path=("api",), needs_key=False),
     ProviderType.AZURE: Preset(
         OpenAICodec(
             "azure",

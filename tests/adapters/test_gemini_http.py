@@ -48,7 +48,7 @@ class Album:
     def __init__(self) -> None:
         self.fetched: list[str] = []
 
-    async def fetch(self, url: str, *, until: float) -> tuple[str, bytes]:
+    async def fetch(self, url: str, *, until: float, taken: Callable[[int], None]) -> tuple[str, bytes]:
         self.fetched.append(url)
         return "image/png", b"picture"
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from app.adapters.anthropic import AnthropicCodec
 from app.adapters.codec import Codec
 from app.adapters.gemini import GeminiCodec
+from app.adapters.ollama import OllamaCodec
 from app.adapters.openai import OpenAICodec
 from app.domain.errors import ProviderError
 from tests.adapters.streams import chunks_of
@@ -21,7 +22,8 @@ from tests.golden import golden_bytes, golden_json
 ODD: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, 0, -1, 7, 1.5, 10**18, "", "x", [], [1], [None], ["x"], [{}], {}, {"a": 1}, {"type": 3}]
 )
-OPENAI, ANTHROPIC, GEMINI = OpenAICodec(), AnthropicCodec(), GeminiCodec()
+OPENAI, ANTHROPIC = OpenAICodec(), AnthropicCodec()
+GEMINI, OLLAMA = GeminiCodec(), OllamaCodec()
 WHOLE: list[tuple[Codec, str]] = [
     (OPENAI, "openai/chat_tool_call.json"),
     (OPENAI, "mistral/chat_reasoning_chunks.json"),
@@ -32,6 +34,8 @@ WHOLE: list[tuple[Codec, str]] = [
     (GEMINI, "gemini/chat_safety_candidate.json"),
     (GEMINI, "gemini/chat_prompt_blocked.json"),
     (GEMINI, "gemini/stream_without_alt_sse.json"),
+    (OLLAMA, "ollama/chat_tool_call.json"),
+    (OLLAMA, "ollama/chat_thinking.json"),
 ]
 STREAMED: list[tuple[Codec, str]] = [
     (OPENAI, "openai/stream_tool_calls.sse"),
