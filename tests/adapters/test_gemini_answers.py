@@ -392,12 +392,21 @@ def test_a_stream_in_which_nothing_is_said_is_a_bad_answer() -> None:
     assert (told(chunks).finish, is_complete) == ("length", True)
 
 
+def test_a_stream_that_is_one_array_is_read_too() -> None:
+    body = golden_bytes("gemini/stream_without_alt_sse.json")
+    for cut in range(len(body)):
+        chunks, is_complete = chunks_of(CODEC, [body[:cut], body[cut:]])
+        result = told(chunks)
+        assert (result.content, result.finish, is_complete) == ("Hello", "stop", True), cut
+
+
 def test_the_last_count_stands_where_the_end_counts_nothing() -> None:
     counted = orjson.dumps({"candidates": [{"content": {"parts": [{"text": "a"}]}}], "usageMetadata": {
         "promptTokenCount": 3, "candidatesTokenCount": 1, "totalTokenCount": 4}})  # fmt: skip
     ending = b'{"candidates":[{"finishReason":"STOP"}]}'
     chunks, _ = chunks_of(CODEC, [b"data: " + each + b"\r\n\r\n" for each in (counted, counted, ending)])
-    assert told(chunks).usage == Usage(3, 1)
+    assert chunks[-1].chunk["choices"] == []
+    assert chunks[-1].usage == Usage(3, 1)
 
 
 def test_a_stream_that_was_cut_is_not_complete() -> None:
