@@ -8,6 +8,7 @@ from typing import Final
 
 from app.adapters.anthropic import AnthropicCodec
 from app.adapters.codec import Codec
+from app.adapters.gemini import GeminiCodec
 from app.adapters.input_tokens import InputTokens
 from app.adapters.ollama import OllamaCodec
 from app.adapters.openai import OpenAICodec
@@ -59,19 +60,7 @@ PRESETS: Final[Mapping[ProviderType, Preset]] = {
         "https://api.openai.com/v1",
     ),
     ProviderType.ANTHROPIC: Preset(AnthropicCodec(), "https://api.anthropic.com/v1"),
-    # Its OpenAI-compatible endpoint.
-    ProviderType.GEMINI: Preset(
-        OpenAICodec(
-            "gemini",
-            RequestOptions(
-                max_tokens_field="max_tokens",
-                dropped=_OPENAI_ONLY | {"logit_bias", "user", "parallel_tool_calls"},
-                efforts={**_efforts("low", "low", "medium", "high", "high", "high"), "none": "none"},
-            ),
-        ),
-        "https://generativelanguage.googleapis.com/v1beta/openai",
-        path=("v1beta", "openai"),
-    ),
+    ProviderType.GEMINI: Preset(GeminiCodec(), "https://generativelanguage.googleapis.com/v1beta", path=("v1beta",)),
     ProviderType.OLLAMA: Preset(OllamaCodec(), "http://localhost:11434/api", path=("api",), needs_key=False),
     ProviderType.AZURE: Preset(
         PlatformCodec(

@@ -28,7 +28,7 @@ PATHS += [(name,) for name in GIVEN if name not in ("messages", "model", "stream
 @settings(max_examples=500, deadline=None)
 @given(
     st.sampled_from(sorted(PRESETS)),
-    st.sampled_from(["m", "claude-haiku-4-5", "claude-opus-5-5", "o3"]),
+    st.sampled_from(["m", "claude-haiku-4-5", "claude-opus-5-5", "o3", "gemini-2.0-flash", "gemini-3.8-flash"]),
     st.sampled_from(PATHS),
     ODD,
 )
