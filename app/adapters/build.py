@@ -26,4 +26,5 @@ def build_adapter(
         headers=preset.headers,
         connect_timeout=2.0 if connect is None else connect,
         pictures=pictures,
+        limits=preset.limits,
     )
