@@ -15,6 +15,7 @@ from app.adapters.openai_answer import (
     normalise_text,
     raise_error_in,
 )
+from app.adapters.openai_logprobs import put_logprobs_right
 from app.adapters.openai_usage import usage_of
 from app.adapters.sse import SSEEvent
 from app.domain.chat import JSON, ChatChunk
@@ -104,6 +105,13 @@ class OpenAIStreamDecoder:
         if "reasoning" in delta or "reasoning_content" in delta or not (content is None or isinstance(content, str)):
             normalise_text(delta)
             content = delta.get("content")
+        if "role" in delta:
+            if index in self._finished:
+                del delta["role"]  # said with the choice's first delta; clients put texts of deltas together
+            else:
+                delta["role"] = "assistant"
+        if choice.get("logprobs") is not None:
+            put_logprobs_right(choice, content)
         carries = bool(content or delta.get("reasoning_content") or delta.get("refusal") or delta.get("audio"))
         calls = delta.get("tool_calls")
         if calls:
@@ -157,9 +165,12 @@ class OpenAIStreamDecoder:
             call["index"] = number
             if is_new:
                 usable = given and not (self._head and given == self._head["id"])
-                call.update(id=given if usable else new_call_id(), type="function")
+                kind = "custom" if isinstance(call.get("custom"), dict) else "function"
+                call.update(id=given if usable else new_call_id(), type=kind)
             else:
                 call.pop("id", None)
+            if isinstance(call.get("custom"), dict):
+                continue
             function = call.get("function")
             function = function if isinstance(function, dict) else {}
             call["function"] = function
