@@ -116,6 +116,7 @@ _SHORT_WAIT: Final = 60.0
 _NO_CONTEXT_TEXTS: Final = ("string_above_max_length", "invalid 'user'")
 _AUTH_TEXTS: Final = ("incorrect api key", "api key not valid", "invalid api key")
 _POLICY_TEXTS: Final = ("content violates usage guidelines",)
+_BUSY_TEXTS: Final = ("service tier capacity exceeded",)
 _MODEL_TEXTS: Final = ("is not a valid model id",)
 
 
@@ -191,6 +192,8 @@ def _kind_of_text(status: int | None, report: Report) -> FailureKind | None:
         return _Kind.CONTENT_POLICY
     if status in (None, 400) and _says(text, _AUTH_TEXTS):
         return _Kind.AUTH
+    if status in (None, 429) and _says(text, _BUSY_TEXTS):
+        return _Kind.OVERLOADED
     if status in (None, 400) and _says(text, _MODEL_TEXTS):
         return _Kind.MODEL_NOT_FOUND
     return None
