@@ -12,7 +12,7 @@ import orjson
 from app.adapters.codec import bad_answer
 from app.adapters.failures import failure
 from app.adapters.openai_logprobs import put_logprobs_right
-from app.adapters.openai_usage import usage_of
+from app.adapters.openai_usage import put_usage_right, usage_of
 from app.adapters.reports import report_of
 from app.adapters.scrub import scrubbed
 from app.domain.chat import JSON, ChatResponse
@@ -52,9 +52,12 @@ def response_of(completion: JSON) -> ChatResponse:
         raise_error_in(choice)
         _put_right(choice, index, warnings, taken_id=id_)
     _fill(completion)
-    return ChatResponse(
-        completion, choices[0]["finish_reason"], usage_of(completion.get("usage")), warnings=tuple(warnings)
-    )
+    usage = usage_of(completion.get("usage"))
+    if usage is None:
+        completion.pop("usage", None)  # null, or zeros of a server that counts nothing
+    else:
+        put_usage_right(completion["usage"], usage)
+    return ChatResponse(completion, choices[0]["finish_reason"], usage, warnings=tuple(warnings))
 
 
 def raise_error_in(value: JSON) -> None:

@@ -16,7 +16,7 @@ from app.adapters.openai_answer import (
     raise_error_in,
 )
 from app.adapters.openai_logprobs import put_logprobs_right
-from app.adapters.openai_usage import usage_of
+from app.adapters.openai_usage import put_usage_right, usage_of
 from app.adapters.sse import SSEEvent
 from app.domain.chat import JSON, ChatChunk
 from app.domain.usage import Usage
@@ -69,8 +69,10 @@ class OpenAIStreamDecoder:
         """The usage chunk, once the stream is over."""
         if self._usage is None:
             return []
-        chunk = self._framed({"choices": [], "usage": self._usage})
-        return [ChatChunk(chunk, usage=usage_of(self._usage))]
+        usage = usage_of(self._usage)
+        if usage is not None:
+            put_usage_right(self._usage, usage)
+        return [ChatChunk(self._framed({"choices": [], "usage": self._usage}), usage=usage)]
 
     def _take_usage(self, chunk: JSON) -> Usage | None:
         stated: Any = chunk.pop("usage", None)
