@@ -97,7 +97,8 @@ class OpenAIStreamDecoder:
         if choice.get("finish_reason"):
             return True
         # After the finish only emptiness follows (OpenRouter's usage chunk, notes of Azure's asynchronous filter).
-        return bool(delta) and not self._finished.get(index, False)
+        # An empty finish reason may turn out to be the end.
+        return bool(delta or choice.get("finish_reason") == "") and not self._finished.get(index, False)
 
     def _put_right(self, choice: JSON) -> bool:
         """Make one choice canonical; whether it carries anything."""
