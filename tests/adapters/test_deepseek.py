@@ -39,7 +39,13 @@ def test_thinking_is_switched_beside_its_level(level: str, expected: dict[str, A
 
 
 def test_thinking_does_without_sampling() -> None:
-    colours = {"temperature": 0.5, "top_p": 0.5, "presence_penalty": 1, "frequency_penalty": 1, "seed": 1}
+    colours: dict[str, Any] = {
+        "temperature": 0.5,
+        "top_p": 0.5,
+        "presence_penalty": 1,
+        "frequency_penalty": 1,
+        "seed": 1,
+    }
     assert set(warned_for(T, **colours)) == set(colours)
     assert warned_for(T, **colours, reasoning_effort="none") == ["seed"]
 

@@ -12,7 +12,7 @@ from tests.adapters.wire import body_for, refused_param, warned_for
 from tests.golden import golden_json
 
 T = ProviderType.MISTRAL
-USER = {"role": "user", "content": "hi"}
+USER: dict[str, Any] = {"role": "user", "content": "hi"}
 
 
 def call(id_: str, name: str = "f") -> dict[str, Any]:

@@ -15,6 +15,7 @@ from tests.golden import golden_bytes, golden_json
 
 TOOLS = [{"type": "function", "function": {"name": name, "strict": True}} for name in ("f", "g")]
 CALLS = [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+USER: dict[str, Any] = {"role": "user", "content": "y"}
 LIKES = [T.DEEPSEEK, T.GROQ, T.XAI, T.MISTRAL, T.TOGETHER, T.OPENROUTER, T.VLLM, T.LOCALAI]
 
 
@@ -116,7 +117,7 @@ def test_the_vllm_request_on_file_goes_through() -> None:
 def test_a_prefilled_answer_goes_through() -> None:
     given = {"continue_final_message": True, "add_generation_prompt": False}
     assert parameters_for(T.VLLM, **given) == given
-    prefilled = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "It", "prefix": True}]
+    prefilled = [USER, {"role": "assistant", "content": "It", "prefix": True}]
     assert body_for(T.DEEPSEEK, prefilled)["messages"] == prefilled
 
 
@@ -136,9 +137,9 @@ def test_a_prefilled_answer_goes_through() -> None:
     ],
 )
 def test_reasoning_goes_back_where_it_is_wanted_in_its_own_name(type_: T, reasoning: dict[str, Any]) -> None:
-    foreign = [{"type": "thinking", "thinking": "why", "signature": "s"}, "x", {"type": 3}]
+    foreign: list[Any] = [{"type": "thinking", "thinking": "why", "signature": "s"}, "x", {"type": 3}]
     message = {"role": "assistant", "content": "x", "reasoning_content": "why", "reasoning_details": foreign}
-    (sent,) = body_for(type_, [message, {"role": "user", "content": "y"}])["messages"][:1]
+    (sent,) = body_for(type_, [message, USER])["messages"][:1]
     assert sent == {"role": "assistant", "content": "x", **reasoning}
 
 
@@ -171,7 +172,14 @@ def test_openrouters_streamed_details_reach_the_caller() -> None:
 
 
 def test_what_a_provider_would_refuse_in_an_answer_of_another_is_left_out() -> None:
-    foreign = {"role": "assistant", "content": None, "refusal": "no", "annotations": [], "audio": None, "odd": 1}
+    foreign: dict[str, Any] = {
+        "role": "assistant",
+        "content": None,
+        "refusal": "no",
+        "annotations": [],
+        "audio": None,
+        "odd": 1,
+    }
     for type_ in (T.XAI, T.TOGETHER, T.DEEPSEEK, T.GROQ, T.MISTRAL):
         (sent,) = body_for(type_, [foreign, {"role": "user", "content": "x"}])["messages"][:1]
         assert sent == {"role": "assistant", "content": "no"}
