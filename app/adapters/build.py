@@ -8,6 +8,7 @@ from app.adapters.base_urls import base_url_of
 from app.adapters.http import HTTPAdapter
 from app.adapters.pictures import PictureSource
 from app.adapters.presets import PRESETS
+from app.adapters.tuning import tuned
 from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig
 
@@ -19,11 +20,11 @@ def build_adapter(
     preset = PRESETS[config.type]
     connect = config.timeouts.connect
     return HTTPAdapter(
-        preset.codec,
+        preset.codec if config.dialect is None else tuned(preset.codec, config.dialect),
         base_url_of(config.type, config.base_url),
         transport,
         provider=config.name,
-        headers=preset.headers,
+        headers={**preset.headers, **config.headers},
         connect_timeout=2.0 if connect is None else connect,
         pictures=pictures,
         limits=preset.limits,
