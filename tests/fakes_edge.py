@@ -14,7 +14,16 @@ from app.agents.changes import UNSET, ConfigChange
 from app.decisions.question import Question
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
-from app.domain.attempt import Ask, AttemptKind, AttemptOutcome, AttemptRecord, Completion
+from app.domain.attempt import (
+    Ask,
+    AttemptKind,
+    AttemptOutcome,
+    AttemptRecord,
+    Completion,
+    CountSource,
+    EmbeddingCompletion,
+    TokenCount,
+)
 from app.domain.chat import ChatChunk, ChatResponse, Credential
 from app.domain.decision import (
     Action,
@@ -26,9 +35,11 @@ from app.domain.decision import (
     Vote,
     VoteStatus,
 )
+from app.domain.embedding import Embeddings, EmbedRequest
 from app.domain.errors import Code, NotFound, OutcryError
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType
 from app.domain.routing import Candidate, Plan, Verdict
+from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
 from app.services import Services
@@ -97,6 +108,7 @@ class FakeStream:
         self.cost_usd: Decimal | None = gateway.cost
         self.time_to_first_token: float | None = 0.1
         self.finish_reason: str | None = "stop"
+        self.rung: Rung | None = None
         self.latency = 0.25
         self.overhead = 0.001
 
@@ -156,6 +168,27 @@ class FakeGateway:
             cost_usd=self.cost,
             warnings=self.warnings,
         )
+
+    async def embed(self, ask: Ask) -> EmbeddingCompletion:
+        self.asked.append(ask)
+        await self._begin()
+        assert isinstance(ask.request, EmbedRequest)
+        return EmbeddingCompletion(
+            response=Embeddings([[0.5, -0.25]] * len(ask.request.inputs), "alpha-embed", USAGE),
+            target=self.target,
+            plan=PLAN,
+            attempts=self.attempts,
+            latency=0.25,
+            overhead=0.001,
+            usage=USAGE,
+            cost_usd=self.cost,
+            warnings=self.warnings,
+        )
+
+    async def count_tokens(self, ask: Ask) -> TokenCount:
+        self.asked.append(ask)
+        await self._begin()
+        return TokenCount(42, CountSource.ESTIMATE, self.target)
 
     def stream(self, ask: Ask) -> AbstractAsyncContextManager[FakeStream]:
         return self._streaming(ask)

@@ -15,7 +15,8 @@ _VERSION: Final = re.compile(r"v\d+\w*")
 def base_url_of(type: ProviderType, configured: str) -> str:  # noqa: A002 - the contract's name
     """The complete base URL; raises ValueError when the type has no default and none is configured.
 
-    Only what is missing of the version segment is added, any other path stays. `""` means the default.
+    Only what is missing of the version segment is added, any other path stays; Ollama's compatible `/v1` becomes its
+    native `/api`. `""` means the default.
     """
     preset = PRESETS[type]
     if not configured.strip():
@@ -32,7 +33,7 @@ def base_url_of(type: ProviderType, configured: str) -> str:  # noqa: A002 - the
     if default.path.startswith(f"{path}/") and parts.hostname == default.hostname:
         path = default.path  # the provider's own host: whatever is missing of its path is known
     if type is ProviderType.OLLAMA:
-        path = path.removesuffix("/api")  # its native wire lives there, the compatible one beside it
+        path = path.removesuffix("/v1")  # its compatible wire lives there, the native one that is spoken beside it
     return urlunsplit((parts.scheme, parts.netloc, _completed(path, preset.path), "", ""))
 
 

@@ -13,10 +13,10 @@ from app.adapters.deepseek import DEEPSEEK
 from app.adapters.efforts import gemini_efforts
 from app.adapters.groq import GROQ
 from app.adapters.mistral import MISTRAL
+from app.adapters.ollama import OllamaCodec
 from app.adapters.openai import OpenAICodec
 from app.adapters.openai_embeddings import OpenAIEmbeddingCodec
 from app.adapters.openai_likes import COMPATIBLE, LOCALAI, OPENROUTER, TOGETHER, VLLM, XAI
-from app.adapters.openai_messages import MessageRules
 from app.adapters.openai_request import OPENAI_ONLY, RequestOptions
 from app.adapters.refusals import openai_refusals
 from app.domain.provider import ProviderType
@@ -61,19 +61,7 @@ PRESETS: Final[Mapping[ProviderType, Preset]] = {
         "https://generativelanguage.googleapis.com/v1beta/openai",
         path=("v1beta", "openai"),
     ),
-    ProviderType.OLLAMA: Preset(
-        OpenAICodec(
-            "ollama",
-            RequestOptions(
-                # It ignores the newer name and writes without end.
-                max_tokens_field="max_tokens",
-                dropped=OPENAI_ONLY | {"tool_choice", "n", "user", "logit_bias", "parallel_tool_calls"},
-                messages=MessageRules(kept_reasoning=frozenset({"reasoning"})),
-            ),
-        ),
-        "http://localhost:11434/v1",
-        needs_key=False,
-    ),
+    ProviderType.OLLAMA: Preset(OllamaCodec(), "http://localhost:11434/api", path=("api",), needs_key=False),
     ProviderType.AZURE: Preset(
         OpenAICodec(
             "azure",

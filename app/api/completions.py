@@ -17,6 +17,7 @@ from app.api.watch import Watch
 from app.domain.attempt import Ask, AttemptOutcome, AttemptRecord, Completion
 from app.domain.chat import ChatChunk
 from app.domain.errors import OutcryError
+from app.domain.structured import Rung
 from app.domain.target import Target
 from app.services import CompletionStream
 
@@ -58,6 +59,7 @@ async def answer(exchange: Exchange, ask: Ask, render: Callable[[Completion], An
     headers = plan_headers(
         completion.target, sent(completion.attempts), completion.overhead, is_fallback=completion.is_fallback
     )
+    headers += _structured(completion.rung)
     if completion.cost_usd is not None:
         headers.append((b"x-outcry-cost-usd", money(completion.cost_usd).encode()))
     if warn:
@@ -81,6 +83,7 @@ async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *,
         is_fallback = upstream.target != upstream.plan.steps[0].target
         # The attempt under way is not among the finished ones yet.
         headers = plan_headers(upstream.target, sent(upstream.attempts) + 1, upstream.overhead, is_fallback=is_fallback)
+        headers += _structured(upstream.rung)
         if warn:
             headers += _warned(exchange, upstream.warnings)
         await exchange.start_stream(headers)
@@ -104,6 +107,11 @@ def plan_headers(target: Target, attempts: int, overhead: float, *, is_fallback:
         (b"x-outcry-fallback", b"true" if is_fallback else b"false"),
         (b"x-outcry-overhead-ms", f"{max(overhead, 0.0) * 1000:.2f}".encode()),
     ]
+
+
+def _structured(rung: Rung | None) -> Headers:
+    """By which rung of the ladder JSON was asked for."""
+    return [] if rung is None else [(b"x-outcry-structured-output", rung.value.encode())]
 
 
 def _warned(exchange: Exchange, warnings: Sequence[str]) -> Headers:

@@ -19,6 +19,7 @@ _ROUTE: Final = {
     "provider": "openai_primary",
     "model": "gpt-4o-mini",
     "finish_reason": "stop",
+    "structured_output": None,
     "usage": _USAGE,
     "cost_usd": "0.00000855",
     "latency_ms": 412.8,

@@ -42,6 +42,7 @@ class _Facts:
     """What does not change about a target while its configuration stands."""
 
     context_window: int | None
+    max_output_tokens: int | None
     capabilities: frozenset[str] | None
     dialect: frozenset[str]
     price: PriceCard | None
@@ -165,6 +166,7 @@ class Pool:
             p95=state.window.percentile(0.95, now),
             last_used=state.last_used,
             context_window=facts.context_window,
+            max_output_tokens=facts.max_output_tokens,
             capabilities=facts.capabilities,
             dialect=facts.dialect,
             price=facts.price,
@@ -226,6 +228,7 @@ class Pool:
         known = self._catalog.facts(config.type, model)
         return _Facts(
             context_window=known.context_window if stated.context_window is None else stated.context_window,
+            max_output_tokens=known.max_output_tokens,
             capabilities=known.capabilities if stated.capabilities is None else stated.capabilities,
             dialect=self._providers[config.name].adapter.supports(model),
             price=self._catalog.card(config, model),
