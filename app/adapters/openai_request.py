@@ -138,10 +138,9 @@ class RequestWriter:
             if isinstance(body.get(name), int | float) and body[name] > highest:
                 body[name] = highest
                 self.warnings.append(f"{name} was lowered: {self._provider} takes at most {highest:g}")
-        if options.logprobs_is_count and "logprobs" in body:
-            wanted = body.pop("logprobs")
+        if options.logprobs_is_count:
             count = body.pop("top_logprobs", 1)
-            if wanted:
+            if body.pop("logprobs", False):
                 body["logprobs"] = count
         put_tools_right(body, options.tools)
         if "tool_choice" in options.dropped and body.get("tool_choice") == "none":

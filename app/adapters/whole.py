@@ -19,7 +19,7 @@ async def told(response: ChatResponse) -> AsyncGenerator[ChatChunk, None]:
     said = {**head, "choices": [_choice(each, _delta(each["message"]), None) for each in choices]}
     yield ChatChunk(said, carries=True, warnings=response.warnings, allowance=response.allowance)
     ends = {**head, "choices": [_choice(each, {}, each["finish_reason"]) for each in choices]}
-    yield ChatChunk(ends, finish_reason=response.finish_reason, usage=response.usage)
+    yield ChatChunk(ends, finish_reason=response.finish_reason)
     if response.usage is not None:
         yield ChatChunk({**head, "choices": [], "usage": completion["usage"]}, usage=response.usage)
 

@@ -20,6 +20,7 @@ from app.domain.needs import (
     PARAMS,
     TOOLS,
     VISION,
+    needs_of,
 )
 from app.domain.provider import ProviderType as T
 from tests.adapters.streams import a_call
@@ -81,3 +82,8 @@ def test_what_asks_for_nothing_special_is_no_need() -> None:
     for type_, model, _ in LACKING:
         call = a_call(model, n=1, logprobs=False, modalities=["text"], response_format={"type": "text"})
         assert PRESETS[type_].codec.encode(call, stream=False).warnings == ()
+
+
+def test_a_part_of_no_known_kind_is_no_need() -> None:
+    parts: list[Any] = [{"type": ["image_url"]}, {"type": None}, {}, 7, {"type": "text", "text": "x"}]
+    assert needs_of(ChatRequest([{"role": "user", "content": parts}])) == frozenset()

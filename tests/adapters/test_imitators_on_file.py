@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
+import orjson
 import pytest
 
 from app.adapters.codec import Codec
@@ -145,6 +147,49 @@ def test_every_split_point_gives_the_same_chunks(name: str) -> None:
     body, codec = golden_bytes(name), codec_of(name)
     whole = chunks_of(codec, [body])
     assert all(chunks_of(codec, [body[:cut], body[cut:]]) == whole for cut in range(len(body)))
+
+
+def events(*values: Any) -> bytes:
+    return b"".join(b"data: " + orjson.dumps(value) + b"\n\n" for value in values)
+
+
+def test_an_early_stop_that_groq_hides_is_an_error() -> None:
+    hidden = {"id": "c", "choices": [], "x_groq": {"id": "r", "error": "over capacity, please try again"}}
+    with pytest.raises(ProviderError, match="over capacity"):
+        chunks_of(codec_of("groq/"), [events(hidden)])
+
+
+def test_usage_that_comes_twice_is_counted_once() -> None:
+    usage = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
+    last = {"id": "c", "choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": "stop"}], "usage": usage}
+    extra = {"id": "c", "choices": [], "usage": usage}
+    for name in ("deepseek/", "groq/", "localai/"):
+        chunks, _ = chunks_of(codec_of(name), [events(last, extra)])
+        assert [chunk.chunk.get("usage") for chunk in chunks] == [None, usage]
+
+
+def test_usage_stays_what_it_was_where_only_zeros_follow() -> None:
+    zeros = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    usage = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
+    said = {"id": "c", "choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": "stop"}], "usage": usage}
+    chunks, _ = chunks_of(codec_of("localai/"), [events(said, {"id": "c", "choices": [], "usage": zeros})])
+    assert told(chunks).usage == Usage(5, 7)
+
+
+def test_calls_whose_ids_are_the_answers_own_get_ids_of_their_own() -> None:
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    said = {"id": "c", "choices": [{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": "stop"}]}
+    (found,) = told(chunks_of(codec_of("localai/"), [events(said)])[0]).calls.values()
+    assert found["id"].startswith("call_")
+
+
+def test_an_error_of_xai_within_a_stream_is_raised() -> None:
+    with pytest.raises(ProviderError) as caught:
+        chunks_of(
+            codec_of("xai/"),
+            [events({"code": "Some resource has been exhausted", "error": "used all available credits"})],
+        )
+    assert caught.value.kind is K.QUOTA_EXHAUSTED
 
 
 def test_a_providers_own_words_stay_beside_the_canonical_ones() -> None:

@@ -40,6 +40,8 @@ def parameters_for(type_: T, **given: Any) -> dict[str, Any]:
         (T.XAI, "grok-4-0709", {"reasoning_effort": "low"}, {}, ["reasoning_effort"]),
         (T.TOGETHER, "m", {"stop": "x", "logprobs": True, "top_logprobs": 3, "max_completion_tokens": 5}
          , {"stop": ["x"], "logprobs": 3, "max_tokens": 5}, []),
+        (T.TOGETHER, "m", {"logprobs": True}, {"logprobs": 1}, []),
+        (T.TOGETHER, "m", {"top_logprobs": 3}, {}, []),
         (T.TOGETHER, "m", {"logprobs": False, "parallel_tool_calls": True, "n": 3}, {"n": 3}, []),
         (T.TOGETHER, "m", {"parallel_tool_calls": False, "user": "u", "metadata": {"a": 1}}
          , {}, ["metadata", "parallel_tool_calls", "user"]),
