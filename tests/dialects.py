@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -47,6 +49,19 @@ def model_list(models: Sequence[str]) -> dict[str, Any]:
         "data": [{"id": m, "object": "model", "type": "model", "created": 1, "owned_by": "test"} for m in models],
         "has_more": False,
     }
+
+
+def embeddings(request: dict[str, Any], usage: Tokens) -> dict[str, Any]:
+    """`POST /embeddings`: a vector of number and length for each input; the order is a provider's own affair."""
+    inputs = request["input"] if isinstance(request["input"], list) else [request["input"]]
+    vectors = [[float(index), float(len(each))] for index, each in enumerate(inputs)]
+    if request.get("encoding_format") == "base64":
+        written: list[Any] = [b64encode(struct.pack("<2f", *vector)).decode() for vector in vectors]
+    else:
+        written = list(vectors)
+    rows = [{"object": "embedding", "index": index, "embedding": each} for index, each in enumerate(written)]
+    counted = {"prompt_tokens": usage.input, "total_tokens": usage.input}
+    return {"object": "list", "data": rows[::-1], "model": request["model"], "usage": counted}
 
 
 def pieces(arguments: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from tests import behaviours as b
 from tests.behaviours import Answer, Behaviour, Stream
-from tests.dialects import SSE, Dialect
+from tests.dialects import SSE, Dialect, embeddings
 
 REASONS = {200: "OK", 302: "Found"}
 Serve = Callable[["Connection", str, str, dict[str, str], bytes], None]
@@ -156,6 +156,8 @@ async def perform(behaviour: Behaviour, connection: Connection, dialect: Dialect
                 connection.chunk(b"")
             else:
                 connection.answer(200, json.dumps(dialect.error(500, behaviour.message)).encode())
+        case b.Embed():
+            connection.answer(200, json.dumps(embeddings(request, behaviour.usage)).encode())
         case b.Refuse():
             connection.abort()  # a request that was under way when the port closed
         case _:

@@ -6,6 +6,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+from app.adapters.azure import azure_url
 from app.adapters.presets import PRESETS
 from app.domain.provider import ProviderType
 
@@ -26,8 +27,10 @@ def base_url_of(type: ProviderType, configured: str) -> str:  # noqa: A002 - the
     parts = urlsplit(configured.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("base_url must be an http or https URL with a host")
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if parts.username or parts.password or parts.fragment or (parts.query and type is not ProviderType.AZURE):
         raise ValueError("base_url must have no user, query or fragment")
+    if type is ProviderType.AZURE:
+        return azure_url(configured)
     default = urlsplit(preset.default_url)
     path = parts.path.rstrip("/")
     if default.path.startswith(f"{path}/") and parts.hostname == default.hostname:

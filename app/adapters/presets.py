@@ -12,11 +12,13 @@ from app.adapters.codec import Codec
 from app.adapters.deepseek import DEEPSEEK
 from app.adapters.efforts import gemini_efforts
 from app.adapters.groq import GROQ
+from app.adapters.input_tokens import InputTokens
 from app.adapters.mistral import MISTRAL
 from app.adapters.ollama import OllamaCodec
 from app.adapters.openai import OpenAICodec
 from app.adapters.openai_embeddings import OpenAIEmbeddingCodec
 from app.adapters.openai_likes import COMPATIBLE, LOCALAI, OPENROUTER, TOGETHER, VLLM, XAI
+from app.adapters.openai_platform import PlatformCodec
 from app.adapters.openai_request import OPENAI_ONLY, RequestOptions
 from app.adapters.refusals import openai_refusals
 from app.domain.provider import ProviderType
@@ -40,10 +42,11 @@ class Preset:
 
 PRESETS: Final[Mapping[ProviderType, Preset]] = {
     ProviderType.OPENAI: Preset(
-        OpenAICodec(
+        PlatformCodec(
             "openai",
             RequestOptions(max_tokens_field="max_completion_tokens", has_developer_role=True, refuses=openai_refusals),
             embedding=OpenAIEmbeddingCodec("openai", is_packed=True, takes_token_ids=True),
+            counting=InputTokens(),
         ),
         "https://api.openai.com/v1",
     ),
@@ -63,7 +66,7 @@ PRESETS: Final[Mapping[ProviderType, Preset]] = {
     ),
     ProviderType.OLLAMA: Preset(OllamaCodec(), "http://localhost:11434/api", path=("api",), needs_key=False),
     ProviderType.AZURE: Preset(
-        OpenAICodec(
+        PlatformCodec(
             "azure",
             RequestOptions(max_tokens_field="max_completion_tokens", has_developer_role=True, refuses=openai_refusals),
             key_header="api-key",

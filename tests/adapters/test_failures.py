@@ -20,7 +20,7 @@ EXPECTED: dict[str, tuple[K, float | None, bool | None]] = {
     "openai/error_400_context_length.json": (K.CONTEXT_LENGTH, None, None),
     "openai/error_400_context_length_responses.json": (K.CONTEXT_LENGTH, None, None),
     "openai/error_400_max_tokens_unsupported.json": (K.BAD_REQUEST, None, None),
-    "openai/error_400_tools_need_responses.json": (K.BAD_REQUEST, None, None),
+    "openai/error_400_tools_need_responses.json": (K.UNSUPPORTED, None, None),
     "openai/error_400_unsupported_temperature.json": (K.BAD_REQUEST, None, None),
     "openai/error_401.json": (K.AUTH, None, None),
     "openai/error_403_region.json": (K.PERMISSION, None, None),
