@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from app.adapters.base_urls import base_url_of
 from app.adapters.build import build_adapter
-from app.adapters.openai_request import short_call_id
+from app.adapters.mistral import short_call_id
 from app.adapters.presets import PRESETS, needs_key
 from app.domain.chat import Call, ChatRequest, Credential
 from app.domain.provider import ProviderConfig, ProviderType
@@ -62,13 +62,13 @@ def test_an_unknown_parameter_goes_through_to_the_same_dialect() -> None:
         (T.DEEPSEEK, "m", {"user": "u", "reasoning_effort": "none", "temperature": 0.2}
          , {"user_id": "u", "thinking": {"type": "disabled"}, "temperature": 0.2}, []),
         (T.DEEPSEEK, "m", {"reasoning_effort": "medium", "temperature": 0.2, "max_completion_tokens": 3}
-         , {"reasoning_effort": "high", "max_tokens": 3}, ["temperature"]),
+         , {"thinking": {"type": "enabled"}, "reasoning_effort": "high", "max_tokens": 3}, ["temperature"]),
         (T.XAI, "grok-4.7", {"stop": "x", "reasoning_effort": "low"}, {"reasoning_effort": "low"}, ["stop"]),
         (T.XAI, "grok-4.20-reasoning", {"reasoning_effort": "low"}, {}, ["reasoning_effort"]),
         (T.MISTRAL, "m", {"seed": 7, "tool_choice": "required", "user": "u", "max_completion_tokens": 5}
          , {"random_seed": 7, "tool_choice": "any", "max_tokens": 5}, ["user"]),
         (T.TOGETHER, "m", {"stop": "x", "logprobs": True, "top_logprobs": 3}, {"stop": ["x"], "logprobs": 3}, []),
-        (T.OPENROUTER, "m", {"provider": {"order": ["x"]}, "n": 2}, {"provider": {"order": ["x"]}}, ["n"]),
+        (T.OPENROUTER, "m", {"provider": {"order": ["x"]}, "n": 1}, {"provider": {"order": ["x"]}}, []),
     ],
 )  # fmt: skip
 def test_a_provider_gets_only_what_it_takes(
@@ -112,15 +112,6 @@ def test_reasoning_goes_back_only_where_it_is_wanted() -> None:
     assert encoded(T.GROQ, a_call("m", messages))[0]["messages"][0]["reasoning"] == "why"
     del messages[0]["reasoning_content"]
     assert encoded(T.DEEPSEEK, a_call("m", messages))[0]["messages"][0]["reasoning_content"] == " "
-
-
-def test_deepseek_is_asked_in_words_for_a_schema() -> None:
-    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
-    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
-    body, warnings = encoded(T.DEEPSEEK, a_call("m", response_format=wanted))
-    assert body["response_format"] == {"type": "json_object"}
-    assert "JSON schema" in body["messages"][-1]["content"]
-    assert len(warnings) == 1
 
 
 def test_the_callers_objects_are_left_alone() -> None:
