@@ -44,8 +44,10 @@ class FakeCatalog:
         models: Mapping[ProviderType, tuple[str, ...]] | None = None,
         facts: Mapping[str, ModelFacts] | None = None,
         cards: Mapping[str, PriceCard] | None = None,
+        embedding: Mapping[ProviderType, tuple[str, ...]] | None = None,
     ) -> None:
         self._models = models or {}
+        self._embedding = embedding or {}
         self._facts = facts or {}
         self._cards = cards or {}
         self.cards_asked = 0
@@ -55,6 +57,9 @@ class FakeCatalog:
 
     def models(self, type: ProviderType) -> tuple[str, ...]:  # noqa: A002
         return self._models.get(type, ())
+
+    def embedding_models(self, type: ProviderType) -> tuple[str, ...]:  # noqa: A002
+        return self._embedding.get(type, ())
 
     def card(self, config: ProviderConfig, model: str) -> PriceCard | None:
         self.cards_asked += 1

@@ -13,8 +13,9 @@ import orjson
 
 from app.api.errors import Headers, header_value
 from app.api.exchange import Exchange
+from app.api.intent import Intent, read_intent
 from app.api.watch import Watch
-from app.domain.attempt import Ask, AttemptOutcome, AttemptRecord, Completion
+from app.domain.attempt import Ask, AttemptOutcome, AttemptRecord, Completion, EmbeddingCompletion
 from app.domain.chat import ChatChunk
 from app.domain.errors import OutcryError
 from app.domain.structured import Rung
@@ -52,19 +53,32 @@ class Closing(Generic[T]):
         return None
 
 
+def intent_of(exchange: Exchange) -> Intent:
+    """The routing headers of a completion; a moment asked about is no use to it."""
+    intent = read_intent(exchange.headers)
+    if intent.as_of is not None:
+        exchange.warnings.append("x-outcry-as-of: completions are not checked against it")
+    return intent
+
+
 async def answer(exchange: Exchange, ask: Ask, render: Callable[[Completion], Any], *, warn: bool) -> None:
     """Asks and answers as one JSON body. `warn`: warnings go into a header, because the body has no place for them."""
     completion = await Watch(exchange).run(exchange.services.gateway.complete(ask))
+    await tell(exchange, completion, orjson.dumps(render(completion)), warn=warn)
+
+
+async def tell(exchange: Exchange, completion: Completion | EmbeddingCompletion, body: bytes, *, warn: bool) -> None:
+    """Answers with this body, and headers that say who made it and what it cost."""
     exchange.overhead = completion.overhead
     headers = plan_headers(
         completion.target, sent(completion.attempts), completion.overhead, is_fallback=completion.is_fallback
     )
-    headers += _structured(completion.rung)
+    headers += _structured(completion.rung if isinstance(completion, Completion) else None)
     if completion.cost_usd is not None:
         headers.append((b"x-outcry-cost-usd", money(completion.cost_usd).encode()))
     if warn:
         headers += _warned(exchange, completion.warnings)
-    await exchange.answer(200, orjson.dumps(render(completion)), headers)
+    await exchange.answer(200, body, headers)
 
 
 async def stream(exchange: Exchange, ask: Ask, wire: StreamWire, *, warn: bool) -> None:

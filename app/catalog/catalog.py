@@ -57,6 +57,15 @@ class Catalog:
         default = self._known.defaults.get(kind)
         return tuple(sorted(ids, key=lambda model: model != default))
 
+    def embedding_models(self, kind: ProviderType) -> tuple[str, ...]:
+        """Models of the type that only embed and are not past their last day."""
+        today = self._wall().date()
+        return tuple(
+            record.id
+            for record in self._known.records.get(kind, {}).values()
+            if record.is_embedding and (record.retired is None or record.retired >= today)
+        )
+
     def card(self, config: ProviderConfig, model: str) -> PriceCard | None:
         """The model's prices at this provider: the operator's word, else the list price, else None (unknown)."""
         stated = operators_card(config, model)

@@ -35,6 +35,7 @@ class ModelRecord:
     card: PriceCard | None
     is_chat: bool
     retired: date | None = None
+    is_embedding: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def _record(entry: Mapping[str, Any], dated: str) -> ModelRecord:
         card=_card(entry, dated),
         is_chat=entry.get("mode") == "chat",
         retired=_last_day(entry.get("deprecation_date")),
+        is_embedding=entry.get("mode") == "embedding",
     )
 
 

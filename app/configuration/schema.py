@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
 
+from app.configuration.dialect import DialectShape, Headers
+from app.configuration.shape import STRICT, Text, Texts, as_list
 from app.domain.provider import LimitStrategy, ProviderType
 from app.domain.routing import PolicyName
 
@@ -26,6 +29,7 @@ METHODS = Literal[
 # What the gateway itself puts into a request cannot be a provider's default.
 RESERVED_PARAMETERS: Final = ("model", "messages", "stream", "api_key", "base_url")
 ENV_PREFIX: Final = "env:"
+API_VERSION: Final = re.compile(r"api-version=[A-Za-z0-9.-]{1,32}")
 
 
 def provider_type(name: str) -> ProviderType | None:
@@ -42,10 +46,6 @@ def _money(value: Any) -> Any:  # noqa: ANN401  # whatever the file holds, check
     if not amount.is_finite() or amount < 0:
         raise ValueError("expected an amount of 0 dollars or more")
     return amount
-
-
-def _as_list(value: Any) -> Any:  # noqa: ANN401  # one name stands for a list of one
-    return [value] if isinstance(value, str) else value
 
 
 def _as_model(value: Any) -> Any:  # noqa: ANN401  # an id stands for a model of which nothing else is stated
@@ -65,14 +65,18 @@ def _finite(value: float) -> float:
 
 
 def check_base_url(url: str) -> str:
-    """The URL, or ValueError with what is expected; a URL with a user or a query could hold a key and is refused."""
+    """The URL, or ValueError with what is expected; a URL with a user or a query could hold a key and is refused.
+
+    Only Azure's `?api-version=` is no such query.
+    """
     wanted = "expected a URL like https://host:port/v1, without user, query or fragment"
     try:
         parts = urlsplit(url)
         port_is_fine = parts.port is None or parts.port > 0
     except ValueError:
         raise ValueError(wanted) from None
-    plain = not (parts.username or parts.password or parts.query or parts.fragment) and url.isprintable()
+    has_query = bool(parts.query) and not API_VERSION.fullmatch(parts.query)
+    plain = not (parts.username or parts.password or has_query or parts.fragment) and url.isprintable()
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine or not plain or " " in url:
         raise ValueError(wanted)
     return url
@@ -92,9 +96,7 @@ def _parameters(value: dict[str, Any]) -> dict[str, Any]:
 Money = Annotated[Decimal, BeforeValidator(_money)]
 Seconds = Annotated[float, Field(gt=0, le=86_400), AfterValidator(_finite)]
 Count = Annotated[int, Field(ge=1)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-Texts = Annotated[list[Text], BeforeValidator(_as_list), Field(min_length=1)]
 BaseURL = Annotated[str, AfterValidator(_url)]
 Parameters = Annotated[dict[str, Any], AfterValidator(_parameters)]
 Policy = Literal[
@@ -105,9 +107,9 @@ Strategy = Literal["fixed_window", "sliding_window", "token_bucket"]
 
 
 class Shape(BaseModel):
-    """Strict: `"5"` is no number, an unknown key is an error, and no error repeats what was written."""
+    """What all of them have in common: they are strict."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = STRICT
 
 
 class CostShape(Shape):
@@ -152,7 +154,7 @@ class CommonShape(Shape):
 
     provider_type: str | None = None
     api_key: str | None = None
-    api_keys: Annotated[list[str], BeforeValidator(_as_list)] = []
+    api_keys: Annotated[list[str], BeforeValidator(as_list)] = []
     base_url: BaseURL | None = None
     model: Text | None = None
     models: list[Annotated[ModelShape, BeforeValidator(_as_model)]] = []
@@ -166,6 +168,8 @@ class CommonShape(Shape):
     cost: CostShape = CostShape()
     health_check_interval: Seconds | None = None
     enable_caching: bool = False
+    headers: Headers = {}
+    dialect: DialectShape | None = None
 
 
 class ProviderShape(CommonShape):

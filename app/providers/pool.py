@@ -34,6 +34,7 @@ class CatalogView(Protocol):
 
     def facts(self, type: ProviderType, model: str) -> ModelFacts: ...  # noqa: A002 - the field's name everywhere
     def models(self, type: ProviderType) -> tuple[str, ...]: ...  # noqa: A002
+    def embedding_models(self, type: ProviderType) -> tuple[str, ...]: ...  # noqa: A002
     def card(self, config: ProviderConfig, model: str) -> PriceCard | None: ...
 
 
@@ -113,6 +114,10 @@ class Pool:
     def serving(self, model: str) -> tuple[Target, ...]:
         """Every target with this model id, in the order of priority."""
         return self._serving.get(model, ())
+
+    def targets(self) -> tuple[Target, ...]:
+        """Every target that can be named."""
+        return tuple(target for targets in self._serving.values() for target in targets)
 
     def set_listed(self, state: ProviderState, models: tuple[str, ...]) -> None:
         """The provider has told which models it has; beyond 5,000 it is not believed."""
@@ -200,7 +205,7 @@ class Pool:
         serving: dict[str, list[Target]] = {}
         for name, state in self._providers.items():
             state.models = self._models_of(state)
-            for model in state.models:
+            for model in dict.fromkeys((*state.models, *self._embedding_models_of(state))):
                 serving.setdefault(model, []).append(Target(name, model))
         self._serving = {model: tuple(targets) for model, targets in serving.items()}
         self._facts = {}
@@ -213,6 +218,13 @@ class Pool:
         if listed and config.type in _OWN_LIST_DECIDES:
             return tuple(dict.fromkeys(listed))
         return tuple(dict.fromkeys((*self._catalog.models(config.type), *listed)))
+
+    def _embedding_models_of(self, state: ProviderState) -> tuple[str, ...]:
+        """Models that only embed: they can be named, though nothing offers them for a chat."""
+        own_list_decides = bool(state.listed) and state.config.type in _OWN_LIST_DECIDES
+        if state.has_configured_models or own_list_decides:
+            return ()
+        return self._catalog.embedding_models(state.config.type)
 
     def _facts_of(self, config: ProviderConfig, model: str) -> _Facts:
         key = (config.name, model)

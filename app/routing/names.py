@@ -187,11 +187,13 @@ def _named(name: str, pool: PoolView) -> Selection:
 
 
 def _at(providers: Iterable[str], model: str, pool: PoolView) -> tuple[Target, ...]:
-    """The model at each provider that serves it; at one that lists nothing, any model might be there."""
+    """The model at each provider that serves it, listed or not; at one that lists nothing, any might be there."""
     if not model:
         return ()
     served = [(name, pool.models(name)) for name in providers]
-    return tuple(Target(name, model) for name, models in served if model in models or not models)
+    hidden = pool.serving(model)
+    targets = [(Target(name, model), models) for name, models in served]
+    return tuple(target for target, models in targets if model in models or not models or target in hidden)
 
 
 def _is_guess(target: Target, pool: PoolView) -> bool:

@@ -20,7 +20,7 @@ EXPECTED: dict[str, tuple[K, float | None, bool | None]] = {
     "openai/error_400_context_length.json": (K.CONTEXT_LENGTH, None, None),
     "openai/error_400_context_length_responses.json": (K.CONTEXT_LENGTH, None, None),
     "openai/error_400_max_tokens_unsupported.json": (K.BAD_REQUEST, None, None),
-    "openai/error_400_tools_need_responses.json": (K.BAD_REQUEST, None, None),
+    "openai/error_400_tools_need_responses.json": (K.UNSUPPORTED, None, None),
     "openai/error_400_unsupported_temperature.json": (K.BAD_REQUEST, None, None),
     "openai/error_401.json": (K.AUTH, None, None),
     "openai/error_403_region.json": (K.PERMISSION, None, None),
@@ -213,6 +213,7 @@ def test_every_status_that_is_an_error_has_a_kind() -> None:
     "key",
     [
         *("sk-proj-abcdef123456", "gsk_abcdefgh12345678", "xai-abcdefgh12345", "AIzaSyA1234567890abcdefghijk"),
+        "AQ.Ab8RN6Kabcdefgh",
         *("sk-ant-api03-xyz_123", "Bearer abc.def-123456", "sk-abc***wxyz", "0123456789abcdef0123456789abcdef"),
     ],
 )

@@ -40,6 +40,7 @@ def catalog() -> FakeCatalog:
         models={ProviderType.OPENAI: ("gpt-a", "gpt-b"), ProviderType.OLLAMA: ("llama",)},
         facts={"gpt-a": ModelFacts(context_window=1000, capabilities=frozenset({"tools"}))},
         cards={"gpt-a": CARD},
+        embedding={ProviderType.OPENAI: ("embed-a",), ProviderType.OLLAMA: ("embed-o",)},
     )
 
 
@@ -72,6 +73,26 @@ def test_disabled_providers_do_not_exist(pool_of: Callable[..., Pool]) -> None:
     assert pool.provider("off") is None
     assert pool.models("off") == ()
     assert pool.serving("m") == (Target("on", "m"),)
+
+
+def test_a_model_that_only_embeds_is_served_without_being_offered(pool_of: Callable[..., Pool]) -> None:
+    pool = pool_of(provider("open"), provider("stated", "gpt-a"))
+
+    assert pool.serving("embed-a") == (Target("open", "embed-a"),)
+    assert "embed-a" not in pool.models("open")
+    assert pool.default_model("open") == "gpt-a"
+
+
+def test_what_a_server_of_ones_own_lists_decides_over_known_embedding_models(pool_of: Callable[..., Pool]) -> None:
+    pool = pool_of(provider("home", type=ProviderType.OLLAMA))
+    state = pool.provider("home")
+    assert state is not None
+    assert pool.serving("embed-o") == (Target("home", "embed-o"),)
+
+    pool.set_listed(state, ("llama", "nomic-embed-text"))
+
+    assert pool.serving("embed-o") == ()
+    assert pool.serving("nomic-embed-text") == (Target("home", "nomic-embed-text"),)
 
 
 def test_configured_models_are_all_that_is_served(pool_of: Callable[..., Pool]) -> None:

@@ -61,10 +61,10 @@ def pool() -> Pool:
     return _pool(CONFIGURED)
 
 
-def _pool(configured: ProviderSet) -> Pool:
+def _pool(configured: ProviderSet, catalog: FakeCatalog | None = None) -> Pool:
     pool = Pool(
         FakeAdapters(),
-        FakeCatalog(),
+        catalog or FakeCatalog(),
         breaker=BreakerRules(),
         retry=RetryRules(),
         now=FakeClock().now,
@@ -76,6 +76,19 @@ def _pool(configured: ProviderSet) -> Pool:
 
 def _targets(*names: str) -> tuple[Target, ...]:
     return tuple(Target(*name.split("/", 1)) for name in names)
+
+
+def test_a_model_that_only_embeds_can_be_named_and_is_offered_nowhere() -> None:
+    catalog = FakeCatalog(
+        models={ProviderType.OPENAI: ("gpt-4o",)}, embedding={ProviderType.OPENAI: ("text-embedding-3-small",)}
+    )
+    pool = _pool(ProviderSet((_provider("main", ProviderType.OPENAI),)), catalog)
+    embedding = Target("main", "text-embedding-3-small")
+
+    for name in ("text-embedding-3-small", "main/text-embedding-3-small", "openai/text-embedding-3-small"):
+        assert resolve(name, pool) == Selection((embedding,))
+    assert resolve("auto", pool).targets == _targets("main/gpt-4o")
+    assert not any("embedding" in name for name in known_models(pool))
 
 
 def test_a_providers_name_pins(pool: Pool) -> None:
