@@ -15,11 +15,13 @@ from tests import behaviours as b
 from tests.behaviours import Behaviour
 from tests.dialects import AnthropicDialect, Dialect, OllamaDialect, OpenAIDialect, model_list
 from tests.misbehaving import Connection, perform
+from tests.responses_dialect import ResponsesDialect
 
 DIALECTS: Mapping[str, Dialect] = {
     "openai": OpenAIDialect(),
     "anthropic": AnthropicDialect(),
     "ollama": OllamaDialect(),
+    "responses": ResponsesDialect(),
 }
 PATIENCE = 10.0
 
@@ -52,7 +54,7 @@ class Upstream:
     def __init__(
         self,
         *script: Behaviour | Script,
-        dialect: Literal["openai", "anthropic", "ollama"] = "openai",
+        dialect: Literal["openai", "anthropic", "ollama", "responses"] = "openai",
         models: tuple[str, ...] = ("alpha-1",),
     ) -> None:
         self.requests: list[Received] = []

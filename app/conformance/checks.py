@@ -10,44 +10,18 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from app.conformance.questions import ASK_JSON, ASK_PRICE, PLAIN, PRICE, SCHEMA, TOOL
 from app.conformance.session import Session
 from app.domain.chat import JSON, ChatResponse, Credential
 from app.domain.errors import FailureKind, ProviderError
 from app.domain.needs import FORCED_TOOLS, JSON_OBJECT, JSON_SCHEMA, TOOLS
 
-PLAIN: Final[list[JSON]] = [{"role": "user", "content": "What is two plus two? Reply with the number only."}]
 LEAVING: Final = 2.0
 """Seconds that leaving a stream may take."""
 
 _NOBODY: Final = "outcry-conformance-no-such-model"
 _WRONG_KEY: Final = SecretStr("sk-outcry-conformance-not-a-key-0123456789")
 _ROUNDS: Final = 3
-_PRICE: Final = "64231"
-_ASK_PRICE: Final[list[JSON]] = [
-    {"role": "user", "content": "What is the price of BTC/USDT? Use the tool, then tell me the number."}
-]
-_TOOL: Final[JSON] = {
-    "type": "function",
-    "function": {
-        "name": "get_price",
-        "description": "The last price of a symbol such as BTC/USDT.",
-        "parameters": {
-            "type": "object",
-            "properties": {"symbol": {"type": "string"}},
-            "required": ["symbol"],
-            "additionalProperties": False,
-        },
-    },
-}
-_SCHEMA: Final[JSON] = {
-    "type": "object",
-    "properties": {"sum": {"type": "integer"}},
-    "required": ["sum"],
-    "additionalProperties": False,
-}
-_ASK_JSON: Final[list[JSON]] = [
-    {"role": "user", "content": 'What is two plus two? Reply as a JSON object of the form {"sum": <integer>}.'}
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +99,16 @@ async def tool_round_trip(session: Session) -> Seen:
     """The answer that follows a tool's result uses it."""
     first = await _ask_tool(session)
     call = _tool_call(first)
-    result = {"role": "tool", "tool_call_id": call["id"], "content": json.dumps({"price": float(_PRICE)})}
-    second = await session.complete([*_ASK_PRICE, first.message, result], {"tools": [_TOOL]})
-    _expect(_PRICE in second.text.replace(",", "").replace(" ", ""), f"no {_PRICE} in {_quoted(second.text)}")
+    result = {"role": "tool", "tool_call_id": call["id"], "content": json.dumps({"price": float(PRICE)})}
+    second = await session.complete([*ASK_PRICE, first.message, result], {"tools": [TOOL]})
+    _expect(PRICE in second.text.replace(",", "").replace(" ", ""), f"no {PRICE} in {_quoted(second.text)}")
     return Seen(f"said {_quoted(second.text)}")
 
 
 async def json_object(session: Session) -> Seen:
     """JSON mode gives a JSON object."""
     _need(session, JSON_OBJECT)
-    response = await session.complete(_ASK_JSON, {"response_format": {"type": "json_object"}})
+    response = await session.complete(ASK_JSON, {"response_format": {"type": "json_object"}})
     _object(response)
     return Seen(f"said {_quoted(response.text)}")
 
@@ -142,8 +116,8 @@ async def json_object(session: Session) -> Seen:
 async def json_schema(session: Session) -> Seen:
     """A JSON schema is kept to."""
     _need(session, JSON_SCHEMA)
-    wanted = {"type": "json_schema", "json_schema": {"name": "sum", "schema": _SCHEMA, "strict": True}}
-    response = await session.complete(_ASK_JSON, {"response_format": wanted})
+    wanted = {"type": "json_schema", "json_schema": {"name": "sum", "schema": SCHEMA, "strict": True}}
+    response = await session.complete(ASK_JSON, {"response_format": wanted})
     said = _object(response)
     _expect(list(said) == ["sum"] and isinstance(said["sum"], int), f"{_quoted(response.text)} does not fit the schema")
     return Seen(f"said {_quoted(response.text)}")
@@ -216,7 +190,7 @@ CHECKS: Final[Mapping[str, Check]] = {
 async def _ask_tool(session: Session) -> ChatResponse:
     _need(session, TOOLS)
     forced = {"tool_choice": "required"} if FORCED_TOOLS in session.subject.abilities else {}
-    return await session.complete(_ASK_PRICE, {"tools": [_TOOL], **forced})
+    return await session.complete(ASK_PRICE, {"tools": [TOOL], **forced})
 
 
 def _tool_call(response: ChatResponse) -> JSON:

@@ -351,7 +351,9 @@ def test_whatever_is_said_a_stream_says_it_as_the_whole_answer_does(
     if not words and not calls:
         words = ["."]
     upstream: Dialect = DIALECTS[dialect]
-    codec = PRESETS[ProviderType(dialect)].codec.for_call(a_call())
+    is_responses = dialect == "responses"
+    provider = ProviderType.OPENAI if is_responses else ProviderType(dialect)
+    codec = PRESETS[provider].codec.for_call(a_call(RESPONSES_MODEL if is_responses else "m"))
     tools = tuple(ToolCall(name, json.dumps(given), id=f"call_{at}") for at, (name, given) in enumerate(calls))
     answer = Answer("".join(words), tool_calls=tools, usage=Tokens(5, 6))
     frames = upstream.frames(Stream(tuple(words), tool_calls=tools, usage=Tokens(5, 6)), "m", with_usage=True)

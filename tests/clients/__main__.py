@@ -1,4 +1,4 @@
-"""`make test-clients`: unmodified clients against the real gateway, with mock providers of two dialects behind it."""
+"""`make test-clients`: unmodified clients against the real gateway, with mock providers of three dialects behind it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.behaviours import Status
+from tests.behaviours import Behaviour, Status
 from tests.clients.model import respond
 from tests.e2e.service import INHERITED, ROOT, Service
 from tests.e2e.speaking import PATIENT, provider
-from tests.upstream import Upstream
+from tests.upstream import Received, Upstream
 
 ENVIRONMENTS = ROOT / ".venv-clients"
 SCRIPTS = ROOT / "tests" / "clients"
 KEY = "a-gateway-key-0123456789"
-MODELS = "gpt-4o-mini claude-sonnet-4-5"
+MODELS = "gpt-4o-mini claude-sonnet-4-5 gpt-5-pro"
 OPENAI_MODELS = ("gpt-4o-mini", "gpt-5.1-codex", "text-embedding-3-small")
 PATIENCE = 120.0
 # Where the clients would otherwise send word of their own accord.
@@ -92,15 +92,22 @@ def _gateway(stack: ExitStack) -> Service:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outcry-clients-")))
     alpha = stack.enter_context(Upstream(respond, models=OPENAI_MODELS))
     claude = stack.enter_context(Upstream(respond, dialect="anthropic", models=("claude-sonnet-4-5",)))
+    platform = stack.enter_context(Upstream(_over_responses, dialect="responses", models=("gpt-5-pro",)))
     # Longer than any deadline: the gateway says so at once instead of waiting for it.
     busy = stack.enter_context(Upstream(Status(429, headers={"retry-after": "300"}), models=("busy-1",)))
     providers = [
         provider("alpha", alpha, models=list(OPENAI_MODELS)),
         provider("claude", claude, provider_type="anthropic", models=["claude-sonnet-4-5"]),
+        # A model of OpenAI's that is served over Responses only; type openai asks nobody else's host that way.
+        provider("platform", platform, provider_type="azure", models=["gpt-5-pro"]),
         provider("busy", busy),
     ]
     env = {**PATIENT, "OUTCRY_API_KEYS": KEY}
     return stack.enter_context(Service(folder, providers=providers, env=env))
+
+
+def _over_responses(request: Received) -> Behaviour:
+    return respond(request) if request.path.endswith("/responses") else Status(404, message=f"no {request.path} here")
 
 
 def _run(script: Script, url: str) -> Report:

@@ -16,7 +16,8 @@ from pydantic import SecretStr
 
 from app.adapters.build import build_adapter
 from app.catalog.catalog import Catalog
-from app.conformance.checks import CHECKS, LEAVING, PLAIN, CheckFailed, cancellation
+from app.conformance.checks import CHECKS, LEAVING, CheckFailed, cancellation
+from app.conformance.questions import PLAIN
 from app.conformance.report import CheckResult, Report, Status, rendered
 from app.conformance.session import Session, Subject
 from app.conformance.suite import ConformanceRules, ConformanceTests
