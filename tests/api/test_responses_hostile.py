@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,8 +79,22 @@ junk = st.one_of(
 )
 
 
-@given(place=st.sampled_from(list(places(WHOLE))), odd=junk, is_absent=st.booleans())
-def test_anything_anywhere_is_refused_or_understood(place: tuple[Step, ...], odd: Any, is_absent: bool) -> None:
+ODD: list[Any] = [None, True, -1, 1.5, "", "\x00", [], {}, [[]], [{}], [None], {"type": []}, {"type": "function"}]
+
+
+@pytest.mark.parametrize("odd", [*ODD, ...], ids=repr)
+def test_every_place_holds_out_against_every_kind_of_value(odd: Any) -> None:
+    for place in places(WHOLE):
+        check(place, odd, is_absent=odd is ...)
+
+
+@given(place=st.sampled_from(list(places(WHOLE))), odd=junk)
+def test_anything_anywhere_is_refused_or_understood(place: tuple[Step, ...], odd: Any) -> None:
+    check(place, odd, is_absent=False)
+
+
+def check(place: tuple[Step, ...], odd: Any, *, is_absent: bool) -> None:
+    """Puts the odd value there, or takes away what was, and follows the body as far as it goes."""
     body = copy.deepcopy(WHOLE)
     holder: Any = body
     for step in place[:-1]:
