@@ -56,6 +56,12 @@ class FakeCatalog:
     def models(self, type: ProviderType) -> tuple[str, ...]:  # noqa: A002
         return self._models.get(type, ())
 
+    def embedding_models(self, type: ProviderType) -> tuple[str, ...]:  # noqa: A002
+        return ()
+
+    def retired_models(self, type: ProviderType) -> frozenset[str]:  # noqa: A002
+        return frozenset()
+
     def card(self, config: ProviderConfig, model: str) -> PriceCard | None:
         self.cards_asked += 1
         return self._cards.get(model)

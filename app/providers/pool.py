@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from app.catalog.operator import with_operators_word
 from app.domain.catalog import ModelFacts
 from app.domain.chat import Credential
 from app.domain.errors import Code, NotFound
 from app.domain.ports import Adapter
-from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType
+from app.domain.provider import ProviderConfig, ProviderSet, ProviderType
 from app.domain.routing import Candidate
 from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard
@@ -34,6 +35,8 @@ class CatalogView(Protocol):
 
     def facts(self, type: ProviderType, model: str) -> ModelFacts: ...  # noqa: A002 - the field's name everywhere
     def models(self, type: ProviderType) -> tuple[str, ...]: ...  # noqa: A002
+    def embedding_models(self, type: ProviderType) -> tuple[str, ...]: ...  # noqa: A002
+    def retired_models(self, type: ProviderType) -> frozenset[str]: ...  # noqa: A002
     def card(self, config: ProviderConfig, model: str) -> PriceCard | None: ...
 
 
@@ -49,7 +52,10 @@ class _Facts:
 
 
 class Pool:
-    """Providers and targets. `revision` grows by one with each replacement of the configuration."""
+    """Providers and targets.
+
+    `revision` grows by one with each replacement of the configuration, `index` with each change of what is served.
+    """
 
     def __init__(
         self,
@@ -71,6 +77,7 @@ class Pool:
         self._window = window
         self.current = ProviderSet(())
         self.revision = 0
+        self.index = 0
         self._providers: dict[str, ProviderState] = {}
         self._serving: dict[str, tuple[Target, ...]] = {}
         self._facts: dict[tuple[str, str], _Facts] = {}
@@ -103,6 +110,15 @@ class Pool:
         """What the provider serves: configured, else what the catalog and its own list name; empty when unknown."""
         state = self._providers.get(provider)
         return state.models if state else ()
+
+    def serves(self, provider: str, model: str) -> bool:
+        """Whether the model may be asked for there by its full name: served, or retired and not offered any more."""
+        state = self._providers.get(provider)
+        if state is None:
+            return False
+        if model in state.models:
+            return True
+        return not state.has_configured_models and model in self._catalog.retired_models(state.config.type)
 
     def default_model(self, provider: str) -> str | None:
         """The model that stands for the provider; None while none is known."""
@@ -202,6 +218,7 @@ class Pool:
                 serving.setdefault(model, []).append(Target(name, model))
         self._serving = {model: tuple(targets) for model, targets in serving.items()}
         self._facts = {}
+        self.index += 1
 
     def _models_of(self, state: ProviderState) -> tuple[str, ...]:
         config, listed = state.config, state.listed or ()
@@ -210,7 +227,8 @@ class Pool:
             return tuple(dict.fromkeys((*default, *(model.id for model in config.models))))
         if listed and config.type in _OWN_LIST_DECIDES:
             return tuple(dict.fromkeys(listed))
-        return tuple(dict.fromkeys((*self._catalog.models(config.type), *listed)))
+        known = (*self._catalog.models(config.type), *self._catalog.embedding_models(config.type))
+        return tuple(dict.fromkeys((*known, *listed)))
 
     def _facts_of(self, config: ProviderConfig, model: str) -> _Facts:
         key = (config.name, model)
@@ -222,11 +240,10 @@ class Pool:
         return facts
 
     def _resolved_facts(self, config: ProviderConfig, model: str) -> _Facts:
-        stated = next((entry for entry in config.models if entry.id == model), ModelConfig(model))
-        known = self._catalog.facts(config.type, model)
+        known = with_operators_word(config, model, self._catalog.facts(config.type, model))
         return _Facts(
-            context_window=known.context_window if stated.context_window is None else stated.context_window,
-            capabilities=known.capabilities if stated.capabilities is None else stated.capabilities,
+            context_window=known.context_window,
+            capabilities=known.capabilities,
             dialect=self._providers[config.name].adapter.supports(model),
             price=self._catalog.card(config, model),
             is_reasoning=known.is_reasoning,

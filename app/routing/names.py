@@ -60,6 +60,7 @@ class PoolView(Protocol):
     def provider(self, name: str) -> ProviderView | None: ...
     def providers(self) -> Sequence[ProviderView]: ...
     def models(self, provider: str) -> tuple[str, ...]: ...
+    def serves(self, provider: str, model: str) -> bool: ...
     def default_model(self, provider: str) -> str | None: ...
     def serving(self, model: str) -> tuple[Target, ...]: ...
 
@@ -84,11 +85,12 @@ def policy_of(name: str) -> PolicyName:
 
 
 def known_models(pool: PoolView) -> list[str]:
-    """Every name worth listing: `auto*`, aliases, `provider/model`, bare ids."""
+    """Every name worth listing: `auto*`, aliases, tasks, `provider/model`, bare ids."""
     pinned = [f"{view.config.name}/{model}" for view in pool.providers() for model in pool.models(view.config.name)]
     bare = [model for view in pool.providers() for model in pool.models(view.config.name)]
     automatic = ["auto", *(f"auto:{policy}" for policy in _POLICIES)]
-    return list(dict.fromkeys([*automatic, *pool.current.aliases, *pinned, *bare]))
+    tasks = [f"task:{task}" for task in pool.current.tasks]
+    return list(dict.fromkeys([*automatic, *pool.current.aliases, *tasks, *pinned, *bare]))
 
 
 def closest(name: str, known: Sequence[str]) -> str:
@@ -190,8 +192,7 @@ def _at(providers: Iterable[str], model: str, pool: PoolView) -> tuple[Target, .
     """The model at each provider that serves it; at one that lists nothing, any model might be there."""
     if not model:
         return ()
-    served = [(name, pool.models(name)) for name in providers]
-    return tuple(Target(name, model) for name, models in served if model in models or not models)
+    return tuple(Target(name, model) for name in providers if pool.serves(name, model) or not pool.models(name))
 
 
 def _is_guess(target: Target, pool: PoolView) -> bool:

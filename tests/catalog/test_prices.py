@@ -103,7 +103,7 @@ def test_every_type_with_a_price_list_is_found_in_it(catalog: Catalog, kind: Pro
 
 def test_a_model_only_our_list_knows_is_priced_from_it_with_its_date() -> None:
     ours = PriceCard((PriceTier(0, Decimal(3), Decimal(4)),), "models.json", "2026-11-21")
-    record = ModelRecord("alpha-1", ModelFacts(), ours, is_chat=True)
+    record = ModelRecord("alpha-1", ModelFacts(), ours)
     catalog = Catalog(known=ModelList({ProviderType.OPENAI: {"alpha-1": record}}, {}))
 
     assert catalog.card(of(ProviderType.OPENAI), "alpha-1-2026-01-02") is ours
