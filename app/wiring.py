@@ -21,6 +21,7 @@ from app.adapters.sandbox import SandboxAdapter
 from app.agents.directory import AgentDirectory
 from app.agents.service import AgentService
 from app.catalog.catalog import Catalog
+from app.catalog.records import read_models
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
 from app.domain.errors import StorageUnavailable
@@ -72,7 +73,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     rng = random.SystemRandom()
     metrics = Metrics(multiprocess_dir=os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
     retry = RetryRules(**settings.retry.model_dump())
-    catalog = Catalog()
+    catalog = Catalog(known=read_models(settings.catalog))
 
     transport = await stack.enter_async_context(open_transport(TransportRules(**settings.transport.model_dump())))
     pool = Pool(

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from app.catalog.list_prices import list_price
-from app.catalog.operator import operators_card
+from app.catalog.operator import operators_card, with_operators_word
 from app.catalog.records import ModelList, ModelRecord, read_models
+from app.catalog.spellings import spellings, undated
 from app.catalog.weights import key_of
 from app.domain.catalog import UNKNOWN_MODEL, ModelFacts, ModelMode
 from app.domain.provider import ProviderConfig, ProviderType
 from app.domain.usage import PriceCard, PriceTier
 
-_DATE_SUFFIX = re.compile(r"[-@](?:20\d{2}-?[01]\d-?[0-3]\d)$")
-# How OpenRouter is to choose a server: the model behind it is the same. `:free` and `:batch` are priced apart.
-_ROUTING_SUFFIX = re.compile(r":(?:nitro|floor|online|exacto)$")
 _MOST_CARDS = 10_000
 _FREE = PriceTier(0, Decimal(0), Decimal(0), Decimal(0), Decimal(0))
 
-# Makers as OpenRouter prefixes them, and the type whose records describe their models.
-_MAKERS = {
-    "openai": ProviderType.OPENAI,
-    "anthropic": ProviderType.ANTHROPIC,
-    "google": ProviderType.GEMINI,
-    "x-ai": ProviderType.XAI,
-    "deepseek": ProviderType.DEEPSEEK,
-    "mistralai": ProviderType.MISTRAL,
-}
-
 # Servers that run open weights. What they cut the window to and which tools they parse is theirs to say.
-_OWN_SERVERS = frozenset(
-    {ProviderType.OLLAMA, ProviderType.VLLM, ProviderType.LOCALAI, ProviderType.OPENAI_COMPATIBLE}
-)
+_OWN_SERVERS = frozenset({ProviderType.OLLAMA, ProviderType.VLLM, ProviderType.LOCALAI, ProviderType.OPENAI_COMPATIBLE})
 
 
 class Catalog:
@@ -52,7 +38,7 @@ class Catalog:
 
         Of open weights on a server of one's own only what is true of the weights is known: not the window.
         """
-        for other, candidate in _spellings(kind, model):
+        for other, candidate in spellings(kind, model):
             record = self._record(other, candidate)
             if record is not None:
                 return record.facts
@@ -77,7 +63,8 @@ class Catalog:
         """The model's prices at this provider: the operator's word, else the list price, else None (unknown)."""
         stated = operators_card(config, model)
         if stated is not None:
-            return stated
+            mode = with_operators_word(config, model, self.facts(config.type, model)).mode
+            return _for_vectors(stated) if mode is ModelMode.EMBEDDING else stated
         if config.type is ProviderType.SANDBOX:
             return PriceCard((_FREE,), "sandbox")
         return self._list_card(config.type, model)
@@ -107,32 +94,17 @@ class Catalog:
         return self._cards[key]
 
     def _resolved_card(self, kind: ProviderType, model: str) -> PriceCard | None:
-        record = next(filter(None, (self._record(kind, name) for name in (model, _undated(model), "*"))), None)
+        record = next(filter(None, (self._record(kind, name) for name in (model, undated(model), "*"))), None)
         if record is not None and record.overrides_prices:
             return record.card
-        return list_price(kind, model, self._wall()) or (record.card if record is not None else None)
+        card = list_price(kind, model, self._wall()) or (record.card if record is not None else None)
+        return _for_vectors(card) if card and self.facts(kind, model).mode is ModelMode.EMBEDDING else card
 
     def _record(self, kind: ProviderType, model: str) -> ModelRecord | None:
         return self._known.records.get(kind, {}).get(model)
 
 
-def _undated(model: str) -> str:
-    return _DATE_SUFFIX.sub("", model)
-
-
-def _spellings(kind: ProviderType, model: str) -> Iterator[tuple[ProviderType, str]]:
-    """Where to look: as it is, without its date, at its maker."""
-    yield kind, model
-    yield kind, _undated(model)
-    if kind is ProviderType.GEMINI:
-        yield kind, model.removeprefix("models/")
-    if kind is ProviderType.AZURE:
-        yield ProviderType.OPENAI, model
-        yield ProviderType.OPENAI, _undated(model)
-    if kind is ProviderType.OPENROUTER:
-        plain = _ROUTING_SUFFIX.sub("", model)
-        yield kind, plain
-        maker, _, rest = plain.partition("/")
-        if maker in _MAKERS:
-            yield _MAKERS[maker], _undated(rest)
-            yield _MAKERS[maker], _undated(rest).replace(".", "-")
+def _for_vectors(card: PriceCard) -> PriceCard:
+    """Nobody charges for vectors: what goes in is all there is, and a list without a price for them is complete."""
+    tiers = (replace(tier, output=Decimal(0)) if tier.output is None else tier for tier in card.tiers)
+    return replace(card, tiers=tuple(tiers))

@@ -76,7 +76,8 @@ def merged(shipped: Mapping[str, Any], overrides: Mapping[str, Any], source: str
 
 def written(document: Mapping[str, Any]) -> str:
     """The document as text: one model a line, so that a change of one is a change of one line."""
-    parts = [f' {_json(name)}: {_json(value)}' for name, value in document.items() if name not in ("providers", "weights")]
+    plain = {name: value for name, value in document.items() if name not in ("providers", "weights")}
+    parts = [f" {_json(name)}: {_json(value)}" for name, value in plain.items()]
     if "weights" in document:
         lines = ",\n".join(f"  {_json(key)}: {_json(stated)}" for key, stated in document["weights"].items())
         parts.append(f' "weights": {{\n{lines}\n }}')

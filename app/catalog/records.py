@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from app.catalog.documents import merged, read_overrides, read_shipped
-from app.domain.catalog import ModelFacts, ModelMode, last_day
+from app.catalog.weights import key_of
+from app.domain.catalog import UNKNOWN_MODEL, ModelFacts, ModelMode, last_day
 from app.domain.needs import EMBEDDINGS, TOOLS, VISION
 from app.domain.usage import PriceCard, PriceTier
 
@@ -62,10 +63,15 @@ def read_models(overrides: Path | None = None) -> ModelList:
     raw = read_shipped()
     if overrides is not None:
         raw = merged(raw, read_overrides(overrides), overrides.name)
+    weights = {key: _weights(key, stated) for key, stated in raw.get("weights", {}).items()}
+    made = raw["_meta"]["generated"]
     return ModelList(
-        {kind: _records(entries, raw["_meta"]["generated"]) for kind, entries in raw["providers"].items()},
+        {
+            kind: {entry["id"]: _record(entry, made, weights) for entry in entries}
+            for kind, entries in raw["providers"].items()
+        },
         raw["defaults"],
-        {key: _weights(key, stated) for key, stated in raw.get("weights", {}).items()},
+        weights,
     )
 
 
@@ -75,14 +81,15 @@ def family_of(model: str) -> str | None:
     return _FAMILIES.get(word[0], word[0]) if word else None
 
 
-def _records(entries: Sequence[Mapping[str, Any]], dated: str) -> dict[str, ModelRecord]:
-    return {entry["id"]: _record(entry, dated) for entry in entries}
-
-
-def _record(entry: Mapping[str, Any], dated: str) -> ModelRecord:
+def _record(entry: Mapping[str, Any], dated: str, weights: Mapping[str, ModelFacts]) -> ModelRecord:
+    facts = _facts(entry)
+    if facts.knowledge_cutoff is None:
+        # Whoever hosts them, weights know what they know.
+        cutoff = weights.get(key_of(entry["id"]), UNKNOWN_MODEL).knowledge_cutoff
+        facts = facts if cutoff is None else replace(facts, knowledge_cutoff=cutoff)
     return ModelRecord(
         id=entry["id"],
-        facts=_facts(entry),
+        facts=facts,
         card=_card(entry, entry.get("price_dated", dated)),
         offered=entry.get("offered", True),
         overrides_prices="price_source" in entry and not entry["price_source"].startswith(_LISTS),
