@@ -33,13 +33,13 @@ from app.gateway.gateway import Gateway
 from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
 from app.ledger.writer import LedgerRules, UsageWriter
+from app.model_listing import ModelListing
 from app.providers.lookup import ProviderLookup
 from app.providers.monitor import HealthMonitor, HealthRules
 from app.providers.pool import Pool
 from app.reloading import ProviderConfiguration
 from app.resilience.breaker import BreakerRules
 from app.resilience.retry import RetryRules
-from app.routing.names import known_models
 from app.routing.policies import build_policies
 from app.routing.router import Router
 from app.services import GatewayKey, Services
@@ -137,7 +137,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         monitor=monitor,
         usage=usage_rows,
         metrics=metrics,
-        model_names=lambda: known_models(pool),
+        models=ModelListing(pool, catalog),
         unready=lambda: _unready(directory, draining),
         reload=configuration.reload,
         draining=draining,

@@ -101,16 +101,15 @@ def _number(value: Any) -> Any:  # noqa: ANN401  # json's own hook
 
 
 def _over(known: Mapping[str, Any], entry: Mapping[str, Any], source: str) -> dict[str, Any]:
-    result = dict(known)
+    result: dict[str, Any] = dict(known)
     if any(name in entry for name in _PRICES):
         # A price belongs to its tiers, its source and its day: none of the old ones describes the new one.
         for name in (*_PRICES, "price_source", "price_since", "price_dated", "price_disagreement"):
             result.pop(name, None)
         result["price_source"] = source
     for name, value in entry.items():
-        old = result.get(name)
-        deep = name not in _WHOLE and isinstance(value, dict) and isinstance(old, dict)
-        result[name] = {**old, **value} if deep else value
+        old = None if name in _WHOLE else result.get(name)
+        result[name] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
     return result
 
 

@@ -63,7 +63,7 @@ def _last_change(today: date) -> str | None:
         if isinstance(conditional.constraint, StartDateConstraint)
     )
     last = max((day for day in days if day <= today), default=None)
-    return last and last.isoformat()
+    return None if last is None else last.isoformat()
 
 
 def _find(providers: Sequence[Provider], provider_id: str, model: str) -> ModelInfo | None:

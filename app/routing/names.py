@@ -87,7 +87,9 @@ def policy_of(name: str) -> PolicyName:
 def known_models(pool: PoolView) -> list[str]:
     """Every name worth listing: `auto*`, aliases, tasks, `provider/model`, bare ids."""
     pinned = [f"{view.config.name}/{model}" for view in pool.providers() for model in pool.models(view.config.name)]
-    bare = [model for view in pool.providers() for model in pool.models(view.config.name)]
+    # An id that begins with a configured provider's name means a model there, whoever else serves it.
+    served = (model for view in pool.providers() for model in pool.models(view.config.name))
+    bare = [model for model in served if pool.provider(model.partition("/")[0] if "/" in model else "") is None]
     automatic = ["auto", *(f"auto:{policy}" for policy in _POLICIES)]
     tasks = [f"task:{task}" for task in pool.current.tasks]
     return list(dict.fromkeys([*automatic, *pool.current.aliases, *tasks, *pinned, *bare]))
