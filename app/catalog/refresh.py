@@ -50,6 +50,15 @@ def compare(document: Mapping[str, Any], prices: Reading, descriptions: Reading 
     return [*_changes(document, prices, descriptions)]
 
 
+def models_of(document: Mapping[str, Any], descriptions: Reading | None = None) -> dict[str, list[str]]:
+    """Every model, by provider type, that the document or the descriptions name."""
+    described = descriptions.entries if descriptions else {}
+    return {
+        kind: list(dict.fromkeys([*(entry["id"] for entry in entries), *described.get(kind, ())]))
+        for kind, entries in document["providers"].items()
+    }
+
+
 def changed(document: Mapping[str, Any], changes: Sequence[Change], today: date) -> dict[str, Any]:
     """The document with the changes made; entries that are not there are added, with the changed fields only."""
     result = copy.deepcopy(dict(document))
@@ -85,6 +94,9 @@ def _changes(document: Mapping[str, Any], prices: Reading, descriptions: Reading
         if descriptions:
             for model in sorted(name for name in described if not _is_known(ProviderType(kind), name, known)):
                 fields = {**described[model], "offered": False, "source": [f"{descriptions.name}:{model}"]}
+                listed = prices.entries.get(kind, {}).get(model)
+                if listed is not None:
+                    fields |= {**listed, _PRICES: _columns(fields, listed), "price_source": prices.name}
                 yield Change(kind, model, "", None, _summary(fields), descriptions.name, fields)
     if descriptions:
         yield from _reweighed(document.get("weights", {}), descriptions)
@@ -99,9 +111,7 @@ def _repriced(kind: str, entry: Mapping[str, Any], listed: Mapping[str, Any], so
     old_source = _price_source(entry)
     if old_source == _OURS:
         return
-    old, new = entry.get(_PRICES) or {}, dict(listed[_PRICES])
-    if entry.get("mode") == "embedding" and new["output"] is None:
-        new["output"] = Decimal(0)
+    old, new = entry.get(_PRICES) or {}, _columns(entry, listed)
     if all(old.get(name) == new[name] for name in ("input", "output")):
         # Of the same price each list may know another part.
         new = {name: old.get(name) if value is None else value for name, value in new.items()}
@@ -118,6 +128,14 @@ def _repriced(kind: str, entry: Mapping[str, Any], listed: Mapping[str, Any], so
         yield Change(kind, entry["id"], f"price.{name}", value, new[name], source, fields)
     if _bare(old_tiers) != _bare(new_tiers):
         yield Change(kind, entry["id"], "price.tiers", _tiers(old_tiers), _tiers(new_tiers), source, fields)
+
+
+def _columns(entry: Mapping[str, Any], listed: Mapping[str, Any]) -> dict[str, Decimal | None]:
+    """The listed prices, with 0 for the output of what has none."""
+    columns = dict(listed[_PRICES])
+    if entry.get("mode") == "embedding" and columns["output"] is None:
+        columns["output"] = Decimal(0)
+    return columns
 
 
 def _redescribed(
