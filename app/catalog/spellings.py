@@ -30,12 +30,13 @@ def undated(model: str) -> str:
 def spellings(kind: ProviderType, model: str) -> Iterator[tuple[ProviderType, str]]:
     """Where to look: as it is, without its date, at its maker."""
     yield kind, model
-    yield kind, undated(model)
-    if kind is ProviderType.GEMINI:
-        yield kind, model.removeprefix("models/")
     if kind is ProviderType.AZURE:
         yield ProviderType.OPENAI, model
+    yield kind, undated(model)
+    if kind is ProviderType.AZURE:
         yield ProviderType.OPENAI, undated(model)
+    if kind is ProviderType.GEMINI:
+        yield kind, model.removeprefix("models/")
     if kind is ProviderType.OPENROUTER:
         plain = _ROUTING_SUFFIX.sub("", model)
         yield kind, plain

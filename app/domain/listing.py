@@ -30,7 +30,7 @@ class ListedTarget:
 
 @dataclass(frozen=True, slots=True)
 class ListedName:
-    """One name; `targets` in the order in which they would be tried, none while none is known."""
+    """One name and its targets, none while none is known; a policy orders them anew for each request."""
 
     name: str
     kind: NameKind

@@ -10,7 +10,7 @@ import pytest
 from app.catalog.catalog import Catalog
 from app.catalog.list_prices import PRICED_AS
 from app.catalog.records import ModelList, ModelRecord, read_models
-from app.domain.catalog import ModelFacts
+from app.domain.catalog import ModelFacts, ModelMode
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderType
 from app.domain.usage import PriceCard, PriceTier, Usage
 
@@ -72,6 +72,61 @@ def test_half_a_price_is_no_price(catalog: Catalog) -> None:
     config = ProviderConfig("mine", ProviderType.OPENAI_COMPATIBLE, "", input_per_1m_tokens=Decimal(1))
 
     assert priced(catalog.card(config, "x"), input_tokens=10) is None
+
+
+def test_the_operators_cache_prices_belong_to_the_price_beside_them(catalog: Catalog) -> None:
+    own = ModelConfig(
+        "gpt-4o",
+        input_per_1m_tokens=Decimal(4),
+        output_per_1m_tokens=Decimal(8),
+        cached_input_per_1m_tokens=Decimal(1),
+        cache_write_per_1m_tokens=Decimal(5),
+    )
+    bare = ModelConfig("o3", input_per_1m_tokens=Decimal(4), output_per_1m_tokens=Decimal(8))
+    config = ProviderConfig(
+        "mine",
+        ProviderType.OPENAI,
+        "",
+        models=(own, bare),
+        input_per_1m_tokens=Decimal(2),
+        output_per_1m_tokens=Decimal(2),
+        cached_input_per_1m_tokens=Decimal("0.5"),
+    )
+
+    for model, cost in (("gpt-4o", 1), ("o3", 4), ("gpt-4.1", Decimal("0.5"))):
+        assert priced(catalog.card(config, model), input_tokens=1_000_000, cached_tokens=1_000_000) == cost
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [
+        (ProviderType.OPENAI, "text-embedding-3-large"),
+        (ProviderType.AZURE, "text-embedding-3-large"),
+        (ProviderType.GEMINI, "gemini-embedding-001"),
+        (ProviderType.MISTRAL, "mistral-embed"),
+    ],
+)
+def test_embeddings_are_priced_by_their_input_alone(catalog: Catalog, kind: ProviderType, model: str) -> None:
+    cost = priced(catalog.card(of(kind), model), input_tokens=1_000_000)
+
+    assert cost is not None
+    assert 0 < cost < 1
+
+
+def test_an_operators_embedding_model_needs_no_output_price(catalog: Catalog) -> None:
+    model = ModelConfig("bge-m3", input_per_1m_tokens=Decimal(1), mode=ModelMode.EMBEDDING)
+    config = ProviderConfig("mine", ProviderType.VLLM, "", models=(model,))
+
+    assert priced(catalog.card(config, "bge-m3"), input_tokens=1_000_000) == 1
+
+
+def test_a_list_price_says_how_fresh_it_is_and_since_when_it_holds(catalog: Catalog) -> None:
+    card = catalog.card(of(ProviderType.MISTRAL), "mistral-large-4")
+
+    assert card is not None
+    assert card.since == "2026-10-29"
+    assert card.dated is not None
+    assert card.since <= card.dated <= "2026-11-21"
 
 
 def test_an_operators_zero_is_free(catalog: Catalog) -> None:

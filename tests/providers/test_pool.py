@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.catalog import ModelFacts
+from app.domain.catalog import ModelFacts, ModelMode
 from app.domain.chat import Credential
 from app.domain.errors import Code, NotFound
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType, RateLimit
@@ -40,6 +40,8 @@ def catalog() -> FakeCatalog:
         models={ProviderType.OPENAI: ("gpt-a", "gpt-b"), ProviderType.OLLAMA: ("llama",)},
         facts={"gpt-a": ModelFacts(context_window=1000, capabilities=frozenset({"tools"}))},
         cards={"gpt-a": CARD},
+        embedding={ProviderType.OPENAI: ("vectors",)},
+        retired={ProviderType.OPENAI: frozenset({"gpt-old"})},
     )
 
 
@@ -90,11 +92,11 @@ def test_without_configured_models_catalog_and_own_list_say_what_is_served(pool_
     pool = pool_of(provider("hosted"))
     state = pool.provider("hosted")
     assert state is not None
-    assert pool.models("hosted") == ("gpt-a", "gpt-b")
+    assert pool.models("hosted") == ("gpt-a", "gpt-b", "vectors")
 
     pool.set_listed(state, ("gpt-b", "gpt-c"))
 
-    assert pool.models("hosted") == ("gpt-a", "gpt-b", "gpt-c")
+    assert pool.models("hosted") == ("gpt-a", "gpt-b", "vectors", "gpt-c")
     assert pool.default_model("hosted") == "gpt-a"
     assert pool.serving("gpt-c") == (Target("hosted", "gpt-c"),)
 
@@ -303,3 +305,45 @@ def test_a_candidate_of_an_unknown_provider_is_not_found(pool_of: Callable[..., 
         pool_of().candidate(Target("nobody", "m"))
 
     assert caught.value.code is Code.UNKNOWN_PROVIDER
+
+
+def test_embedding_models_are_served_and_never_the_default(pool_of: Callable[..., Pool]) -> None:
+    pool = pool_of(provider("main"))
+
+    assert pool.models("main") == ("gpt-a", "gpt-b", "vectors")
+    assert pool.default_model("main") == "gpt-a"
+    assert pool.serving("vectors") == (Target("main", "vectors"),)
+
+
+def test_a_retired_model_is_not_offered_but_served_where_it_is_asked_for(pool_of: Callable[..., Pool]) -> None:
+    pool = pool_of(provider("main"), provider("own", "gpt-a"))
+
+    assert "gpt-old" not in pool.models("main")
+    assert (pool.serves("main", "gpt-old"), pool.serves("main", "gpt-a"), pool.serves("main", "gpt-x")) == (
+        True,
+        True,
+        False,
+    )
+    assert not pool.serves("own", "gpt-old")
+    assert not pool.serves("nobody", "gpt-old")
+
+
+def test_the_operators_word_on_capabilities_goes_before_the_catalogs(pool_of: Callable[..., Pool]) -> None:
+    vectors = ModelConfig("gpt-a", mode=ModelMode.EMBEDDING)
+    pool = pool_of(replace(provider("main"), models=(vectors,)))
+
+    candidate = pool.candidate(Target("main", "gpt-a"))
+
+    assert candidate.capabilities == frozenset({"embeddings"})
+    assert candidate.context_window == 1000
+
+
+def test_the_index_grows_with_each_change_of_what_is_served(pool_of: Callable[..., Pool]) -> None:
+    pool = pool_of(provider("main"))
+    state, before = pool.provider("main"), pool.index
+    assert state is not None
+
+    pool.set_listed(state, ("gpt-c",))
+    pool.set_listed(state, ("gpt-c",))
+
+    assert (pool.index, pool.revision) == (before + 1, 1)
