@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 
 import anyio
 import anyio.to_thread
@@ -24,19 +25,22 @@ class ModelListing:
         self._pool = pool
         self._catalog = catalog
         self._building = anyio.Lock()
-        self._index = -1
+        self._built: tuple[int, date] | None = None
         self._names: Mapping[str, ListedName] = {}
 
     async def __call__(self) -> Mapping[str, ListedName]:
-        """What is served now; the same object until that changes."""
-        if self._index != self._pool.index:
+        """What is served now; the same object until that changes, or the day does and with it prices."""
+        if self._built != self._moment():
             async with self._building:
-                if self._index != self._pool.index:
-                    # Read before: what changes meanwhile is found out of date by the next caller.
-                    index = self._pool.index
+                # Read before: what changes meanwhile is found out of date by the next caller.
+                moment = self._moment()
+                if self._built != moment:
                     self._names = await anyio.to_thread.run_sync(self._described)
-                    self._index = index
+                    self._built = moment
         return self._names
+
+    def _moment(self) -> tuple[int, date]:
+        return self._pool.index, self._catalog.today()
 
     def _described(self) -> dict[str, ListedName]:
         """Runs in a thread: everything it reads of the pool is replaced as a whole when it changes, never altered."""

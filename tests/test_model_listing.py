@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -42,6 +42,10 @@ class CountingCatalog(Catalog):
     """The catalog, counting prices that are looked up."""
 
     asked = 0
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+
+    def __init__(self) -> None:
+        super().__init__(lambda: self.now)
 
     def card(self, config: ProviderConfig, model: str) -> Any:
         self.asked += 1
@@ -50,7 +54,7 @@ class CountingCatalog(Catalog):
 
 @pytest.fixture
 def catalog() -> CountingCatalog:
-    return CountingCatalog(lambda: datetime(2026, 11, 21, tzinfo=UTC))
+    return CountingCatalog()
 
 
 @pytest.fixture
@@ -90,14 +94,15 @@ async def test_a_models_object_says_what_is_known_of_it(names: Mapping[str, List
     assert (known["kind"], known["mode"], known["context_window"]) == ("model", "chat", 128_000)
     assert (known["max_output_tokens"], known["knowledge_cutoff"]) == (16_384, "2023-09-30")
     assert {"tools", "vision", "json_schema"} <= set(known["capabilities"])
+    source, dated = known["prices"].pop("source"), known["prices"].pop("dated")
+    assert source.startswith("genai-prices ")
+    assert datetime.fromisoformat(dated) > datetime(2026, 11, 1)  # noqa: DTZ001 - a day without a time
     assert known["prices"] == {
         "input_per_1m_tokens": "2.5",
         "output_per_1m_tokens": "10",
         "cached_input_per_1m_tokens": "1.25",
         "cache_write_per_1m_tokens": None,
         "tiers": [],
-        "source": "genai-prices 0.2.3",
-        "dated": "2026-11-09",
         "since": None,
     }
 
@@ -161,6 +166,15 @@ async def test_it_is_built_once_until_what_is_served_changes(pool: Pool, catalog
     assert state is not None
     pool.set_listed(state, ("gpt-new",))
     assert "main/gpt-new" in await listing()
+
+
+async def test_a_new_day_may_bring_new_prices(pool: Pool, catalog: CountingCatalog) -> None:
+    listing = ModelListing(pool, catalog)
+    first = await listing()
+
+    catalog.now += timedelta(days=10)
+
+    assert await listing() is not first
 
 
 async def test_callers_at_once_have_it_built_once(pool: Pool, catalog: CountingCatalog) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from app.catalog.list_prices import list_price
@@ -31,7 +31,11 @@ class Catalog:
     ) -> None:
         self._wall = wall
         self._known = known or read_models()
-        self._cards: dict[tuple[ProviderType, str], PriceCard | None] = {}
+        self._cards: dict[tuple[ProviderType, str, date], PriceCard | None] = {}
+
+    def today(self) -> date:
+        """The UTC day that prices and last days are told for."""
+        return self._wall().date()
 
     def facts(self, kind: ProviderType, model: str) -> ModelFacts:
         """What is known of the model; a dated id (`gpt-4o-2024-08-06`) is what its undated one is.
@@ -55,7 +59,7 @@ class Catalog:
 
     def retired_models(self, kind: ProviderType) -> frozenset[str]:
         """Models of the type that are past their announced last day; one of them may live on for somebody."""
-        today = self._wall().date()
+        today = self.today()
         records = self._known.records.get(kind, {}).values()
         return frozenset(record.id for record in records if record.facts.retires and record.facts.retires < today)
 
@@ -70,7 +74,7 @@ class Catalog:
         return self._list_card(config.type, model)
 
     def _offered(self, kind: ProviderType, mode: ModelMode) -> Iterator[str]:
-        today = self._wall().date()
+        today = self.today()
         for record in self._known.records.get(kind, {}).values():
             retires = record.facts.retires
             if record.offered and record.facts.mode is mode and (retires is None or retires >= today):
@@ -85,13 +89,16 @@ class Catalog:
         return self._known.weights.get(key_of(model), UNKNOWN_MODEL)
 
     def _list_card(self, kind: ProviderType, model: str) -> PriceCard | None:
-        key = (kind, model)
-        if key not in self._cards:
-            # Model names come from requests too, so what is remembered has an end.
-            if len(self._cards) >= _MOST_CARDS:
-                self._cards.clear()
-            self._cards[key] = self._resolved_card(kind, model)
-        return self._cards[key]
+        key = (kind, model, self.today())  # a price may end with a day
+        try:
+            return self._cards[key]
+        except KeyError:
+            pass
+        # Model names come from requests too, so what is remembered has an end.
+        if len(self._cards) >= _MOST_CARDS:
+            self._cards.clear()
+        card = self._cards[key] = self._resolved_card(kind, model)
+        return card
 
     def _resolved_card(self, kind: ProviderType, model: str) -> PriceCard | None:
         record = next(filter(None, (self._record(kind, name) for name in (model, undated(model), "*"))), None)

@@ -23,6 +23,8 @@ from app.resilience.retry import RetryRules
 
 _MOST_TARGETS: Final = 10_000
 _MOST_LISTED: Final = 5_000
+# Prices change with the day; looking one up again takes 50 us.
+_FACTS_SECONDS: Final = 600.0
 
 # What a server of one's own has loaded is all it can serve, whatever the catalog knows of its kind.
 _OWN_LIST_DECIDES: Final = frozenset(
@@ -81,6 +83,7 @@ class Pool:
         self._providers: dict[str, ProviderState] = {}
         self._serving: dict[str, tuple[Target, ...]] = {}
         self._facts: dict[tuple[str, str], _Facts] = {}
+        self._facts_since = 0.0
         self._targets: OrderedDict[tuple[str, str, str], TargetState] = OrderedDict()
         self._untouched = self._new_state(Target("", ""), "")
 
@@ -163,6 +166,8 @@ class Pool:
         now = self._now()
         used = provider.usable_credential(now) if credential is None else credential
         state = self._targets.get((target.provider, target.model, used.id), self._untouched)
+        if now - self._facts_since > _FACTS_SECONDS:
+            self._facts, self._facts_since = {}, now
         facts = self._facts_of(provider.config, target.model)
         circuit = state.breaker.circuit(now)
         cooling = state.cooling(now)

@@ -80,7 +80,7 @@ def test_types_that_run_anything_name_no_models(catalog: Catalog, kind: Provider
 def test_embedding_models_are_named_apart(catalog: Catalog) -> None:
     assert "text-embedding-3-small" in catalog.embedding_models(ProviderType.OPENAI)
     assert catalog.embedding_models(ProviderType.ANTHROPIC) == ()
-    assert catalog.facts(ProviderType.OPENAI, "text-embedding-3-small").capabilities == {"embeddings"}
+    assert catalog.facts(ProviderType.OPENAI, "text-embedding-3-small").capabilities == frozenset({"embeddings"})
 
 
 def test_what_is_past_its_last_day_is_retired(catalog: Catalog) -> None:

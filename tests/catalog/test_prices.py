@@ -178,6 +178,16 @@ def test_a_price_that_depends_on_the_hour_is_the_dearest_hours(hour: int) -> Non
     assert priced(card, input_tokens=1_000_000, output_tokens=1_000_000) == Decimal("1.5")
 
 
+def test_a_price_that_changes_with_a_day_changes_in_a_running_process() -> None:
+    now = [datetime(2026, 10, 28, 23, tzinfo=UTC)]
+    catalog = Catalog(lambda: now[0])
+    before = priced(catalog.card(of(ProviderType.MISTRAL), "mistral-large-4"), input_tokens=1_000_000)
+
+    now[0] = datetime(2026, 10, 29, 1, tzinfo=UTC)
+
+    assert priced(catalog.card(of(ProviderType.MISTRAL), "mistral-large-4"), input_tokens=1_000_000) != before
+
+
 def test_a_card_is_resolved_once(catalog: Catalog) -> None:
     config = of(ProviderType.OPENAI)
 

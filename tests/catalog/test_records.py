@@ -71,7 +71,8 @@ def test_where_lists_disagree_both_are_in_the_file() -> None:
     large = entries["mistral-large-4"]
 
     assert large["price_usd_per_mtok"]["input"] == Decimal("0.7")
-    assert (large["price_source"], large["price_since"]) == ("genai-prices 0.2.3", "2026-10-29")
+    assert large["price_source"].startswith("genai-prices ")
+    assert large["price_since"] == "2026-10-29"
     assert large["price_disagreement"] == {
         "litellm 1.109.1": {"input": Decimal("1.36"), "output": Decimal("4.18"), "cached_input": Decimal("0.14")}
     }
@@ -182,7 +183,8 @@ def _is_sound(record: ModelRecord) -> bool:
     return (
         starts == sorted(set(starts))
         and starts[0] == 0
-        and all(isinstance(amount, Decimal) and amount >= 0 for amount in amounts)
+        and {type(amount) for amount in amounts} == {Decimal}
+        and min(amounts) >= 0
         and card.source != ""
         and card.dated is not None
         and last_day(card.dated) is not None

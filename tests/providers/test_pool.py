@@ -347,3 +347,17 @@ def test_the_index_grows_with_each_change_of_what_is_served(pool_of: Callable[..
     pool.set_listed(state, ("gpt-c",))
 
     assert (pool.index, pool.revision) == (before + 1, 1)
+
+
+def test_a_price_is_looked_up_again_after_ten_minutes(
+    pool_of: Callable[..., Pool], catalog: FakeCatalog, clock: FakeClock
+) -> None:
+    pool = pool_of(provider("main"))
+    for _ in range(3):
+        pool.candidate(Target("main", "gpt-a"))
+    asked = catalog.cards_asked
+
+    clock.advance(601)
+    pool.candidate(Target("main", "gpt-a"))
+
+    assert (asked, catalog.cards_asked) == (1, 2)
