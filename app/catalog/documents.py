@@ -48,7 +48,7 @@ def read_overrides(path: Path) -> dict[str, Any]:
         raise CatalogUnreadable(f"{path}: cannot be read: {error.strerror}") from None
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in problem["loc"])
+        place = ".".join(str(part) for part in problem["loc"] if part != "[key]")
         raise CatalogUnreadable(f"{path}: {place}: {problem['msg'].removeprefix('Value error, ')}") from None
     except (ValueError, RecursionError):
         raise CatalogUnreadable(f"{path}: expected JSON") from None

@@ -141,7 +141,7 @@ def test_of_open_weights_the_cutoff_is_known_wherever_they_run_and_the_window_is
     assert (facts.context_window, facts.capabilities) == (None, None)
 
 
-@pytest.mark.parametrize("model", ["deepseek-r1", "deepseek-r1:latest", "llama3.3", "deepseek-r1:8b"])
+@pytest.mark.parametrize("model", ["deepseek-v3.1", "deepseek-v3.1:latest", "llama3.3", "deepseek-r1:8b"])
 def test_a_tag_that_does_not_say_which_weights_it_means_is_unknown(catalog: Catalog, model: str) -> None:
     assert catalog.facts(ProviderType.OLLAMA, model) is UNKNOWN_MODEL
 
