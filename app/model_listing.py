@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 import anyio
@@ -15,7 +15,7 @@ from app.domain.errors import NotFound
 from app.domain.listing import ListedName, ListedTarget, NameKind
 from app.domain.target import Target
 from app.providers.pool import Pool
-from app.routing.names import known_models, resolve
+from app.routing.names import is_hidden, known_models, resolve
 
 
 class ModelListing:
@@ -44,20 +44,22 @@ class ModelListing:
 
     def _described(self) -> dict[str, ListedName]:
         """Runs in a thread: everything it reads of the pool is replaced as a whole when it changes, never altered."""
-        pinned = {str(target): target for target in self._pinned()}
+        served = self._pool.targets()
+        pinned = {str(target): target for target in served}
         described: dict[Target, ListedTarget] = {}
         names: dict[str, ListedName] = {}
-        for name in known_models(self._pool):
+        # Models that only embed are served though nothing offers them for a chat.
+        for name in dict.fromkeys((*known_models(self._pool), *pinned, *self._bare_names(served))):
             kind = self._kind(name)
             is_pinned = kind is NameKind.MODEL and name in pinned
             targets = (pinned[name],) if is_pinned else self._targets(name)
             names[name] = ListedName(name, kind, tuple(self._describe(target, described) for target in targets))
         return names
 
-    def _pinned(self) -> Iterator[Target]:
-        for state in self._pool.providers():
-            for model in self._pool.models(state.config.name):
-                yield Target(state.config.name, model)
+    def _bare_names(self, served: Iterable[Target]) -> Iterator[str]:
+        for target in served:
+            if not is_hidden(target.model, self._pool):
+                yield target.model
 
     def _kind(self, name: str) -> NameKind:
         if name == "auto" or name.startswith("auto:"):

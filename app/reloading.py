@@ -16,7 +16,6 @@ from app.adapters.sandbox import MODELS as SANDBOX_TRADERS
 from app.configuration.errors import ConfigurationError
 from app.domain.errors import Conflict
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType
-from app.domain.target import Target
 from app.provider_file import load_providers
 from app.providers.pool import Pool
 from app.settings import Settings, read_environment
@@ -48,9 +47,7 @@ class ProviderConfiguration:
         for credential in (credential for one in completed.providers for credential in one.credentials):
             if credential.secret is not None:
                 register_secret(credential.secret)
-        self._metrics.set_known(
-            Target(state.config.name, model) for state in self._pool.providers() for model in state.models
-        )
+        self._metrics.set_known(self._pool.targets())
         for warning in completed.warnings:
             log.warning("provider configuration", extra={"warning": warning})
         return completed

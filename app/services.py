@@ -17,13 +17,14 @@ from app.agents.changes import ConfigChange
 from app.decisions.question import Question
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
-from app.domain.attempt import Ask, AttemptRecord, Completion
+from app.domain.attempt import Ask, AttemptRecord, Completion, EmbeddingCompletion, TokenCount
 from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
 from app.domain.listing import ListedName
 from app.domain.provider import ProviderSet
 from app.domain.routing import Plan
+from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
 
@@ -52,6 +53,8 @@ class CompletionStream(Protocol):
     @property
     def finish_reason(self) -> str | None: ...
     @property
+    def rung(self) -> Rung | None: ...
+    @property
     def latency(self) -> float: ...
     @property
     def overhead(self) -> float: ...
@@ -63,6 +66,8 @@ class Gateway(Protocol):
 
     async def complete(self, ask: Ask) -> Completion: ...
     def stream(self, ask: Ask) -> AbstractAsyncContextManager[CompletionStream]: ...
+    async def embed(self, ask: Ask) -> EmbeddingCompletion: ...
+    async def count_tokens(self, ask: Ask) -> TokenCount: ...
 
 
 class Decisions(Protocol):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from typing import Final
 from urllib.parse import urlsplit
 
 import anyio
@@ -17,11 +18,13 @@ import anyio.to_thread
 import httpx
 
 from app.adapters.build import build_adapter
+from app.adapters.pictures import MAX_BYTES, PictureSource
 from app.adapters.sandbox import SandboxAdapter
 from app.agents.directory import AgentDirectory
 from app.agents.service import AgentService
 from app.catalog.catalog import Catalog
 from app.catalog.records import read_models
+from app.catalog.tokenizer import token_counter
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
 from app.domain.errors import StorageUnavailable
@@ -56,8 +59,11 @@ from app.supervisor import Supervisor
 from app.telemetry.logs import register_secret, setup_logging
 from app.telemetry.metrics import Metrics
 from app.transport.client import TransportRules, open_transport
+from app.transport.pictures import PublicPictures
 
 log = logging.getLogger(__name__)
+
+_PUBLIC: Final = TransportRules(max_connections=64, max_connections_per_host=8, keepalive=5.0, max_body=MAX_BYTES)
 
 
 def utc_now() -> datetime:
@@ -76,8 +82,10 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     catalog = Catalog(known=read_models(settings.catalog))
 
     transport = await stack.enter_async_context(open_transport(TransportRules(**settings.transport.model_dump())))
+    # What callers name is fetched over connections of its own: none of theirs leads where a provider of ours lives.
+    public = await stack.enter_async_context(open_transport(_PUBLIC, private_allowed=False))
     pool = Pool(
-        _adapters(transport),
+        _adapters(transport, PublicPictures(public)),
         catalog,
         breaker=BreakerRules(**settings.breaker.model_dump()),
         retry=retry,
@@ -104,6 +112,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         [monitor, metrics, writer],
         retry=retry,
         timers=TimerRules(**settings.timeouts.model_dump()),
+        counter=await anyio.to_thread.run_sync(token_counter),
         clock=clock,
         rng=rng,
     )
@@ -156,11 +165,11 @@ def _register_secrets(settings: Settings) -> None:
         register_secret(password)
 
 
-def _adapters(transport: httpx.AsyncBaseTransport) -> Callable[[ProviderConfig], Adapter]:
+def _adapters(transport: httpx.AsyncBaseTransport, pictures: PictureSource) -> Callable[[ProviderConfig], Adapter]:
     def build_one(config: ProviderConfig) -> Adapter:
         if config.type is ProviderType.SANDBOX:
             return SandboxAdapter(config)
-        return build_adapter(config, transport)
+        return build_adapter(config, transport, pictures)
 
     return build_one
 

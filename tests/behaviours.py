@@ -148,6 +148,13 @@ class Redirect:
     location: str = "http://127.0.0.1:9/v1/chat/completions"
 
 
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """Embeddings in OpenAI's dialect: for each input a vector of its number and its length, last one first."""
+
+    usage: Tokens = Tokens(8, 0)
+
+
 Behaviour = (
     Answer
     | Stream
@@ -165,4 +172,5 @@ Behaviour = (
     | GzipBomb
     | EndlessLine
     | Redirect
+    | Embed
 )

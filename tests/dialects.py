@@ -1,13 +1,17 @@
-"""The bytes that a scripted upstream says, in the OpenAI and the Anthropic dialect."""
+"""The bytes that a scripted upstream says, in the dialects of OpenAI, Anthropic and Ollama."""
 
 from __future__ import annotations
 
 import json
+import struct
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tests.behaviours import Answer, Stream, Tokens, ToolCall
+
+SSE = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +25,10 @@ class Frames:
 
 
 class Dialect(Protocol):
-    """How one API puts things."""
+    """How one API puts things; `stream_type` is the content type of its streams."""
 
+    @property
+    def stream_type(self) -> str: ...
     def completion(self, answer: Answer, model: str) -> dict[str, Any]: ...
     def frames(self, stream: Stream, model: str, *, with_usage: bool) -> Frames: ...
     def error(self, status: int, message: str) -> dict[str, Any]: ...
@@ -36,12 +42,26 @@ def event(payload: dict[str, Any], name: str | None = None) -> bytes:
 
 
 def model_list(models: Sequence[str]) -> dict[str, Any]:
-    """`GET /models`, in a shape that both dialects read."""
+    """`GET /models` (`GET /tags`), in a shape that every dialect reads."""
     return {
         "object": "list",
+        "models": [{"name": m, "model": m} for m in models],
         "data": [{"id": m, "object": "model", "type": "model", "created": 1, "owned_by": "test"} for m in models],
         "has_more": False,
     }
+
+
+def embeddings(request: dict[str, Any], usage: Tokens) -> dict[str, Any]:
+    """`POST /embeddings`: a vector of number and length for each input; the order is a provider's own affair."""
+    inputs = request["input"] if isinstance(request["input"], list) else [request["input"]]
+    vectors = [[float(index), float(len(each))] for index, each in enumerate(inputs)]
+    if request.get("encoding_format") == "base64":
+        written: list[Any] = [b64encode(struct.pack("<2f", *vector)).decode() for vector in vectors]
+    else:
+        written = list(vectors)
+    rows = [{"object": "embedding", "index": index, "embedding": each} for index, each in enumerate(written)]
+    counted = {"prompt_tokens": usage.input, "total_tokens": usage.input}
+    return {"object": "list", "data": rows[::-1], "model": request["model"], "usage": counted}
 
 
 def pieces(arguments: str) -> tuple[str, ...]:
@@ -52,6 +72,8 @@ def pieces(arguments: str) -> tuple[str, ...]:
 
 class OpenAIDialect:
     """Chat Completions."""
+
+    stream_type = SSE
 
     def completion(self, answer: Answer, model: str) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": answer.text or None, "refusal": None}
@@ -125,6 +147,8 @@ STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_
 class AnthropicDialect:
     """Messages; usage is always counted. Finish reasons are written in OpenAI's words and translated here."""
 
+    stream_type = SSE
+
     def completion(self, answer: Answer, model: str) -> dict[str, Any]:
         blocks: list[dict[str, Any]] = [{"type": "text", "text": answer.text}] if answer.text else []
         blocks += [
@@ -191,3 +215,45 @@ class AnthropicDialect:
     def _stop(self, answer: Answer | Stream) -> str:
         reason = "tool_calls" if answer.tool_calls and answer.finish_reason == "stop" else answer.finish_reason
         return STOP_REASONS.get(reason, reason)
+
+
+class OllamaDialect:
+    """Ollama's native chat: a JSON object a line, calls whole, usage on the last line."""
+
+    stream_type = "application/x-ndjson"
+
+    def completion(self, answer: Answer, model: str) -> dict[str, Any]:
+        message = {"role": "assistant", "content": answer.text, **self._calls(answer.tool_calls)}
+        return {"model": model, "created_at": "2026-11-21T01:40:00Z", "message": message, **self._end(answer)}
+
+    def frames(self, stream: Stream, model: str, *, with_usage: bool) -> Frames:
+        said: list[dict[str, Any]] = [{"content": word} for word in stream.words]
+        said += [{"content": "", **self._calls((call,))} for call in stream.tool_calls]
+        return Frames(
+            opening=(),
+            content=tuple(self._line(model, message, {"done": False}) for message in said),
+            finish=(self._line(model, {"content": ""}, self._end(stream)),),
+            done=(),
+        )
+
+    def error(self, status: int, message: str) -> dict[str, Any]:
+        return {"error": message}
+
+    def error_event(self, message: str) -> bytes:
+        return json.dumps({"error": message}).encode() + b"\n"
+
+    def _line(self, model: str, message: dict[str, Any], rest: dict[str, Any]) -> bytes:
+        line = {"model": model, "created_at": "2026-11-21T01:40:00Z", "message": {"role": "assistant", **message}}
+        return json.dumps({**line, **rest}).encode() + b"\n"
+
+    def _end(self, answer: Answer | Stream) -> dict[str, Any]:
+        usage = answer.usage
+        counted = {} if usage is None else {"prompt_eval_count": usage.input, "eval_count": usage.output}
+        return {"done": True, "done_reason": answer.finish_reason, **counted}
+
+    def _calls(self, calls: Sequence[ToolCall]) -> dict[str, Any]:
+        if not calls:
+            return {}
+        return {
+            "tool_calls": [{"function": {"name": call.name, "arguments": json.loads(call.arguments)}} for call in calls]
+        }

@@ -14,7 +14,7 @@ from app.domain.attempt import AttemptRecord
 from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
 from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.errors import FailureKind, ProviderError
-from app.domain.needs import CHAT_ABILITIES
+from app.domain.needs import CHAT_ABILITIES, EMBEDDINGS
 from app.domain.usage import Usage
 
 USAGE = Usage(input_tokens=10, output_tokens=5)
@@ -57,14 +57,22 @@ class Hang:
     """An upstream that never answers."""
 
 
-Behaviour = str | ProviderError | Cut | Breaks | Hang
+Behaviour = str | ProviderError | Cut | Breaks | Hang | ChatResponse | list[ChatChunk]
 
 
 class ScriptedAdapter:
     """A provider that does what it is told, call by call; the last behaviour repeats."""
 
-    def __init__(self, *behaviours: Behaviour) -> None:
+    def __init__(
+        self,
+        *behaviours: Behaviour,
+        dialect: frozenset[str] = CHAT_ABILITIES,
+        counts: int | ProviderError | None = None,
+    ) -> None:
         self._behaviours = list(behaviours)
+        self._dialect = dialect
+        self._counts = counts
+        self.embedded: list[EmbedCall] = []
         self.calls: list[Call] = []
         self.open_streams = 0
         self.reached = anyio.Event()
@@ -78,6 +86,8 @@ class ScriptedAdapter:
         match self._next(call):
             case str(text):
                 return answer(text, call.model)
+            case ChatResponse() as response:
+                return response
             case ProviderError() as error:
                 raise error
             case Hang():
@@ -97,6 +107,9 @@ class ScriptedAdapter:
 
     async def _chunks(self, behaviour: Behaviour, model: str) -> AsyncGenerator[ChatChunk]:
         match behaviour:
+            case list(chunks):
+                for chunk in chunks:
+                    yield chunk
             case ProviderError() as error:
                 raise error
             case Hang():
@@ -119,13 +132,18 @@ class ScriptedAdapter:
         return []
 
     def supports(self, model: str) -> frozenset[str]:
-        return CHAT_ABILITIES
+        return self._dialect
 
     async def embed(self, call: EmbedCall) -> Embeddings:
-        raise ProviderError(FailureKind.UNSUPPORTED, "does not embed")
+        self.embedded.append(call)
+        if EMBEDDINGS not in self._dialect:
+            raise ProviderError(FailureKind.UNSUPPORTED, "does not embed", param="model")
+        return Embeddings([[float(len(text))] for text in call.request.inputs], call.model, Usage(7, 0))
 
     async def count_tokens(self, call: Call) -> int | None:
-        return None
+        if isinstance(self._counts, ProviderError):
+            raise self._counts
+        return self._counts
 
     async def probe(self, credential: Credential) -> None:
         return None

@@ -14,7 +14,16 @@ from app.agents.changes import UNSET, ConfigChange
 from app.decisions.question import Question
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
-from app.domain.attempt import Ask, AttemptKind, AttemptOutcome, AttemptRecord, Completion
+from app.domain.attempt import (
+    Ask,
+    AttemptKind,
+    AttemptOutcome,
+    AttemptRecord,
+    Completion,
+    CountSource,
+    EmbeddingCompletion,
+    TokenCount,
+)
 from app.domain.catalog import ModelFacts, ModelMode
 from app.domain.chat import ChatChunk, ChatResponse, Credential
 from app.domain.decision import (
@@ -27,10 +36,12 @@ from app.domain.decision import (
     Vote,
     VoteStatus,
 )
+from app.domain.embedding import Embeddings
 from app.domain.errors import Code, NotFound, OutcryError
 from app.domain.listing import ListedName, ListedTarget, NameKind
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType
 from app.domain.routing import Candidate, Plan, Verdict
+from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
 from app.services import Services
@@ -98,7 +109,8 @@ class FakeStream:
         self.usage: Usage | None = USAGE
         self.cost_usd: Decimal | None = gateway.cost
         self.time_to_first_token: float | None = 0.1
-        self.finish_reason: str | None = "stop"
+        self.finish_reason: str | None = gateway.finish_reason
+        self.rung: Rung | None = None
         self.latency = 0.25
         self.overhead = 0.001
 
@@ -124,6 +136,9 @@ class FakeGateway:
     def __init__(self, text: str = "up") -> None:
         self.text = text
         self.message: dict[str, Any] = {"role": "assistant", "content": text}
+        self.finish_reason = "stop"
+        self.native: dict[str, Any] | None = None
+        self.embeddings = Embeddings([[0.5, -1.0], [0.25, 2.0]], "embed-1")
         self.target = TARGET
         self.attempts: tuple[AttemptRecord, ...] = (record(),)
         self.warnings: tuple[str, ...] = ()
@@ -144,11 +159,11 @@ class FakeGateway:
             "object": "chat.completion",
             "created": 1,
             "model": "alpha-1",
-            "choices": [{"index": 0, "message": self.message, "finish_reason": "stop"}],
+            "choices": [{"index": 0, "message": self.message, "finish_reason": self.finish_reason}],
             "usage": {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14},
         }
         return Completion(
-            response=ChatResponse(completion, "stop", USAGE),
+            response=ChatResponse(completion, self.finish_reason, USAGE, native=self.native),
             target=self.target,
             plan=PLAN,
             attempts=self.attempts,
@@ -158,6 +173,26 @@ class FakeGateway:
             cost_usd=self.cost,
             warnings=self.warnings,
         )
+
+    async def embed(self, ask: Ask) -> EmbeddingCompletion:
+        self.asked.append(ask)
+        await self._begin()
+        return EmbeddingCompletion(
+            response=self.embeddings,
+            target=self.target,
+            plan=PLAN,
+            attempts=self.attempts,
+            latency=0.25,
+            overhead=0.001,
+            usage=Usage(input_tokens=8),
+            cost_usd=self.cost,
+            warnings=self.warnings,
+        )
+
+    async def count_tokens(self, ask: Ask) -> TokenCount:
+        self.asked.append(ask)
+        await self._begin()
+        return TokenCount(2095, CountSource.PROVIDER, self.target)
 
     def stream(self, ask: Ask) -> AbstractAsyncContextManager[FakeStream]:
         return self._streaming(ask)

@@ -48,9 +48,9 @@ class FakeCatalog:
         embedding: Mapping[ProviderType, tuple[str, ...]] | None = None,
         retired: Mapping[ProviderType, frozenset[str]] | None = None,
     ) -> None:
-        self._embedding = embedding or {}
         self._retired = retired or {}
         self._models = models or {}
+        self._embedding = embedding or {}
         self._facts = facts or {}
         self._cards = cards or {}
         self.cards_asked = 0

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from tests import behaviours as b
 from tests.behaviours import Answer, Behaviour, Stream
-from tests.dialects import Dialect
+from tests.dialects import SSE, Dialect, embeddings
 
 REASONS = {200: "OK", 302: "Found"}
 Serve = Callable[["Connection", str, str, dict[str, str], bytes], None]
@@ -112,9 +112,9 @@ class Connection(asyncio.Protocol):
         self.head(status, {"content-type": "application/json", "content-length": str(len(body)), **named})
         self.write(body)
 
-    def start_stream(self) -> None:
-        """The head of an event stream."""
-        self.head(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"})
+    def start_stream(self, kind: str = SSE) -> None:
+        """The head of a stream of this content type."""
+        self.head(200, {"content-type": kind, "transfer-encoding": "chunked"})
 
     def chunk(self, data: bytes) -> None:
         """One chunk of a stream; an empty one ends it."""
@@ -151,11 +151,13 @@ async def perform(behaviour: Behaviour, connection: Connection, dialect: Dialect
                 await _stream(Stream(), connection, dialect, request)
         case b.JsonError200():
             if streamed:
-                connection.start_stream()
+                connection.start_stream(dialect.stream_type)
                 connection.chunk(dialect.error_event(behaviour.message))
                 connection.chunk(b"")
             else:
                 connection.answer(200, json.dumps(dialect.error(500, behaviour.message)).encode())
+        case b.Embed():
+            connection.answer(200, json.dumps(embeddings(request, behaviour.usage)).encode())
         case b.Refuse():
             connection.abort()  # a request that was under way when the port closed
         case _:
@@ -215,9 +217,10 @@ async def _stream(stream: Stream, connection: Connection, dialect: Dialect, requ
     options = request.get("stream_options")
     with_usage = isinstance(options, dict) and options.get("include_usage") is True
     frames = dialect.frames(stream, str(request.get("model", "unnamed")), with_usage=with_usage)
-    connection.start_stream()
+    connection.start_stream(dialect.stream_type)
+    comment = b": keep-alive\n\n" if dialect.stream_type == SSE else b"\n"
     for _ in range(stream.comments):
-        await _say(b": keep-alive\n\n", stream, connection)
+        await _say(comment, stream, connection)
     for frame in frames.opening:
         await _say(frame, stream, connection)
     for count in range(len(frames.content) + 1):

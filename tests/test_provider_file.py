@@ -55,6 +55,12 @@ def test_the_second_seeds_development_file_works_as_it_is() -> None:
     assert (found.global_timeout, found.failover_strategy, openai.health_check_interval) == (30.0, "priority", 60.0)
 
 
+def test_azures_address_may_say_its_version(load: Load) -> None:
+    url = "https://r.openai.azure.com/openai/deployments/d?api-version=2024-10-21"
+    text = f"providers:\n  - name: a\n    provider_type: azure\n    base_url: {url}\n    api_key: k\n"
+    assert load(text).providers[0].base_url == url
+
+
 def test_the_second_seeds_production_file_works_as_it_is() -> None:
     found = load_providers(SEEDS / "production.json", KEYS)
 
@@ -250,6 +256,7 @@ ENTRY = "providers:\n  - name: a\n    provider_type: openai_compatible\n    base
         (ENTRY.replace("http://x/v1", "ftp://x"), 4, ["base_url", "https://host:port"]),
         (ENTRY.replace("http://x/v1", "http://u:p@x/"), 4, ["base_url", "without user"]),
         (ENTRY.replace("http://x/v1", "http://x/?key=1"), 4, ["base_url", "query"]),
+        (ENTRY.replace("http://x/v1", "http://x/?api-version=1&key=1"), 4, ["base_url", "query"]),
         (ENTRY + "failover_strategy: fastest\n", 5, ["failover_strategy", "round_robin"]),
         (ENTRY + "failover_stratgy: priority\n", 5, ["'failover_strategy'"]),
         (ENTRY + "aliases: {auto: a/x}\n", 5, ["aliases.auto"]),

@@ -184,7 +184,7 @@ def example_lines() -> dict[str, str]:
 
 
 def test_the_example_has_every_setting_and_nothing_else() -> None:
-    of_providers = {name for standard in STANDARDS for name in (*standard.keys, standard.url) if name}
+    of_providers = {name for standard in STANDARDS for name in (*standard.keys, standard.url, standard.version) if name}
 
     assert set(example_lines()) == set(variables()) | of_providers
 

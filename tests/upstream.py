@@ -13,10 +13,14 @@ from typing import Any, Literal
 
 from tests import behaviours as b
 from tests.behaviours import Behaviour
-from tests.dialects import AnthropicDialect, Dialect, OpenAIDialect, model_list
+from tests.dialects import AnthropicDialect, Dialect, OllamaDialect, OpenAIDialect, model_list
 from tests.misbehaving import Connection, perform
 
-DIALECTS: Mapping[str, Dialect] = {"openai": OpenAIDialect(), "anthropic": AnthropicDialect()}
+DIALECTS: Mapping[str, Dialect] = {
+    "openai": OpenAIDialect(),
+    "anthropic": AnthropicDialect(),
+    "ollama": OllamaDialect(),
+}
 PATIENCE = 10.0
 
 
@@ -48,7 +52,7 @@ class Upstream:
     def __init__(
         self,
         *script: Behaviour | Script,
-        dialect: Literal["openai", "anthropic"] = "openai",
+        dialect: Literal["openai", "anthropic", "ollama"] = "openai",
         models: tuple[str, ...] = ("alpha-1",),
     ) -> None:
         self.requests: list[Received] = []

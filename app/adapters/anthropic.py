@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import time
+from typing import Final
 
 import orjson
 
+from app.adapters.anthropic_answer import response_of
+from app.adapters.anthropic_count import AnthropicCounting
+from app.adapters.anthropic_models import ModelTraits, traits_of
+from app.adapters.anthropic_native import NativeStreamDecoder, native_body
 from app.adapters.anthropic_request import AnthropicRequest
-from app.adapters.anthropic_stream import AnthropicStreamDecoder, finish_of, text_of, usage_of, wire_usage
+from app.adapters.anthropic_stream import AnthropicStreamDecoder
 from app.adapters.codec import (
     Codec,
     CountingCodec,
@@ -24,54 +29,78 @@ from app.adapters.codec import (
 )
 from app.adapters.failures import failure
 from app.adapters.reports import read_report, report_of
-from app.domain.chat import JSON, Call, ChatResponse, Credential
+from app.domain.chat import Call, ChatResponse, Credential, Wire
 from app.domain.errors import ProviderError
-from app.domain.needs import FILES, FORCED_TOOLS, JSON_SCHEMA, TOOLS, VISION
+from app.domain.needs import FILES, FORCED_TOOLS, JSON_SCHEMA, MESSAGES_TOOLS, TOOLS, VISION
+
+UNSAMPLED: Final = "2026-10-21"
+"""The version of the API in which no model takes temperature, top_p or top_k any more."""
+
+_VERSION: Final = "anthropic-version"
+_ALWAYS: Final = frozenset({TOOLS, MESSAGES_TOOLS, VISION, FILES})
 
 
 @dataclass(frozen=True, slots=True)
 class AnthropicCodec:
-    """The Messages API in one version. `wall`: seconds since the epoch, for waits that are stated as moments."""
+    """The Messages API in one version. `wall`: seconds since the epoch, for waits that are stated as moments.
+
+    `is_native`: the caller spoke this very wire, so that its body and the provider's answer pass through.
+    """
 
     version: str = "2023-06-01"
     wall: Callable[[], float] = time
+    is_native: bool = False
     framing: Framing = Framing.SSE
     inlines_images: bool = False
     embedding: EmbeddingCodec | None = None
-    counting: CountingCodec | None = None
 
-    def for_call(self, call: Call) -> Codec:  # noqa: ARG002
-        """Itself: there is one wire."""
-        return self
+    @property
+    def counting(self) -> CountingCodec | None:
+        """The provider's free count."""
+        return AnthropicCounting(lambda call: self.encode(call, stream=False))
 
-    def supports(self, model: str) -> frozenset[str]:  # noqa: ARG002
-        """What the Messages API has words for."""
-        return frozenset({TOOLS, FORCED_TOOLS, VISION, FILES, JSON_SCHEMA})
+    def for_call(self, call: Call) -> Codec:
+        """Itself, or the one that passes through what came over this very wire."""
+        native = call.request.native
+        return replace(self, is_native=True) if native is not None and native.wire is Wire.MESSAGES else self
+
+    def supports(self, model: str) -> frozenset[str]:
+        """What the Messages API has words for with this model; there is no JSON mode."""
+        traits = traits_of(model)
+        forced = {FORCED_TOOLS} if traits.forced_tools else set()
+        return _ALWAYS | forced | ({JSON_SCHEMA} if traits.schemas else set())
 
     def encode(self, call: Call, *, stream: bool) -> WireRequest:
-        """The request, translated; raises ProviderError(BAD_REQUEST) for what has no counterpart."""
-        request = AnthropicRequest(call)
-        body = request.body(stream=stream)
+        """The request. Raises ProviderError: UNSUPPORTED for what has no counterpart, BAD_REQUEST for nonsense."""
+        headers = self._headers("text/event-stream" if stream else "application/json")
+        native = call.request.native if self.is_native else None
+        if native is None:
+            request = AnthropicRequest(call, self._traits(call.model, self.version))
+            body, warnings = request.body(stream=stream), request.warnings
+        else:
+            headers |= native.headers
+            body, warnings = native_body(call, native.body, self._traits(call.model, headers[_VERSION]))
+            if stream:
+                body["stream"] = True
         try:
             encoded = orjson.dumps(body)
         except TypeError as error:
             raise bad_request(f"the request cannot be written as JSON: {error}", "messages") from None
-        headers = self._headers("text/event-stream" if stream else "application/json")
-        return WireRequest("POST", "/messages", headers, encoded, tuple(request.warnings))
+        return WireRequest("POST", "/messages", headers, encoded, tuple(warnings))
 
     def decode(self, body: bytes) -> ChatResponse:
         """The message as a `chat.completion`; raises ProviderError."""
         message = json_object(body)
         if message.get("type") == "error" or message.get("error"):
             raise failure(None, {}, report_of(message), wall=self.wall())
-        blocks = message.get("content")
-        if not isinstance(blocks, list) or message.get("stop_reason") is None:
+        if not isinstance(message.get("content"), list) or message.get("stop_reason") is None:
             raise bad_answer("the answer is no finished message")
-        return _response(message, [block for block in blocks if isinstance(block, dict)], int(self.wall()))
+        response = response_of(message, int(self.wall()))
+        return replace(response, native=message) if self.is_native else response
 
     def stream_decoder(self) -> StreamDecoder:
         """A decoder for one stream."""
-        return AnthropicStreamDecoder()
+        return NativeStreamDecoder() if self.is_native else AnthropicStreamDecoder()
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
         """What an answer that is no success means."""
@@ -89,49 +118,9 @@ class AnthropicCodec:
         """Model ids of that list."""
         return model_ids(body)
 
+    def _traits(self, model: str, version: str) -> ModelTraits:
+        traits = traits_of(model)
+        return replace(traits, samples=False) if version >= UNSAMPLED else traits
+
     def _headers(self, accept: str) -> dict[str, str]:
-        return {"content-type": "application/json", "accept": accept, "anthropic-version": self.version}
-
-
-def _response(message: JSON, blocks: list[JSON], created: int) -> ChatResponse:
-    calls = [_call(block) for block in blocks if block.get("type") == "tool_use"]
-    text = "".join(text_of(block, "text") for block in blocks if block.get("type") == "text")
-    thoughts = [block for block in blocks if block.get("type") in ("thinking", "redacted_thinking")]
-    thought = "".join(text_of(block, "thinking") for block in thoughts)
-    answer: JSON = {"role": "assistant", "content": text if text or not calls else None, "refusal": None}
-    if calls:
-        answer["tool_calls"] = calls
-    if thought:
-        answer["reasoning_content"] = thought
-    if thoughts:
-        answer["reasoning_details"] = thoughts
-    native = message["stop_reason"]
-    finish = finish_of(native, has_calls=bool(calls))
-    usage = usage_of(message.get("usage"))
-    completion: JSON = {
-        "id": text_of(message, "id"),
-        "object": "chat.completion",
-        "created": created,
-        "model": text_of(message, "model"),
-        "choices": [
-            {
-                "index": 0,
-                "message": answer,
-                "logprobs": None,
-                "finish_reason": finish,
-                "native_finish_reason": native,
-            }
-        ],
-    }
-    if usage is not None:
-        completion["usage"] = wire_usage(usage)
-    return ChatResponse(completion, finish, usage)
-
-
-def _call(block: JSON) -> JSON:
-    arguments = orjson.dumps(block.get("input") or {}).decode()
-    return {
-        "id": text_of(block, "id"),
-        "type": "function",
-        "function": {"name": text_of(block, "name"), "arguments": arguments},
-    }
+        return {"content-type": "application/json", "accept": accept, _VERSION: self.version}

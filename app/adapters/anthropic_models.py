@@ -29,12 +29,16 @@ class Thinking(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelTraits:
-    """What one model takes; `max_output` None is unknown. `one_sampler`: temperature or top_p, not both."""
+    """What one model takes; `max_output` None is unknown. `one_sampler`: temperature or top_p, not both.
+
+    `forced_while_thinking`: it can be made to call a tool and think before it.
+    """
 
     samples: bool = True
     one_sampler: bool = False
     thinking: Thinking = Thinking.ADAPTIVE
     forced_tools: bool = True
+    forced_while_thinking: bool = False
     prefill: bool = False
     late_system: bool = False
     schemas: bool = True
@@ -59,6 +63,7 @@ def traits_of(model: str) -> ModelTraits:
         samples=version <= _SAMPLING_UNTIL,
         thinking=_thinking(family, version),
         forced_tools=not _always_thinks(family, version),
+        forced_while_thinking=version in ((4, 7), (4, 8)) or (family == "haiku" and version >= (5, 5)),
         late_system=version >= (4, 8),
         efforts=_efforts(version),
         max_output=128_000,

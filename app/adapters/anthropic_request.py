@@ -5,62 +5,76 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
-
 from app.adapters.anthropic_messages import split_system, turns_of
 from app.adapters.anthropic_models import ModelTraits, Thinking, traits_of
-from app.adapters.codec import HARMLESS, bad_request
+from app.adapters.anthropic_schema import output_format
+from app.adapters.anthropic_thinking import SAMPLING, effort_beside_force, sampling, think, thinks
+from app.adapters.anthropic_tools import allowed, chosen, is_forced, offered, tools_of_history
+from app.adapters.codec import HARMLESS, bad_request, unsupported
 from app.domain.chat import JSON, Call
 
-_BUDGETS: Final[Mapping[str, int]] = {"low": 1024, "medium": 4096, "high": 8192, "xhigh": 16_384, "max": 16_384}
-_LEAST_BUDGET: Final = 1024
 _ROOM_FOR_THINKING: Final = 4096
-_SAMPLING: Final = ("temperature", "top_p", "top_k")
-_OWN_FIELDS: Final = ("thinking", "output_config", "cache_control", "container", "mcp_servers", "context_management")
+_OWN_FIELDS: Final = frozenset(
+    {"thinking", "output_config", "cache_control", "container", "mcp_servers", "context_management", "speed"}
+    | {"inference_geo"}
+)
 _READ: Final = frozenset(
-    {"max_tokens", "max_completion_tokens", "stop", "user", "tools", "tool_choice", "parallel_tool_calls"}
-    | {"response_format", "reasoning_effort", "stream", "stream_options", *_SAMPLING, *_OWN_FIELDS}
+    {"max_tokens", "max_completion_tokens", "stop", "user", "safety_identifier", "tools", "tool_choice"}
+    | {"parallel_tool_calls", "response_format", "reasoning_effort", "service_tier", "stream", "stream_options"}
+    | {"n", "logprobs", "top_logprobs", "modalities", "functions", "function_call", *SAMPLING, *_OWN_FIELDS}
 )
-_JSON_ONLY: Final = "Answer with one JSON object and nothing else: no prose, no code fence."
-_UNSUPPORTED_KEYWORDS: Final = frozenset(
-    {"minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
-    | {"minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties", "pattern", "format"}
-)
+_TIERS: Final[Mapping[Any, str]] = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 
 
 class AnthropicRequest:
     """Writes one request; read `warnings` after `body`."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, traits: ModelTraits | None = None) -> None:
         self._model = call.model
         self._messages = call.request.messages
         self._given = {name: value for name, value in call.request.parameters.items() if value is not None}
-        self._traits: ModelTraits = traits_of(call.model)
+        self._traits = traits_of(call.model) if traits is None else traits
         self.warnings: list[str] = []
 
     def body(self, *, stream: bool) -> JSON:
-        """The JSON to send."""
+        """The JSON to send. Raises ProviderError for what has no counterpart."""
+        self._refuse_the_unsayable()
         system, rest = split_system(self._messages)
-        turns, warnings = turns_of(rest, late_system=self._traits.late_system)
+        turns, warnings = turns_of(rest, late_system=self._traits.late_system, offset=len(self._messages) - len(rest))
         self.warnings += warnings
         if not turns:
             raise bad_request("there is no message with content besides the system's", "messages")
         self._end_with_user(turns)
         body: JSON = {"model": self._model, "max_tokens": self._max_tokens(), "messages": turns}
-        body |= {name: self._given[name] for name in _OWN_FIELDS if name in self._given}
+        if system:
+            body["system"] = system
+        body |= {name: value for name, value in self._given.items() if name in _OWN_FIELDS}
+        self._offer_tools(body)
         self._think(body)
         self._sample(body)
-        self._offer_tools(body, system)
-        self._format(body, system)
-        self._stop_and_user(body)
-        if system:
-            body["system"] = "\n\n".join(system)
+        self._format(body)
+        self._stop(body)
+        self._say_who(body)
         for name in self._given.keys() - _READ:
             if self._given[name] not in HARMLESS.get(name, ()):
                 self._drop(name, "the Messages API has no such field")
         if stream:
             body["stream"] = True
         return body
+
+    def _refuse_the_unsayable(self) -> None:
+        """What changes an answer's shape and has no words here; routing knows, so this is the last line of defence."""
+        given = self._given
+        if given.get("n") not in (None, 1):
+            raise unsupported("the Messages API gives one answer", "n")
+        for name in ("logprobs", "top_logprobs"):
+            if given.get(name):
+                raise unsupported("the Messages API tells no probabilities", name)
+        modalities = given.get("modalities")
+        if isinstance(modalities, list) and "audio" in modalities:
+            raise unsupported("the Messages API answers in text", "modalities")
+        if given.get("functions"):
+            raise unsupported("the Messages API has tools, not the functions of old", "functions")
 
     def _drop(self, name: str, why: str) -> None:
         self.warnings.append(f"{name} was dropped: {why}")
@@ -84,139 +98,45 @@ class AnthropicRequest:
             self.warnings.append(f"{self._model} always thinks, and its thinking counts in max_tokens={stated}")
         return stated
 
+    def _offer_tools(self, body: JSON) -> None:
+        choice = self._given.get("tool_choice")
+        tools = allowed(offered(self._given.get("tools")), choice)
+        if tools:
+            body["tools"] = tools
+            said = chosen(choice, self._given.get("parallel_tool_calls"))
+            if said is not None:
+                body["tool_choice"] = said
+        elif stand_ins := tools_of_history(body["messages"]):
+            body["tools"] = stand_ins
+            body["tool_choice"] = {"type": "none"}
+
     def _think(self, body: JSON) -> None:
         effort = self._given.get("reasoning_effort")
-        if effort is None or "thinking" in body:
-            return
-        effort = "low" if effort == "minimal" else str(effort)
-        kind = self._traits.thinking
-        if effort == "none":
-            if kind is Thinking.ADAPTIVE_BY_DEFAULT:
-                body["thinking"] = {"type": "disabled"}
-            elif kind is Thinking.ALWAYS:
-                self._drop("reasoning_effort", f"{self._model} always thinks")
-        elif effort not in _BUDGETS or kind is Thinking.NONE:
-            self._drop("reasoning_effort", f"{self._model} knows no level {effort[:20]!r}")
-        elif kind is Thinking.BUDGET:
-            self._budget(body, _BUDGETS[effort])
-        else:
-            if effort not in self._traits.efforts:
-                self.warnings.append(f"reasoning_effort {effort} became high, the most that {self._model} knows")
-                effort = "high"
-            body["output_config"] = {**body.get("output_config", {}), "effort": effort}
-            if kind is not Thinking.ALWAYS:
-                body["thinking"] = {"type": "adaptive"}
-
-    def _budget(self, body: JSON, wanted: int) -> None:
-        if "max_tokens" not in self._given and "max_completion_tokens" not in self._given:
-            body["max_tokens"] += wanted  # our own default is for the answer; the thinking comes on top
-        budget = min(wanted, body["max_tokens"] // 2)
-        if budget < _LEAST_BUDGET:
-            self._drop("reasoning_effort", f"max_tokens={body['max_tokens']} leaves no room for thinking")
-            return
-        body["thinking"] = {"type": "enabled", "budget_tokens": budget}
-
-    def _thinks(self, body: JSON) -> bool:
-        thinking = body.get("thinking")
-        return isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")
+        if is_forced(body.get("tool_choice")):
+            effort = effort_beside_force(body, effort, self._traits, self.warnings)
+        has_room = not self._given.keys() & {"max_tokens", "max_completion_tokens"}
+        think(body, effort, self._traits, has_room=has_room, warnings=self.warnings)
 
     def _sample(self, body: JSON) -> None:
-        given: JSON = {name: self._given[name] for name in _SAMPLING if name in self._given}
-        if not self._traits.samples or self._thinks(body):
-            why = "thinking fixes it" if self._traits.samples else f"{self._model} does not take it"
-            for name in given:
-                self._drop(name, why)
+        if not (self._traits.samples and thinks(body)):
+            body |= sampling(self._given, self._model, self._traits, self.warnings)
             return
-        if self._traits.one_sampler and "temperature" in given and "top_p" in given:
-            del given["top_p"]
-            self._drop("top_p", f"{self._model} takes temperature or top_p, not both")
-        temperature = given.get("temperature")
-        if isinstance(temperature, int | float) and temperature > 1:
-            given["temperature"] = 1
-            self.warnings.append(f"temperature {temperature:g} became 1, the highest here")
-        body |= given
+        for name in SAMPLING:
+            if name in self._given:
+                self._drop(name, "thinking fixes it")
 
-    def _offer_tools(self, body: JSON, system: list[str]) -> None:
-        given = self._given.get("tools") or ()
-        if not isinstance(given, list | tuple):
-            raise bad_request("tools is no list", "tools")
-        tools = [tool for each in given if (tool := self._tool(each)) is not None]
-        if not tools:
-            # Some models refuse a history with tool blocks when no tools are given.
-            used = {b["name"]: b for t in body["messages"] for b in t["content"] if b["type"] == "tool_use"}
-            if used:
-                body["tools"] = [{"name": name, "input_schema": {"type": "object"}} for name in used]
-                body["tool_choice"] = {"type": "none"}
+    def _format(self, body: JSON) -> None:
+        form, dropped = output_format(self._given.get("response_format"))
+        if form is None:
             return
-        body["tools"] = tools
-        choice = self._choice(self._given.get("tool_choice"))
-        if (
-            choice is not None
-            and choice["type"] in ("any", "tool")
-            and (not self._traits.forced_tools or self._thinks(body))
-        ):
-            named = f"the tool {choice['name']}" if choice["type"] == "tool" else "one of the tools"
-            system.append(f"You must call {named} now.")
-            self.warnings.append(f"tool_choice became auto with an instruction: {self._model} cannot be forced")
-            choice = {"type": "auto"}
-        parallel = self._given.get("parallel_tool_calls")
-        if parallel is not None:
-            choice = choice or {"type": "auto"}
-            if choice["type"] != "none":
-                choice["disable_parallel_tool_use"] = not parallel
-        if choice is not None:
-            body["tool_choice"] = choice
+        if not self._traits.schemas:
+            raise unsupported(f"{self._model} has no structured output", "response_format")
+        if dropped:
+            self.warnings.append(f"the schema's {', '.join(dropped)} cannot be held by the provider")
+        stated = body.get("output_config")
+        body["output_config"] = {**(stated if isinstance(stated, dict) else {}), "format": form}
 
-    def _tool(self, tool: Any) -> JSON | None:  # noqa: ANN401 - a wire body
-        function = tool.get("function") if isinstance(tool, dict) else None
-        if not isinstance(function, dict) or not function.get("name"):
-            self._drop("a tool", "only functions with a name can be offered")
-            return None
-        schema = function.get("parameters") or {}
-        if not isinstance(schema, dict):
-            raise bad_request(f"the parameters of {function['name']} are no JSON schema", "tools")
-        translated: JSON = {"name": function["name"], "input_schema": {"type": "object", **schema}}
-        if function.get("description"):
-            translated["description"] = function["description"]
-        if function.get("strict"):
-            translated["strict"] = True
-        if "cache_control" in tool:
-            translated["cache_control"] = tool["cache_control"]
-        return translated
-
-    def _choice(self, choice: Any) -> JSON | None:  # noqa: ANN401 - a wire body
-        if isinstance(choice, dict):
-            named = choice.get("function")
-            if isinstance(named, dict) and named.get("name"):
-                return {"type": "tool", "name": named["name"]}
-            allowed = choice.get("allowed_tools")
-            choice = allowed.get("mode") if isinstance(allowed, dict) else None
-        known = {"auto": "auto", "required": "any", "none": "none"}
-        if choice is None:
-            return None
-        if not isinstance(choice, str) or choice not in known:
-            raise bad_request(f"unknown tool_choice {str(choice)[:40]!r}", "tool_choice")
-        return {"type": known[choice]}
-
-    def _format(self, body: JSON, system: list[str]) -> None:
-        wanted = self._given.get("response_format")
-        kind = wanted.get("type") if isinstance(wanted, dict) else None
-        if kind == "json_object":
-            system.append(_JSON_ONLY)
-            self.warnings.append("json_object is asked for in words: the Messages API has no JSON mode")
-        elif kind == "json_schema" and isinstance(wanted, dict):
-            stated = wanted.get("json_schema")
-            schema = stated.get("schema") if isinstance(stated, dict) else None
-            if not isinstance(schema, dict):
-                raise bad_request("json_schema holds no schema", "response_format.json_schema.schema")
-            if self._traits.schemas:
-                form = {"type": "json_schema", "schema": closed_schema(schema)}
-                body["output_config"] = {**body.get("output_config", {}), "format": form}
-            else:
-                system.append(f"{_JSON_ONLY} It must follow this JSON schema:\n{orjson.dumps(schema).decode()}")
-                self.warnings.append(f"json_schema is asked for in words: {self._model} has no structured output")
-
-    def _stop_and_user(self, body: JSON) -> None:
+    def _stop(self, body: JSON) -> None:
         stop = self._given.get("stop")
         stops = stop if isinstance(stop, list) else [stop] if stop else []
         usable = [each for each in stops if isinstance(each, str) and each.strip()]
@@ -224,24 +144,13 @@ class AnthropicRequest:
             self._drop("a stop sequence", "whitespace alone is not taken")
         if usable:
             body["stop_sequences"] = usable
-        if "user" in self._given:
-            body["metadata"] = {"user_id": str(self._given["user"])}
 
-
-def closed_schema(schema: Any) -> Any:  # noqa: ANN401 - any part of a JSON schema
-    """The schema as structured output takes it: objects closed, keywords that it does not know left out."""
-    if isinstance(schema, list):
-        return [closed_schema(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    closed: JSON = {}
-    for name, value in schema.items():
-        if name in ("properties", "$defs", "definitions") and isinstance(value, dict):
-            closed[name] = {each: closed_schema(inner) for each, inner in value.items()}
-        elif name in ("enum", "const", "default", "examples", "required"):
-            closed[name] = value
-        elif name not in _UNSUPPORTED_KEYWORDS:
-            closed[name] = closed_schema(value)
-    if closed.get("type") == "object" or "properties" in closed:
-        closed["additionalProperties"] = False
-    return closed
+    def _say_who(self, body: JSON) -> None:
+        user = self._given.get("user", self._given.get("safety_identifier"))
+        if user is not None:
+            body["metadata"] = {"user_id": str(user)}
+        tier = self._given.get("service_tier")
+        if isinstance(tier, str) and tier in _TIERS:
+            body["service_tier"] = _TIERS[tier]
+        elif tier is not None:
+            self._drop("service_tier", f"{str(tier)[:40]!r} is none of Anthropic's")

@@ -16,6 +16,8 @@ from app.adapters.sse import SSEEvent
 from app.domain.chat import JSON, ChatChunk
 from app.domain.usage import Usage
 
+MAX_THOUGHT: Final = 1024 * 1024
+_MAX_BLOCKS: Final = 1024
 FINISH: Final[Mapping[str, str]] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -33,6 +35,20 @@ def finish_of(native: Any, *, has_calls: bool) -> str:  # noqa: ANN401 - a wire 
     if canonical in ("stop", "tool_calls"):
         return "tool_calls" if has_calls else "stop"
     return canonical
+
+
+def unknown_finish(native: Any) -> tuple[str, ...]:  # noqa: ANN401 - a wire body
+    """The warning about a stop reason that nobody has heard of."""
+    is_known = isinstance(native, str) and native in FINISH
+    return () if is_known else (f"unknown stop reason {str(native)[:40]!r} is taken as stop",)
+
+
+def refusal_of(message: JSON) -> str | None:
+    """Why the model refused, where it says so."""
+    details = message.get("stop_details")
+    explanation = details.get("explanation") if isinstance(details, dict) else None
+    refused = message.get("stop_reason") == "refusal" and isinstance(explanation, str)
+    return explanation if refused and explanation else None
 
 
 def usage_of(usage: Any) -> Usage | None:  # noqa: ANN401 - a wire body
@@ -68,13 +84,25 @@ def text_of(value: JSON, name: str) -> str:
     return text if isinstance(text, str) else ""
 
 
+def written(value: Any) -> str:  # noqa: ANN401 - any JSON of an answer
+    """The value as JSON; raises ProviderError where it is nested deeper than can be written again."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:
+        raise bad_answer(f"the answer cannot be written again: {error}") from None
+
+
 def _count(usage: JSON, name: str) -> int:
     count = usage.get(name)
     return max(count, 0) if isinstance(count, int) else 0
 
 
 class AnthropicStreamDecoder:
-    """One stream. Blocks are numbered over all kinds by Anthropic and tool calls alone by us."""
+    """One stream. Blocks are numbered over all kinds by Anthropic and tool calls alone by us.
+
+    Thinking is held until its block ends, because only a whole block can be sent back; one longer than
+    `MAX_THOUGHT` characters is streamed and then forgotten.
+    """
 
     def __init__(self) -> None:
         self._head: JSON = {
@@ -84,6 +112,8 @@ class AnthropicStreamDecoder:
             "model": "",
         }
         self._blocks: dict[int, JSON] = {}
+        self._thoughts: dict[int, list[str]] = {}
+        self._thought_lengths: dict[int, int] = {}
         self._calls = 0
         self._usage: JSON = {}
         self.complete = False
@@ -111,12 +141,16 @@ class AnthropicStreamDecoder:
             case _:
                 return []  # `ping`, and whatever will be added: the documentation promises additions
 
+    def empty(self) -> JSON:
+        """A chunk that says nothing."""
+        return {**self._head, "choices": []}
+
     def close(self) -> list[ChatChunk]:
         """The usage chunk."""
         usage = usage_of(self._usage) if self._usage else None
         if usage is None:
             return []
-        return [ChatChunk({**self._head, "choices": [], "usage": wire_usage(usage)}, usage=usage)]
+        return [ChatChunk({**self.empty(), "usage": wire_usage(usage)}, usage=usage)]
 
     def _start(self, message: JSON) -> list[ChatChunk]:
         self._head["id"] = text_of(message, "id") or self._head["id"]
@@ -126,12 +160,21 @@ class AnthropicStreamDecoder:
 
     def _block_start(self, payload: JSON) -> list[ChatChunk]:
         block = dict(_object(payload, "content_block"))
-        self._blocks[_index(payload)] = block
-        if block.get("type") == "text":
-            text = text_of(block, "text")
-            return [self._chunk({"content": text}, carries=True)] if text else []
-        if block.get("type") != "tool_use":
-            return []
+        index = _index(payload)
+        if len(self._blocks) >= _MAX_BLOCKS:
+            raise bad_answer(f"{_MAX_BLOCKS} blocks at once")
+        self._blocks[index] = block
+        match block.get("type"):
+            case "text":
+                text = text_of(block, "text")
+                return [self._chunk({"content": text}, carries=True)] if text else []
+            case "thinking":
+                return self._thought(index, block.pop("thinking", ""))
+            case "tool_use":
+                return self._tool(block)
+        return []
+
+    def _tool(self, block: JSON) -> list[ChatChunk]:
         block["number"], block["written"] = self._calls, False
         self._calls += 1
         call = {
@@ -154,12 +197,18 @@ class AnthropicStreamDecoder:
             case "input_json_delta":
                 return self._arguments(block, text_of(delta, "partial_json"))
             case "thinking_delta":
-                thought = text_of(delta, "thinking")
-                block["thinking"] = text_of(block, "thinking") + thought
-                return [self._chunk({"reasoning_content": thought}, carries=True)] if thought else []
+                return self._thought(_index(payload), delta.get("thinking"))
             case "signature_delta":
                 block["signature"] = text_of(block, "signature") + text_of(delta, "signature")
         return []
+
+    def _thought(self, index: int, thought: Any) -> list[ChatChunk]:  # noqa: ANN401 - a wire body
+        if not isinstance(thought, str) or not thought:
+            return []
+        length = self._thought_lengths[index] = self._thought_lengths.get(index, 0) + len(thought)
+        if length <= MAX_THOUGHT:
+            self._thoughts.setdefault(index, []).append(thought)
+        return [self._chunk({"reasoning_content": thought}, carries=True)]
 
     def _arguments(self, block: JSON, piece: str) -> list[ChatChunk]:
         if not piece or "number" not in block:
@@ -168,24 +217,40 @@ class AnthropicStreamDecoder:
         return [self._chunk({"tool_calls": [_arguments_delta(block["number"], piece)]}, carries=True)]
 
     def _block_stop(self, payload: JSON) -> list[ChatChunk]:
-        block = self._blocks.pop(_index(payload), {})
+        index = _index(payload)
+        block = self._blocks.pop(index, {})
+        thought = "".join(self._thoughts.pop(index, ()))
+        length = self._thought_lengths.pop(index, 0)
         match block.get("type"):
             case "tool_use" if not block["written"]:
                 # Without deltas the call has no arguments, or has them in its start (a server that streams nothing).
-                return [self._chunk({"tool_calls": [_arguments_delta(block["number"], _whole(block))]}, carries=True)]
-            case "thinking" | "redacted_thinking":
-                return [self._chunk({"reasoning_details": [block]})]
+                return [
+                    self._chunk(
+                        {"tool_calls": [_arguments_delta(block["number"], written(block.get("input") or {}))]},
+                        carries=True,
+                    )
+                ]
+            case "thinking" if length <= MAX_THOUGHT:
+                return self._replayable({"type": "thinking", "thinking": thought, **block})
+            case "redacted_thinking":
+                return self._replayable(block)
         return []
+
+    def _replayable(self, block: JSON) -> list[ChatChunk]:
+        written(block)
+        return [self._chunk({"reasoning_details": [block]})]
 
     def _message_delta(self, payload: JSON) -> list[ChatChunk]:
         self._keep_usage(payload.get("usage"))
-        native = _object(payload, "delta").get("stop_reason")
+        delta = _object(payload, "delta")
+        native = delta.get("stop_reason")
         usage = usage_of(self._usage)
         if native is None:
             return [self._chunk({}, usage=usage)]
         self.complete = True
         finish = finish_of(native, has_calls=self._calls > 0)
-        chunk = self._chunk({}, finish=finish, usage=usage)
+        refusal = refusal_of(delta)
+        chunk = self._chunk({"refusal": refusal} if refusal else {}, finish=finish, usage=usage)
         chunk.chunk["choices"][0]["native_finish_reason"] = native
         return [chunk]
 
@@ -203,10 +268,6 @@ class AnthropicStreamDecoder:
 
 def _arguments_delta(number: int, piece: str) -> JSON:
     return {"index": number, "function": {"arguments": piece}}
-
-
-def _whole(block: JSON) -> str:
-    return orjson.dumps(block.get("input") or {}).decode()
 
 
 def _object(payload: JSON, name: str) -> JSON:

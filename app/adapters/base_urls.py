@@ -6,6 +6,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+from app.adapters.azure import azure_url
 from app.adapters.presets import PRESETS
 from app.domain.provider import ProviderType
 
@@ -15,7 +16,8 @@ _VERSION: Final = re.compile(r"v\d+\w*")
 def base_url_of(type: ProviderType, configured: str) -> str:  # noqa: A002 - the contract's name
     """The complete base URL; raises ValueError when the type has no default and none is configured.
 
-    Only what is missing of the version segment is added, any other path stays. `""` means the default.
+    Only what is missing of the version segment is added, any other path stays; Ollama's compatible `/v1` becomes its
+    native `/api`. `""` means the default.
     """
     preset = PRESETS[type]
     if not configured.strip():
@@ -25,14 +27,16 @@ def base_url_of(type: ProviderType, configured: str) -> str:  # noqa: A002 - the
     parts = urlsplit(configured.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("base_url must be an http or https URL with a host")
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if parts.username or parts.password or parts.fragment or (parts.query and type is not ProviderType.AZURE):
         raise ValueError("base_url must have no user, query or fragment")
+    if type is ProviderType.AZURE:
+        return azure_url(configured)
     default = urlsplit(preset.default_url)
     path = parts.path.rstrip("/")
     if default.path.startswith(f"{path}/") and parts.hostname == default.hostname:
         path = default.path  # the provider's own host: whatever is missing of its path is known
     if type is ProviderType.OLLAMA:
-        path = path.removesuffix("/api")  # its native wire lives there, the compatible one beside it
+        path = path.removesuffix("/v1")  # its compatible wire lives there, the native one that is spoken beside it
     return urlunsplit((parts.scheme, parts.netloc, _completed(path, preset.path), "", ""))
 
 

@@ -8,7 +8,10 @@ from typing import Final
 
 from app.adapters.anthropic import AnthropicCodec
 from app.adapters.codec import Codec
+from app.adapters.input_tokens import InputTokens
+from app.adapters.ollama import OllamaCodec
 from app.adapters.openai import OpenAICodec
+from app.adapters.openai_platform import PlatformCodec
 from app.adapters.openai_request import RequestOptions
 from app.adapters.refusals import deepseek_refusals, openai_refusals, xai_refusals
 from app.domain.errors import FailureKind
@@ -48,9 +51,10 @@ class Preset:
 
 PRESETS: Final[Mapping[ProviderType, Preset]] = {
     ProviderType.OPENAI: Preset(
-        OpenAICodec(
+        PlatformCodec(
             "openai",
             RequestOptions(max_tokens_field="max_completion_tokens", has_developer_role=True, refuses=openai_refusals),
+            counting=InputTokens(),
         ),
         "https://api.openai.com/v1",
     ),
@@ -68,21 +72,9 @@ PRESETS: Final[Mapping[ProviderType, Preset]] = {
         "https://generativelanguage.googleapis.com/v1beta/openai",
         path=("v1beta", "openai"),
     ),
-    ProviderType.OLLAMA: Preset(
-        OpenAICodec(
-            "ollama",
-            RequestOptions(
-                # It ignores the newer name and writes without end.
-                max_tokens_field="max_tokens",
-                dropped=_OPENAI_ONLY | {"tool_choice", "n", "user", "logit_bias", "parallel_tool_calls"},
-                kept_reasoning=frozenset({"reasoning"}),
-            ),
-        ),
-        "http://localhost:11434/v1",
-        needs_key=False,
-    ),
+    ProviderType.OLLAMA: Preset(OllamaCodec(), "http://localhost:11434/api", path=("api",), needs_key=False),
     ProviderType.AZURE: Preset(
-        OpenAICodec(
+        PlatformCodec(
             "azure",
             RequestOptions(max_tokens_field="max_completion_tokens", has_developer_role=True, refuses=openai_refusals),
             key_header="api-key",

@@ -21,6 +21,10 @@ Row = Scope | Open
 
 ACCESS: Final[Mapping[tuple[str, str], Row]] = {
     ("POST", "/v1/chat/completions"): Scope.CHAT,
+    ("POST", "/v1/responses"): Scope.CHAT,
+    ("POST", "/v1/embeddings"): Scope.CHAT,
+    ("POST", "/v1/messages"): Scope.CHAT,
+    ("POST", "/v1/messages/count_tokens"): Scope.CHAT,
     ("GET", "/v1/models"): Scope.CHAT,
     ("GET", "/v1/models/{model_id:path}"): Scope.CHAT,
     ("POST", "/chat"): Scope.CHAT,

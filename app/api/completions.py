@@ -13,10 +13,12 @@ import orjson
 
 from app.api.errors import Headers, header_value
 from app.api.exchange import Exchange
+from app.api.intent import Intent, read_intent
 from app.api.watch import Watch
-from app.domain.attempt import Ask, AttemptOutcome, AttemptRecord, Completion
+from app.domain.attempt import Ask, AttemptOutcome, AttemptRecord, Completion, EmbeddingCompletion
 from app.domain.chat import ChatChunk
 from app.domain.errors import OutcryError
+from app.domain.structured import Rung
 from app.domain.target import Target
 from app.services import CompletionStream
 
@@ -51,18 +53,32 @@ class Closing(Generic[T]):
         return None
 
 
+def intent_of(exchange: Exchange) -> Intent:
+    """The routing headers of a completion; a moment asked about is no use to it."""
+    intent = read_intent(exchange.headers)
+    if intent.as_of is not None:
+        exchange.warnings.append("x-outcry-as-of: completions are not checked against it")
+    return intent
+
+
 async def answer(exchange: Exchange, ask: Ask, render: Callable[[Completion], Any], *, warn: bool) -> None:
     """Asks and answers as one JSON body. `warn`: warnings go into a header, because the body has no place for them."""
     completion = await Watch(exchange).run(exchange.services.gateway.complete(ask))
+    await tell(exchange, completion, orjson.dumps(render(completion)), warn=warn)
+
+
+async def tell(exchange: Exchange, completion: Completion | EmbeddingCompletion, body: bytes, *, warn: bool) -> None:
+    """Answers with this body, and headers that say who made it and what it cost."""
     exchange.overhead = completion.overhead
     headers = plan_headers(
         completion.target, sent(completion.attempts), completion.overhead, is_fallback=completion.is_fallback
     )
+    headers += _structured(completion.rung if isinstance(completion, Completion) else None)
     if completion.cost_usd is not None:
         headers.append((b"x-outcry-cost-usd", money(completion.cost_usd).encode()))
     if warn:
         headers += _warned(exchange, completion.warnings)
-    await exchange.answer(200, orjson.dumps(render(completion)), headers)
+    await exchange.answer(200, body, headers)
 
 
 async def stream(exchange: Exchange, ask: Ask, wire: StreamWire, *, warn: bool) -> None:
@@ -81,6 +97,7 @@ async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *,
         is_fallback = upstream.target != upstream.plan.steps[0].target
         # The attempt under way is not among the finished ones yet.
         headers = plan_headers(upstream.target, sent(upstream.attempts) + 1, upstream.overhead, is_fallback=is_fallback)
+        headers += _structured(upstream.rung)
         if warn:
             headers += _warned(exchange, upstream.warnings)
         await exchange.start_stream(headers)
@@ -104,6 +121,11 @@ def plan_headers(target: Target, attempts: int, overhead: float, *, is_fallback:
         (b"x-outcry-fallback", b"true" if is_fallback else b"false"),
         (b"x-outcry-overhead-ms", f"{max(overhead, 0.0) * 1000:.2f}".encode()),
     ]
+
+
+def _structured(rung: Rung | None) -> Headers:
+    """By which rung of the ladder JSON was asked for."""
+    return [] if rung is None else [(b"x-outcry-structured-output", rung.value.encode())]
 
 
 def _warned(exchange: Exchange, warnings: Sequence[str]) -> Headers:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app import __version__
+from app.api.anthropic_errors import TYPE_OF_STATUS, is_anthropic
 from app.domain.errors import Code, ErrorType
 
 REFERENCE = "#/components/schemas/{model}"
@@ -50,9 +51,31 @@ ERROR_EXAMPLE: Final = {
     },
     "request_id": "req_5f0c9d2e",
 }
+_ANTHROPIC_DETAIL: Final = {"message": {"type": "string"}, "type": {"enum": sorted({*TYPE_OF_STATUS.values()})}}
+ANTHROPIC_ERROR_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["type", "error", "request_id"],
+    "properties": {
+        **ERROR_SCHEMA["properties"],
+        "type": {"const": "error"},
+        "error": {
+            **ERROR_SCHEMA["properties"]["error"],
+            "properties": {**ERROR_SCHEMA["properties"]["error"]["properties"], **_ANTHROPIC_DETAIL},
+        },
+    },
+}
 ERROR_RESPONSE: Final[dict[str, Any]] = {
     "description": "An error; `code` says which, its prefix whose fault it is",
     "content": {"application/json": {"schema": {"$ref": REFERENCE.format(model="Error")}, "example": ERROR_EXAMPLE}},
+}
+ANTHROPIC_ERROR_RESPONSE: Final[dict[str, Any]] = {
+    "description": "An error in the shape of Anthropic's wire, with our code beside its type",
+    "content": {
+        "application/json": {
+            "schema": {"$ref": REFERENCE.format(model="AnthropicError")},
+            "example": {"type": "error", **ERROR_EXAMPLE},
+        }
+    },
 }
 INTENT_HEADERS: Final = {
     "x-outcry-agent": "The agent whose configuration is used",
@@ -66,7 +89,10 @@ INTENT_HEADERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation that the framework does not see. `request` and `answer` are models or JSON schemas."""
+    """An operation that the framework does not see. `request` and `answer` are models or JSON schemas.
+
+    `stream` is an example of its event stream, None where it has none.
+    """
 
     path: str
     summary: str
@@ -75,7 +101,7 @@ class Operation:
     request_example: dict[str, Any]
     answer: type[BaseModel] | dict[str, Any]
     answer_example: dict[str, Any]
-    stream: str
+    stream: str | None
 
 
 def documented(
@@ -101,7 +127,7 @@ def _document(
         routes=app.routes,
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas["Error"] = ERROR_SCHEMA
+    schemas["Error"], schemas["AnthropicError"] = ERROR_SCHEMA, ANTHROPIC_ERROR_SCHEMA
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     models = [*bodies, *(m for o in operations for m in (o.request, o.answer) if isinstance(m, type))]
@@ -111,7 +137,8 @@ def _document(
         document["paths"].setdefault(operation.path, {})["post"] = _operation(operation)
     for path, item in document["paths"].items():
         for method, described in item.items():
-            _finish(described, examples.get(f"{method.upper()} {path}"))
+            error = ANTHROPIC_ERROR_RESPONSE if is_anthropic(path) else ERROR_RESPONSE
+            _finish(described, examples.get(f"{method.upper()} {path}"), error)
     document["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -122,6 +149,11 @@ def _document(
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
+    content: dict[str, dict[str, Any]]
+    content = {"application/json": {"schema": _schema(operation.answer), "example": operation.answer_example}}
+    if operation.stream is not None:
+        content["text/event-stream"] = {"schema": {"type": "string"}, "example": operation.stream}
+    told = "The answer" if operation.stream is None else "The answer, or an event stream with `stream: true`"
     return {
         "tags": [operation.tag],
         "summary": operation.summary,
@@ -136,15 +168,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
                 "application/json": {"schema": _schema(operation.request), "example": operation.request_example}
             },
         },
-        "responses": {
-            "200": {
-                "description": "The answer, or an event stream with `stream: true`",
-                "content": {
-                    "application/json": {"schema": _schema(operation.answer), "example": operation.answer_example},
-                    "text/event-stream": {"schema": {"type": "string"}, "example": operation.stream},
-                },
-            }
-        },
+        "responses": {"200": {"description": told, "content": content}},
     }
 
 
@@ -152,10 +176,10 @@ def _schema(model: type[BaseModel] | dict[str, Any]) -> dict[str, Any]:
     return {"$ref": REFERENCE.format(model=model.__name__)} if isinstance(model, type) else model
 
 
-def _finish(described: dict[str, Any], example: object) -> None:
+def _finish(described: dict[str, Any], example: object, error: dict[str, Any]) -> None:
     """Gives an operation our error body, and its answer an example."""
     described["responses"].pop("422", None)
-    described["responses"]["default"] = ERROR_RESPONSE
+    described["responses"]["default"] = error
     if example is None:
         return
     for status, response in described["responses"].items():

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from starlette.routing import BaseRoute, Match, Route
 
 from app.api.access import ACCESS, Open, Row, check_scope
+from app.api.anthropic_errors import anthropic_error, is_anthropic
 from app.api.auth import authenticate
 from app.api.drain import Drain
 from app.api.errors import CallerLeft, Headers, encoded_error, error_headers, internal_error, openai_form
@@ -115,11 +116,13 @@ class Edge:
             check_scope(exchange.caller, method, route)
 
     async def _refuse(self, exchange: Exchange, error: OutcryError, cause: Exception | None = None) -> None:
-        if exchange.scope["path"].startswith("/v1/"):
+        path = exchange.scope["path"]
+        if path.startswith("/v1/"):
             error = openai_form(error)
         exchange.failed(error)
         if not exchange.is_started:
-            body = encoded_error(error, exchange.request_id)
+            written = anthropic_error if is_anthropic(path) else encoded_error
+            body = written(error, exchange.request_id)
             await exchange.answer(error.status, body, [*error_headers(error), *self._allowed(exchange, error)])
         elif exchange.error_form is not None and not exchange.is_complete:
             await exchange.push(exchange.error_form(error), last=True)

@@ -19,6 +19,7 @@ _ROUTE: Final = {
     "provider": "openai_primary",
     "model": "gpt-4o-mini",
     "finish_reason": "stop",
+    "structured_output": None,
     "usage": _USAGE,
     "cost_usd": "0.00000855",
     "latency_ms": 412.8,
@@ -94,6 +95,211 @@ COMPLETIONS: Final = Operation(
     },
     stream='data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1795874400,"model":"gpt-4o-mini",'
     '"choices":[{"index":0,"delta":{"content":"Up"},"finish_reason":null}]}\n\ndata: [DONE]\n\n',
+)
+
+RESPONSES: Final = Operation(
+    path="/v1/responses",
+    summary="OpenAI's responses, over every configured provider; nothing is kept between requests",
+    tag="openai",
+    request={
+        "type": "object",
+        "required": ["input"],
+        "additionalProperties": True,
+        "properties": {
+            "model": {
+                "type": "string",
+                "description": "provider/model, a bare id, an alias, auto, auto:<policy>, task:<type>, agent:<id>",
+            },
+            "models": {"type": "array", "items": {"type": "string"}, "description": "Tried in this order"},
+            "input": {
+                "description": "Text, or all items of the conversation so far",
+                "oneOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"type": "object"}}],
+            },
+            "instructions": {"type": ["string", "null"]},
+            "stream": {"type": ["boolean", "null"]},
+            "temperature": {"type": ["number", "null"], "minimum": 0, "maximum": 2},
+            "top_p": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+            "max_output_tokens": {"type": ["integer", "null"], "minimum": 1},
+            "tools": {"type": ["array", "null"], "maxItems": 128, "items": {"type": "object"}},
+            "tool_choice": {"type": ["string", "object", "null"]},
+            "parallel_tool_calls": {"type": ["boolean", "null"]},
+            "reasoning": {"type": ["object", "null"]},
+            "text": {"type": ["object", "null"], "description": "format: text, json_object or json_schema; verbosity"},
+            "include": {"type": ["array", "null"], "items": {"type": "string"}},
+            "store": {"type": ["boolean", "null"], "description": "Taken, and false in the answer"},
+            "provider": {"type": ["object", "null"], "properties": {"allow_fallbacks": {"type": "boolean"}}},
+        },
+    },
+    request_example={"model": "auto", "instructions": "Be brief.", "input": "BTC/USDT: up or down?"},
+    answer={
+        "type": "object",
+        "required": ["id", "object", "created_at", "status", "model", "output", "usage"],
+        "properties": {
+            "id": {"type": "string"},
+            "object": {"const": "response"},
+            "created_at": {"type": "integer"},
+            "status": {"type": "string", "enum": ["completed", "incomplete"]},
+            "incomplete_details": {"type": ["object", "null"]},
+            "model": {"type": "string"},
+            "output": {"type": "array", "items": {"type": "object"}},
+            "usage": {"type": "object"},
+        },
+    },
+    answer_example={
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1795874400,
+        "status": "completed",
+        "incomplete_details": None,
+        "model": "gpt-4o-mini",
+        "output": [
+            {
+                "id": "msg_1",
+                "type": "message",
+                "role": "assistant",
+                "status": "completed",
+                "content": [{"type": "output_text", "text": "Up, barely.", "annotations": [], "logprobs": []}],
+            }
+        ],
+        "store": False,
+        "usage": {
+            "input_tokens": 21,
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "output_tokens": 9,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": 30,
+        },
+    },
+    stream='event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":4,'
+    '"item_id":"msg_1","output_index":0,"content_index":0,"delta":"Up","logprobs":[]}\n\n'
+    'event: response.completed\ndata: {"type":"response.completed","sequence_number":8,"response":{"id":"resp_1"}}\n\n',
+)
+
+EMBEDDINGS: Final = Operation(
+    path="/v1/embeddings",
+    summary="OpenAI's embeddings, at every provider that embeds",
+    tag="openai",
+    request={
+        "type": "object",
+        "required": ["input"],
+        "additionalProperties": True,
+        "properties": {
+            "model": {"type": "string", "description": "provider/model, a bare id or an alias"},
+            "models": {"type": "array", "items": {"type": "string"}, "description": "Tried in this order"},
+            "input": {
+                "description": "A text, up to 2048 texts, or token ids",
+                "oneOf": [{"type": "string"}, {"type": "array", "minItems": 1, "maxItems": 2048}],
+            },
+            "dimensions": {"type": ["integer", "null"], "minimum": 1},
+            "encoding_format": {"enum": ["float", "base64", None]},
+            "user": {"type": ["string", "null"]},
+        },
+    },
+    request_example={"model": "text-embedding-3-small", "input": ["BTC/USDT broke its range", "BTC/USDT is flat"]},
+    answer={
+        "type": "object",
+        "required": ["object", "data", "model", "usage"],
+        "properties": {
+            "object": {"const": "list"},
+            "data": {"type": "array", "items": {"type": "object"}},
+            "model": {"type": "string"},
+            "usage": {"type": "object"},
+        },
+    },
+    answer_example={
+        "object": "list",
+        "data": [{"object": "embedding", "index": 0, "embedding": [0.0023, -0.0093, -0.0029]}],
+        "model": "text-embedding-3-small",
+        "usage": {"prompt_tokens": 8, "total_tokens": 8},
+    },
+    stream=None,
+)
+
+_ANTHROPIC_FIELDS: Final = {
+    "model": {
+        "type": "string",
+        "description": "provider/model, a bare id, an alias, auto, auto:<policy>, task:<type>, agent:<id>",
+    },
+    "models": {"type": "array", "items": {"type": "string"}, "description": "Tried in this order"},
+    "messages": {"type": "array", "minItems": 1, "maxItems": 1024, "items": {"type": "object"}},
+    "system": {"type": ["string", "array", "null"]},
+    "tools": {"type": ["array", "null"], "maxItems": 128, "items": {"type": "object"}},
+    "tool_choice": {"type": ["object", "null"]},
+    "thinking": {"type": ["object", "null"]},
+    "output_config": {"type": ["object", "null"], "description": "format: json_schema; effort"},
+    "provider": {"type": ["object", "null"], "properties": {"allow_fallbacks": {"type": "boolean"}}},
+}
+
+MESSAGES: Final = Operation(
+    path="/v1/messages",
+    summary="Anthropic's messages, over every configured provider",
+    tag="anthropic",
+    request={
+        "type": "object",
+        "required": ["max_tokens", "messages"],
+        "additionalProperties": True,
+        "properties": {
+            **_ANTHROPIC_FIELDS,
+            "max_tokens": {"type": "integer", "minimum": 0},
+            "stream": {"type": ["boolean", "null"]},
+            "stop_sequences": {"type": ["array", "null"], "maxItems": 64, "items": {"type": "string"}},
+            "temperature": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+            "top_p": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+            "top_k": {"type": ["integer", "null"], "minimum": 0},
+            "metadata": {"type": ["object", "null"]},
+            "service_tier": {"type": ["string", "null"]},
+        },
+    },
+    request_example={
+        "model": "auto",
+        "max_tokens": 200,
+        "messages": [{"role": "user", "content": "BTC/USDT: up or down?"}],
+    },
+    answer={
+        "type": "object",
+        "required": ["id", "type", "role", "model", "content", "stop_reason", "usage"],
+        "properties": {
+            "id": {"type": "string"},
+            "type": {"const": "message"},
+            "role": {"const": "assistant"},
+            "model": {"type": "string"},
+            "content": {"type": "array", "items": {"type": "object"}},
+            "stop_reason": {"type": "string"},
+            "usage": {"type": "object"},
+        },
+    },
+    answer_example={
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-sonnet-4-5",
+        "content": [{"type": "text", "text": "Up, barely."}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 21, "output_tokens": 9},
+    },
+    stream='event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+    '"delta":{"type":"text_delta","text":"Up"}}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n',
+)
+
+TOKENS: Final = Operation(
+    path="/v1/messages/count_tokens",
+    summary="Tokens of a prompt at the target that would be asked first; x-outcry-token-source says who counted",
+    tag="anthropic",
+    request={
+        "type": "object",
+        "required": ["messages"],
+        "additionalProperties": True,
+        "properties": _ANTHROPIC_FIELDS,
+    },
+    request_example={"model": "auto", "messages": [{"role": "user", "content": "BTC/USDT: up or down?"}]},
+    answer={
+        "type": "object",
+        "required": ["input_tokens"],
+        "properties": {"input_tokens": {"type": "integer", "minimum": 0}},
+    },
+    answer_example={"input_tokens": 21},
+    stream=None,
 )
 
 CHAT: Final = Operation(

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from app.api.anthropic_errors import is_anthropic
 from app.api.drain import Drain
 from app.api.errors import Headers
 from app.domain.caller import LOCAL_CALLER, Caller
@@ -80,7 +81,10 @@ class Exchange:
         if message["type"] == "http.response.start":
             self.is_started = True
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), (b"x-request-id", self.request_id.encode())]
+            request_id = self.request_id.encode()
+            message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id)]
+            if is_anthropic(self.scope["path"]):
+                message["headers"].append((b"request-id", request_id))
         elif message["type"] == "http.response.body" and not message.get("more_body", False):
             self.is_complete = True
         await self._send(message)

@@ -11,7 +11,7 @@ from app.domain.errors import Violation
 MAX_MESSAGES = 1_024
 MAX_TOOLS = 128
 ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
-_FUNCTION_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+FUNCTION_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 
 def message_violations(messages: object, path: str = "messages") -> Iterator[Violation]:
@@ -119,7 +119,7 @@ def _offered_function(function: object, path: str) -> Iterator[Violation]:
         yield Violation(path, f"must be an object, not {kind(function)}")
         return
     name = function.get("name")
-    if not isinstance(name, str) or not _FUNCTION_NAME.fullmatch(name):
+    if not isinstance(name, str) or not FUNCTION_NAME.fullmatch(name):
         yield Violation(f"{path}.name", "must be 1 to 128 letters, digits, `_`, `-`, `.` or `:`")
     parameters = function.get("parameters")
     if parameters is not None and not isinstance(parameters, dict):

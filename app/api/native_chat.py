@@ -83,6 +83,7 @@ class ChatAnswer(Answer):
     provider: str
     model: str
     finish_reason: str | None
+    structured_output: str | None = Field(description="How JSON was brought about; null where none was asked for.")
     usage: UsageAnswer | None
     cost_usd: str | None
     latency_ms: float
@@ -162,6 +163,7 @@ def rendered(completion: Completion, warnings: Sequence[str] = ()) -> dict[str, 
         "provider": completion.target.provider,
         "model": completion.target.model,
         "finish_reason": completion.response.finish_reason,
+        "structured_output": completion.rung,
         "usage": usage_rendered(completion.usage),
         "cost_usd": None if completion.cost_usd is None else money(completion.cost_usd),
         "latency_ms": milliseconds(completion.latency),
@@ -250,6 +252,7 @@ class NativeStream:
             "provider": stream.target.provider,
             "model": stream.target.model,
             "finish_reason": stream.finish_reason,
+            "structured_output": stream.rung,
             "usage": usage,
             "cost_usd": None if stream.cost_usd is None else money(stream.cost_usd),
             "latency_ms": milliseconds(stream.latency),

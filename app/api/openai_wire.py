@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import orjson
 
+from app.api.checks import FLAG, OBJECT, TEXT, Check, number, of, whole
 from app.api.errors import encoded_error, openai_form
 from app.api.exchange import Exchange
 from app.api.intent import Intent
-from app.api.messages import format_violations, kind, message_violations, tool_violations
+from app.api.messages import format_violations, message_violations, tool_violations
+from app.api.model_choice import choice_violations, fallbacks_allowed, models_of
 from app.api.timing import deadline_of
 from app.domain.attempt import Ask
 from app.domain.chat import ChatChunk, ChatRequest
@@ -20,33 +22,6 @@ from app.domain.routing import Priority
 from app.domain.usage import Usage
 from app.services import CompletionStream
 
-Check = Callable[[Any, str], Iterator[Violation]]
-MAX_FALLBACKS = 16
-
-
-def _number(low: float, high: float) -> Check:
-    def check(value: object, path: str) -> Iterator[Violation]:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            yield Violation(path, f"must be a number from {low:g} to {high:g}")
-
-    return check
-
-
-def _whole(low: int, high: int) -> Check:
-    def check(value: object, path: str) -> Iterator[Violation]:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            yield Violation(path, f"must be a whole number from {low} to {high}")
-
-    return check
-
-
-def _of(types: type | tuple[type, ...], word: str) -> Check:
-    def check(value: object, path: str) -> Iterator[Violation]:
-        if not isinstance(value, types):
-            yield Violation(path, f"must be {word}, not {kind(value)}")
-
-    return check
-
 
 def _stop(value: object, path: str) -> Iterator[Violation]:
     texts = value if isinstance(value, list) else [value]
@@ -54,43 +29,39 @@ def _stop(value: object, path: str) -> Iterator[Violation]:
         yield Violation(path, "must be text or an array of texts")
 
 
-_TEXT, _OBJECT, _FLAG = _of(str, "text"), _of(dict, "an object"), _of(bool, "true or false")
-
 PARAMETERS: Final[Mapping[str, Check]] = {
-    "frequency_penalty": _number(-2, 2),
-    "function_call": _of((str, dict), "text or an object"),
-    "functions": _of(list, "an array"),
-    "logit_bias": _OBJECT,
-    "logprobs": _FLAG,
-    "max_completion_tokens": _whole(1, 2**31 - 1),
-    "max_tokens": _whole(1, 2**31 - 1),
-    "metadata": _OBJECT,
-    "modalities": _of(list, "an array"),
-    "n": _whole(1, 128),
-    "parallel_tool_calls": _FLAG,
-    "presence_penalty": _number(-2, 2),
-    "prompt_cache_key": _TEXT,
-    "reasoning_effort": _TEXT,
+    "frequency_penalty": number(-2, 2),
+    "function_call": of((str, dict), "text or an object"),
+    "functions": of(list, "an array"),
+    "logit_bias": OBJECT,
+    "logprobs": FLAG,
+    "max_completion_tokens": whole(1, 2**31 - 1),
+    "max_tokens": whole(1, 2**31 - 1),
+    "metadata": OBJECT,
+    "modalities": of(list, "an array"),
+    "n": whole(1, 128),
+    "parallel_tool_calls": FLAG,
+    "presence_penalty": number(-2, 2),
+    "prompt_cache_key": TEXT,
+    "reasoning_effort": TEXT,
     "response_format": format_violations,
-    "safety_identifier": _TEXT,
-    "seed": _whole(-(2**63), 2**63 - 1),
-    "service_tier": _TEXT,
+    "safety_identifier": TEXT,
+    "seed": whole(-(2**63), 2**63 - 1),
+    "service_tier": TEXT,
     "stop": _stop,
-    "store": _FLAG,
-    "stream": _FLAG,
-    "stream_options": _OBJECT,
-    "temperature": _number(0, 2),
-    "tool_choice": _of((str, dict), "text or an object"),
+    "store": FLAG,
+    "stream": FLAG,
+    "stream_options": OBJECT,
+    "temperature": number(0, 2),
+    "tool_choice": of((str, dict), "text or an object"),
     "tools": tool_violations,
-    "top_logprobs": _whole(0, 20),
-    "top_p": _number(0, 1),
-    "user": _TEXT,
-    "verbosity": _TEXT,
+    "top_logprobs": whole(0, 20),
+    "top_p": number(0, 1),
+    "user": TEXT,
+    "verbosity": TEXT,
 }
 """What is known of parameters; null is absent, and an unknown parameter goes through as it is."""
 
-FORBIDDEN: Final = ("api_base", "base_url", "api_key")
-EXTRAS: Final = ("order", "only", "ignore", "sort", "max_price", "require_parameters", "allow_fallbacks")
 OWN: Final = frozenset(("model", "models", "provider", "messages", "stream", "stream_options"))
 """Fields that the gateway reads itself and does not pass on as parameters."""
 
@@ -99,7 +70,7 @@ def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange) -> Ask:
     """The completion that a body asks for. Raises RequestRejected with the path of the first wrong field."""
     for wrong in violations(body):
         raise RequestRejected(Code.INVALID_REQUEST, f"{wrong.field}: {wrong.message}", param=wrong.field)
-    names = _models(body)
+    names = models_of(body)
     parameters = {name: value for name, value in body.items() if name not in OWN and value is not None}
     return Ask(
         request=ChatRequest(body["messages"], parameters),
@@ -109,7 +80,7 @@ def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange) -> Ask:
         fallbacks=tuple(names[1:]),
         agent_id=intent.agent_id,
         policy=intent.policy,
-        allow_failover=_allow_fallbacks(body.get("provider")),
+        allow_failover=fallbacks_allowed(body.get("provider")),
         priority=intent.priority or Priority.NORMAL,
         caller=exchange.caller,
         route="chat_completions",
@@ -118,10 +89,7 @@ def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange) -> Ask:
 
 def violations(body: Mapping[str, Any]) -> Iterator[Violation]:
     """Everything wrong with a body, in the order of its importance."""
-    for name in FORBIDDEN:
-        if name in body:
-            yield Violation(name, "is not taken from a request: providers and their keys are configured")
-    yield from _named(body)
+    yield from choice_violations(body)
     if "messages" not in body:
         yield Violation("messages", "is missing")
     else:
@@ -143,56 +111,6 @@ def wants_usage(body: Mapping[str, Any]) -> bool:
 
 def _is_object(body: Mapping[str, Any], name: str) -> bool:
     return isinstance(body.get(name), dict)
-
-
-def _named(body: Mapping[str, Any]) -> Iterator[Violation]:
-    model, models = body.get("model"), body.get("models")
-    if model is None and models is None:
-        yield Violation("model", "is missing")
-    if model is not None and (not isinstance(model, str) or not 0 < len(model) <= 256):
-        yield Violation("model", "must be a model's name of 1 to 256 characters")
-    if models is None:
-        return
-    if not isinstance(models, list) or not 0 < len(models) <= MAX_FALLBACKS:
-        yield Violation("models", f"must be an array of 1 to {MAX_FALLBACKS} models' names")
-        return
-    for index, name in enumerate(models):
-        if not isinstance(name, str) or not 0 < len(name) <= 256:
-            yield Violation(f"models[{index}]", "must be a model's name of 1 to 256 characters")
-
-
-def _models(body: Mapping[str, Any]) -> list[str]:
-    named = [body["model"]] if body.get("model") is not None else []
-    return list(dict.fromkeys([*named, *(body.get("models") or ())]))
-
-
-def _allow_fallbacks(extras: object) -> bool:
-    if extras is None:
-        return True
-    if not isinstance(extras, dict):
-        raise RequestRejected(
-            Code.INVALID_REQUEST, f"provider: must be an object, not {kind(extras)}", param="provider"
-        )
-    for name, value in extras.items():
-        if name not in EXTRAS:
-            known = ", ".join(EXTRAS)
-            raise RequestRejected(
-                Code.INVALID_REQUEST, f"provider.{name[:64]}: is not one of {known}", param=f"provider.{name[:64]}"
-            )
-        if name != "allow_fallbacks" and value is not None:
-            raise RequestRejected(
-                Code.UNSUPPORTED_PARAMETER,
-                f"provider.{name} is not available; use model, models or x-outcry-policy",
-                param=f"provider.{name}",
-            )
-    allowed = extras.get("allow_fallbacks")
-    if allowed is not None and not isinstance(allowed, bool):
-        raise RequestRejected(
-            Code.INVALID_REQUEST,
-            "provider.allow_fallbacks: must be true or false",
-            param="provider.allow_fallbacks",
-        )
-    return allowed is not False
 
 
 class OpenAIStream:

@@ -11,18 +11,22 @@ from typing import Final
 from pydantic import SecretStr
 
 from app.configuration.errors import ConfigurationError
-from app.configuration.schema import check_base_url
+from app.configuration.schema import API_VERSION, check_base_url
 from app.domain.chat import Credential
 from app.domain.provider import ProviderConfig, ProviderSet, ProviderType
 
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """The variables everybody uses for one type; the first of `keys` that is set counts."""
+    """The variables everybody uses for one type; the first of `keys` that is set counts.
+
+    `version` names the API's version, for a URL that says none.
+    """
 
     type: ProviderType
     keys: tuple[str, ...] = ()
     url: str | None = None
+    version: str | None = None
 
 
 # In the order of priority that a start without a file has.
@@ -36,7 +40,12 @@ STANDARDS: Final = (
     Standard(ProviderType.MISTRAL, ("MISTRAL_API_KEY",)),
     Standard(ProviderType.TOGETHER, ("TOGETHER_API_KEY",)),
     Standard(ProviderType.OPENROUTER, ("OPENROUTER_API_KEY",)),
-    Standard(ProviderType.AZURE, ("AZURE_OPENAI_API_KEY",), "AZURE_OPENAI_ENDPOINT"),
+    Standard(
+        ProviderType.AZURE,
+        ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN"),
+        "AZURE_OPENAI_ENDPOINT",
+        "OPENAI_API_VERSION",
+    ),
     Standard(ProviderType.OLLAMA, (), "OLLAMA_URL"),
     Standard(ProviderType.LOCALAI, (), "LOCALAI_URL"),
     Standard(ProviderType.VLLM, (), "VLLM_URL"),
@@ -45,6 +54,7 @@ STANDARD_OF: Final = {standard.type: standard for standard in STANDARDS}
 
 # `OPENAI_API_KEY=sk-...` in a copied .env means: put it here.
 _PLACEHOLDER = re.compile(r"\.\.\.$|\byour-")
+_VERSIONED = re.compile(r"/v\d+/?$")
 
 
 def discovered(environ: Mapping[str, str]) -> ProviderSet:
@@ -82,9 +92,20 @@ def standard_url(kind: ProviderType, environ: Mapping[str, str]) -> str:
         return ""
     url = environ.get(standard.url, "").strip()
     try:
-        return check_base_url(url) if url else ""
+        return _versioned(check_base_url(url), standard.version, environ) if url else ""
     except ValueError as error:
         raise ConfigurationError(f"{standard.url}: {error}") from None
+
+
+def _versioned(url: str, variable: str | None, environ: Mapping[str, str]) -> str:
+    """The URL with the version that its variable says, unless it says one itself, in its query or its path."""
+    version = environ.get(variable, "").strip() if variable else ""
+    if not version or "?" in url or _VERSIONED.search(url):
+        return url
+    query = f"api-version={version}"
+    if not API_VERSION.fullmatch(query):
+        raise ConfigurationError(f"{variable}: expected a version like 2024-10-21 or preview")
+    return f"{url}?{query}"
 
 
 def _from_environment(

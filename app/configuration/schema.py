@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, Literal
@@ -28,6 +29,7 @@ METHODS = Literal[
 # What the gateway itself puts into a request cannot be a provider's default.
 RESERVED_PARAMETERS: Final = ("model", "messages", "stream", "api_key", "base_url")
 ENV_PREFIX: Final = "env:"
+API_VERSION: Final = re.compile(r"api-version=[A-Za-z0-9.-]{1,32}")
 
 
 def provider_type(name: str) -> ProviderType | None:
@@ -74,14 +76,18 @@ def _finite(value: float) -> float:
 
 
 def check_base_url(url: str) -> str:
-    """The URL, or ValueError with what is expected; a URL with a user or a query could hold a key and is refused."""
+    """The URL, or ValueError with what is expected; a URL with a user or a query could hold a key and is refused.
+
+    Only Azure's `?api-version=` is no such query.
+    """
     wanted = "expected a URL like https://host:port/v1, without user, query or fragment"
     try:
         parts = urlsplit(url)
         port_is_fine = parts.port is None or parts.port > 0
     except ValueError:
         raise ValueError(wanted) from None
-    plain = not (parts.username or parts.password or parts.query or parts.fragment) and url.isprintable()
+    has_query = bool(parts.query) and not API_VERSION.fullmatch(parts.query)
+    plain = not (parts.username or parts.password or has_query or parts.fragment) and url.isprintable()
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine or not plain or " " in url:
         raise ValueError(wanted)
     return url

@@ -16,11 +16,9 @@ from app.domain.attempt import Ask, Completion
 from app.domain.chat import JSON, ChatRequest, ChatResponse
 from app.domain.decision import ParseTrace, RuleViolation, Severity, Vote, VoteStatus
 from app.domain.errors import Code, OutcryError
+from app.domain.structured import Rung
 
 log = logging.getLogger(__name__)
-
-NATIVE_SCHEMA: Final = "native_schema"
-PROMPT_ALONE: Final = "prompt"
 
 _TIMEOUTS: Final = frozenset((Code.PROVIDER_TIMEOUT, Code.DEADLINE_EXCEEDED))
 _REFUSED_PARAMETER: Final = frozenset((Code.INVALID_REQUEST, Code.UNSUPPORTED_PARAMETER))
@@ -85,30 +83,30 @@ class Member:
         return replace(heard, vote=replace(heard.vote, latency=self.now() - started))
 
     async def _asked(self) -> Heard:
-        completion, rung = await self._strongest()
-        heard = self._judged(completion, rung)
+        completion = await self._strongest()
+        heard = self._judged(completion)
         if heard.vote.status is not VoteStatus.INVALID or self.question.on_invalid != "repair_once":
             return heard
-        return await self._repaired(completion, heard, rung)
+        return await self._repaired(completion, heard)
 
-    async def _strongest(self) -> tuple[Completion, str]:
+    async def _strongest(self) -> Completion:
         try:
-            return await self._complete(self.prompt.messages, {"response_format": dict(RESPONSE_FORMAT)}), NATIVE_SCHEMA
+            return await self._complete(self.prompt.messages, {"response_format": dict(RESPONSE_FORMAT)})
         except OutcryError as error:
             if not _refuses_format(error):
                 raise
-        return await self._complete(self.prompt.messages, {}, ".prompt"), PROMPT_ALONE
+        return await self._complete(self.prompt.messages, {}, ".prompt")
 
-    async def _repaired(self, first: Completion, heard: Heard, rung: str) -> Heard:
+    async def _repaired(self, first: Completion, heard: Heard) -> Heard:
         """The one re-ask, quoting what was wrong; the first verdict stands when it fails."""
         messages = [
             *self.prompt.messages,
             {"role": "assistant", "content": first.response.text or "(empty)"},
             {"role": "user", "content": _complaint(heard.vote)},
         ]
-        parameters = {"response_format": dict(RESPONSE_FORMAT)} if rung == NATIVE_SCHEMA else {}
+        parameters = {} if first.rung is None else {"response_format": dict(RESPONSE_FORMAT)}
         try:
-            again = self._judged(await self._complete(messages, parameters, ".repair"), rung)
+            again = self._judged(await self._complete(messages, parameters, ".repair"))
         except OutcryError as error:
             return replace(heard, warnings=(*heard.warnings, f"repair of {self.seat.name} failed: {error.code.value}"))
         status = VoteStatus.REPAIRED if again.vote.is_valid else again.vote.status
@@ -132,10 +130,11 @@ class Member:
                 route="decisions",
                 decision_id=self.decision_id,
                 metadata=question.metadata,
+                enforces_format=False,
             )
         )
 
-    def _judged(self, completion: Completion, rung: str) -> Heard:
+    def _judged(self, completion: Completion) -> Heard:
         question = self.question
         parsed = parse_answer(_answer(completion.response), question.symbol, side=question.side)
         vote = Vote(
@@ -147,7 +146,7 @@ class Member:
             cost_usd=completion.cost_usd,
             usage=completion.usage,
             raw_answer=completion.response.text,
-            rung=rung,
+            rung=(completion.rung or Rung.PROMPT).value,
         )
         warnings = (*completion.response.warnings, *completion.warnings)
         return Heard(self.seat, self._checked(vote, parsed), tuple(dict.fromkeys(warnings)))

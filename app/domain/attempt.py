@@ -26,6 +26,8 @@ class Ask:
 
     `deadline` is absolute, in the gateway's monotonic seconds. `model` is any name that API.md allows.
     `max_retries` counts attempts after the first, over all targets; None is the configured default.
+    `enforces_format`: an answer that is not the JSON asked for is a failure of its target; false for an asker who
+    reads any text alone.
     """
 
     request: ChatRequest | EmbedRequest
@@ -42,6 +44,7 @@ class Ask:
     route: str = "chat"
     decision_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    enforces_format: bool = True
 
     @property
     def chat(self) -> ChatRequest:

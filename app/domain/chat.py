@@ -33,12 +33,14 @@ class NativeBody:
     """A request as its caller's wire said it, for a provider of the same dialect: nothing is lost on the way.
 
     `body` has neither `model` nor `stream`; `headers` are those of the dialect that travel on (`anthropic-beta`),
-    names in lower case.
+    names in lower case. `only_here` are the paths of what no other wire has words for: tools that the provider runs
+    itself, and what they left in the conversation.
     """
 
     wire: Wire
     body: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
+    only_here: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

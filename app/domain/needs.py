@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from app.domain.chat import ChatRequest
+from app.domain.chat import ChatRequest, Wire
 
 TOOLS: Final = "tools"
 FORCED_TOOLS: Final = "forced_tools"
@@ -23,6 +23,8 @@ LOGPROBS: Final = "logprobs"
 JSON_OBJECT: Final = "json_object"
 JSON_SCHEMA: Final = "json_schema"
 EMBEDDINGS: Final = "embeddings"
+RESPONSES_TOOLS: Final = "responses_server_tools"
+MESSAGES_TOOLS: Final = "messages_server_tools"
 
 CHAT_ABILITIES: Final = frozenset(
     {TOOLS, FORCED_TOOLS, CUSTOM_TOOLS, VISION, AUDIO_IN, AUDIO_OUT, FILES, CHOICES, LOGPROBS, JSON_OBJECT, JSON_SCHEMA}
@@ -42,15 +44,26 @@ PARAMS: Final[Mapping[str, str]] = {
     JSON_OBJECT: "response_format",
     JSON_SCHEMA: "response_format",
     EMBEDDINGS: "model",
+    RESPONSES_TOOLS: "tools",
+    MESSAGES_TOOLS: "tools",
 }
 """Which field of a request each need comes from."""
+
+_SERVER_TOOLS: Final = {Wire.RESPONSES: RESPONSES_TOOLS, Wire.MESSAGES: MESSAGES_TOOLS}
+"""Tools that providers run themselves: they reach a provider over the caller's own wire or not at all."""
 
 _PARTS: Final = {"image_url": VISION, "input_audio": AUDIO_IN, "file": FILES}
 
 
 def needs_of(request: ChatRequest) -> frozenset[str]:
     """The needs of a request. A response format is none: there is a way to it at every target (see `structured`)."""
-    return frozenset((*_of_parameters(request.parameters), *_of_messages(request)))
+    return frozenset((*_of_parameters(request.parameters), *_of_messages(request), *_of_wire(request)))
+
+
+def _of_wire(request: ChatRequest) -> Iterator[str]:
+    native = request.native
+    if native is not None and native.only_here and native.wire in _SERVER_TOOLS:
+        yield _SERVER_TOOLS[native.wire]
 
 
 def _of_parameters(parameters: Mapping[str, Any]) -> Iterator[str]:

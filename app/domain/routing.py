@@ -56,6 +56,7 @@ class Candidate:
     p95: float | None = None
     last_used: float = 0.0
     context_window: int | None = None
+    max_output_tokens: int | None = None
     capabilities: frozenset[str] | None = None
     dialect: frozenset[str] | None = None
     price: PriceCard | None = None

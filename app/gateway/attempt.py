@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import TracebackType
 
 from app.catalog.tokens import estimate_tokens, tokens_of_bytes
 from app.domain.attempt import Ask, AttemptKind, AttemptOutcome, AttemptRecord
-from app.domain.chat import Call
+from app.domain.chat import Allowance, Call
 from app.domain.embedding import EmbedCall
 from app.domain.errors import REACTIONS, Code, Cooldown, FailureKind, OutcryError, ProviderError
 from app.domain.ports import Adapter, AttemptObserver
@@ -127,11 +127,23 @@ class Attempt:
                 self._target.breaker.released(now, started=self._started)
                 self._finish(AttemptOutcome.ERROR, now, code=Code.INTERNAL, message=type(error).__name__)
 
+    def allow(self, allowance: Allowance | None) -> None:
+        """The provider said what is left of its limit: a target with nothing left is left alone until there is more."""
+        if allowance is None:
+            return
+        self._target.allowance = allowance
+        if 0 in (allowance.requests, allowance.tokens) and allowance.resets_after is not None:
+            self._target.cool(self._clock.now() + min(allowance.resets_after, LONGEST_COOLDOWN))
+
     def answered(self, usage: Usage | None) -> Usage:
-        """The answer is complete. Returns the usage it is billed by: the provider's count, else our estimate."""
+        """The answer is complete. Returns the usage it is billed by: what the provider counted, else our estimate."""
         self.usage = usage
         if usage is None:
             self._estimate()
+        elif not usage.input_tokens:
+            # No prompt is empty: a server that had this one cached left its count out.
+            prompt = estimate_tokens(self.call.request.messages)
+            self.usage = replace(usage, input_tokens=prompt, source=UsageSource.ESTIMATED)
         assert self.usage is not None  # noqa: S101 - _estimate always sets it
         return self.usage
 

@@ -14,14 +14,17 @@ from typing import TypeVar
 import anyio
 from tenacity import AsyncRetrying, retry_if_exception, stop_never
 
-from app.domain.attempt import Ask, AttemptOutcome, AttemptRecord, Completion, EmbeddingCompletion
+from app.domain.attempt import Ask, AttemptOutcome, AttemptRecord, Completion, EmbeddingCompletion, TokenCount
 from app.domain.chat import Call, Timeouts
 from app.domain.embedding import EmbedCall, EmbedRequest
 from app.domain.errors import FailureKind, OutcryError, ProviderError, Trail
 from app.domain.ports import AttemptObserver
 from app.domain.routing import Candidate
 from app.gateway.attempt import Attempt, Clock
+from app.gateway.counting import Counting, TokenCounter
 from app.gateway.planning import Itinerary, Planner
+from app.gateway.reasoning import ReasoningMemory
+from app.gateway.rendition import Renderer, Rendition
 from app.gateway.stream import CompletionStream, commit
 from app.gateway.timers import TimerRules, cut
 from app.gateway.walk import Walk
@@ -62,6 +65,7 @@ class Gateway:
         *,
         retry: RetryRules,
         timers: TimerRules,
+        counter: TokenCounter,
         clock: Clock,
         rng: random.Random,
     ) -> None:
@@ -72,6 +76,8 @@ class Gateway:
         self._timers = timers
         self._clock = clock
         self._rng = rng
+        self._renderer = Renderer(ReasoningMemory(clock.now))
+        self._counting = Counting(pool, planner, timers, counter)
         self._retrying = AsyncRetrying(sleep=anyio.sleep, stop=stop_never, reraise=True)
 
     async def complete(self, ask: Ask) -> Completion:
@@ -91,6 +97,10 @@ class Gateway:
     async def embed(self, ask: Ask) -> EmbeddingCompletion:
         """One vector per input. Raises OutcryError as `complete` does; the ask's request is an EmbedRequest."""
         return await self._walked(self._journey(ask), self._embed_once)
+
+    async def count_tokens(self, ask: Ask) -> TokenCount:
+        """Tokens of the prompt at the target that would be asked first; nothing is generated."""
+        return await self._counting.count(ask, ask.deadline - self._clock.now())
 
     def _journey(self, ask: Ask) -> _Journey:
         arrived = self._clock.now()
@@ -143,15 +153,18 @@ class Gateway:
         journey.paused += self._clock.now() - started
 
     async def _complete_once(self, journey: _Journey) -> Completion:
-        attempt, call = self._chat_attempt(journey, streamed=False)
+        attempt, call, rendition = self._chat_attempt(journey, streamed=False)
         try:
             with attempt:
                 async with _Bound(call.timeouts.total):
                     response = await attempt.adapter.complete(call)
-                attempt.length = len(response.text)
+                attempt.usage, attempt.length = response.usage, len(response.text)
+                attempt.allow(response.allowance)
+                response = rendition.settled(response)
                 usage = attempt.answered(response.usage)
         finally:
             _note(journey, attempt)
+        self._renderer.answered(journey.ask, attempt.candidate, response)
         now = self._clock.now()
         return Completion(
             response=response,
@@ -162,16 +175,22 @@ class Gateway:
             overhead=journey.overhead(now),
             usage=usage,
             cost_usd=journey.records[-1].cost_usd,
-            warnings=(*journey.itinerary.warnings_for(attempt.candidate), *response.warnings),
+            warnings=(
+                *journey.itinerary.warnings_for(attempt.candidate),
+                *rendition.warnings,
+                *response.warnings,
+            ),
+            rung=rendition.rung,
         )
 
     async def _open_once(self, journey: _Journey) -> CompletionStream:
-        attempt, call = self._chat_attempt(journey, streamed=True)
+        attempt, call, rendition = self._chat_attempt(journey, streamed=True)
         try:
             async with AsyncExitStack() as stack:
                 stack.enter_context(attempt)
                 async with _Bound(call.timeouts.total):
                     chunks = await stack.enter_async_context(attempt.adapter.stream(call))
+                    chunks = self._renderer.remembering(journey.ask, attempt.candidate, rendition.bare(chunks))
                     opening = await commit(chunks, attempt, self._clock.now)
                 return CompletionStream(
                     opening,
@@ -179,7 +198,8 @@ class Gateway:
                     stack.pop_all(),
                     attempt,
                     plan=journey.itinerary.plan,
-                    warnings=journey.itinerary.warnings_for(attempt.candidate),
+                    warnings=(*journey.itinerary.warnings_for(attempt.candidate), *rendition.warnings),
+                    rung=rendition.rung,
                     trail=_trail(journey, self._clock.now(), under_way=1),
                     earlier=journey.records,
                     overhead=journey.overhead(self._clock.now() - (attempt.first_token or 0.0)),
@@ -217,12 +237,12 @@ class Gateway:
             warnings=(*journey.itinerary.warnings_for(step), *response.warnings),
         )
 
-    def _chat_attempt(self, journey: _Journey, *, streamed: bool) -> tuple[Attempt, Call]:
+    def _chat_attempt(self, journey: _Journey, *, streamed: bool) -> tuple[Attempt, Call, Rendition]:
         timeouts, is_cut = self._timeouts(journey)
         step = journey.walk.step
-        request = journey.itinerary.chat_for(step.target)
-        call = Call(step.target.model, request, timeouts, step.credential, journey.ask.request_id)
-        return self._attempt(journey, call, streamed=streamed, is_cut=is_cut), call
+        rendition = self._renderer.rendition(journey.ask, journey.itinerary, step)
+        call = Call(step.target.model, rendition.request, timeouts, step.credential, journey.ask.request_id)
+        return self._attempt(journey, call, streamed=streamed, is_cut=is_cut), call, rendition
 
     def _timeouts(self, journey: _Journey) -> tuple[Timeouts, bool]:
         """The current step's timers, and whether the deadline cut them short."""

@@ -17,6 +17,7 @@ from app.domain.attempt import AttemptRecord
 from app.domain.chat import ChatChunk
 from app.domain.errors import DeadlineExceeded, FailureKind, OutcryError, ProviderError, Trail
 from app.domain.routing import Plan
+from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
 from app.gateway.attempt import Attempt
@@ -28,6 +29,7 @@ async def commit(chunks: AsyncIterator[ChatChunk], attempt: Attempt, now: Callab
     opening: list[ChatChunk] = []
     async for chunk in chunks:
         opening.append(chunk)
+        attempt.allow(chunk.allowance)
         if chunk.carries or chunk.finish_reason is not None:
             attempt.first_token = now() - started
             return opening
@@ -52,6 +54,7 @@ class CompletionStream:
         *,
         plan: Plan,
         warnings: Sequence[str],
+        rung: Rung | None = None,
         trail: Trail,
         earlier: Sequence[AttemptRecord],
         overhead: float,
@@ -63,6 +66,7 @@ class CompletionStream:
         self.plan = plan
         self.trail = trail
         self.warnings: tuple[str, ...] = (*warnings, *(w for chunk in opening for w in chunk.warnings))
+        self.rung = rung
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
         self.cost_usd: Decimal | None = None
@@ -115,6 +119,8 @@ class CompletionStream:
             raise await self._failed(DeadlineExceeded("the deadline passed while the answer was streaming")) from None
         except ProviderError as error:
             raise await self._failed(error) from None
+        if chunk.warnings:
+            self.warnings = (*self.warnings, *chunk.warnings)
         return self._seen(chunk)
 
     async def aclose(self) -> None:

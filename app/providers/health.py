@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from app.domain.chat import Allowance
 from app.domain.provider import ProviderConfig, RateLimit
 from app.domain.target import Circuit
 from app.providers.pool import Pool
@@ -145,7 +146,15 @@ def _target_row(model: str, states: Sequence[TargetState], moment: _Moment) -> d
         "ejections": max(state.breaker.ejections for state in states),
         "retry_after": round(max(state.breaker.retry_after(now) for state in states), 3),
         "cooldown_until": moment.text(max(state.cooldown_until for state in states)),
+        "allowance": _allowance(busiest.allowance),
     }
+
+
+def _allowance(left: Allowance | None) -> dict[str, Any] | None:
+    """What the provider said last about its own limit."""
+    if left is None:
+        return None
+    return {"requests": left.requests, "tokens": left.tokens, "resets_after_s": left.resets_after}
 
 
 def _ranking(states: Sequence[ProviderState], statuses: dict[str, Status], now: float) -> list[str]:

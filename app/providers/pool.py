@@ -47,6 +47,7 @@ class _Facts:
     """What does not change about a target while its configuration stands."""
 
     context_window: int | None
+    max_output_tokens: int | None
     capabilities: frozenset[str] | None
     dialect: frozenset[str]
     price: PriceCard | None
@@ -119,7 +120,7 @@ class Pool:
         state = self._providers.get(provider)
         if state is None:
             return False
-        if model in state.models:
+        if model in state.models or Target(provider, model) in self.serving(model):
             return True
         return not state.has_configured_models and model in self._catalog.retired_models(state.config.type)
 
@@ -131,6 +132,10 @@ class Pool:
     def serving(self, model: str) -> tuple[Target, ...]:
         """Every target with this model id, in the order of priority."""
         return self._serving.get(model, ())
+
+    def targets(self) -> tuple[Target, ...]:
+        """Every target that can be named."""
+        return tuple(target for targets in self._serving.values() for target in targets)
 
     def set_listed(self, state: ProviderState, models: tuple[str, ...]) -> None:
         """The provider has told which models it has; beyond 5,000 it is not believed."""
@@ -186,6 +191,7 @@ class Pool:
             p95=state.window.percentile(0.95, now),
             last_used=state.last_used,
             context_window=facts.context_window,
+            max_output_tokens=facts.max_output_tokens,
             capabilities=facts.capabilities,
             dialect=facts.dialect,
             price=facts.price,
@@ -219,7 +225,7 @@ class Pool:
         serving: dict[str, list[Target]] = {}
         for name, state in self._providers.items():
             state.models = self._models_of(state)
-            for model in state.models:
+            for model in dict.fromkeys((*state.models, *self._embedding_models_of(state))):
                 serving.setdefault(model, []).append(Target(name, model))
         self._serving = {model: tuple(targets) for model, targets in serving.items()}
         self._facts = {}
@@ -232,8 +238,14 @@ class Pool:
             return tuple(dict.fromkeys((*default, *(model.id for model in config.models))))
         if listed and config.type in _OWN_LIST_DECIDES:
             return tuple(dict.fromkeys(listed))
-        known = (*self._catalog.models(config.type), *self._catalog.embedding_models(config.type))
-        return tuple(dict.fromkeys((*known, *listed)))
+        return tuple(dict.fromkeys((*self._catalog.models(config.type), *listed)))
+
+    def _embedding_models_of(self, state: ProviderState) -> tuple[str, ...]:
+        """Models that only embed: they can be named, though nothing offers them for a chat."""
+        own_list_decides = bool(state.listed) and state.config.type in _OWN_LIST_DECIDES
+        if state.has_configured_models or own_list_decides:
+            return ()
+        return self._catalog.embedding_models(state.config.type)
 
     def _facts_of(self, config: ProviderConfig, model: str) -> _Facts:
         key = (config.name, model)
@@ -248,6 +260,7 @@ class Pool:
         known = with_operators_word(config, model, self._catalog.facts(config.type, model))
         return _Facts(
             context_window=known.context_window,
+            max_output_tokens=known.max_output_tokens,
             capabilities=known.capabilities,
             dialect=self._providers[config.name].adapter.supports(model),
             price=self._catalog.card(config, model),

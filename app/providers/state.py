@@ -7,7 +7,7 @@ import random
 from datetime import datetime
 from typing import Final
 
-from app.domain.chat import Credential
+from app.domain.chat import Allowance, Credential
 from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig
 from app.domain.target import Target
@@ -93,9 +93,12 @@ class ProviderState:
 
 
 class TargetState:
-    """One target with one key: breaker, retry budget, recent outcomes, cooldown. Moments are monotonic seconds."""
+    """One target with one key: breaker, retry budget, recent outcomes, cooldown. Moments are monotonic seconds.
 
-    __slots__ = ("breaker", "budget", "cooldown_until", "credential_id", "last_used", "target", "window")
+    `allowance` is what the provider said last about its own limit.
+    """
+
+    __slots__ = ("allowance", "breaker", "budget", "cooldown_until", "credential_id", "last_used", "target", "window")
 
     def __init__(
         self,
@@ -112,6 +115,7 @@ class TargetState:
         self.breaker = Breaker(breaker, rng)
         self.budget = RetryBudget(retry)
         self.window = RollingWindow(window, _SAMPLES)
+        self.allowance: Allowance | None = None
         self.cooldown_until = 0.0
         self.last_used = 0.0
 

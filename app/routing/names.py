@@ -87,12 +87,17 @@ def policy_of(name: str) -> PolicyName:
 def known_models(pool: PoolView) -> list[str]:
     """Every name worth listing: `auto*`, aliases, tasks, `provider/model`, bare ids."""
     pinned = [f"{view.config.name}/{model}" for view in pool.providers() for model in pool.models(view.config.name)]
-    # An id that begins with a configured provider's name means a model there, whoever else serves it.
     served = (model for view in pool.providers() for model in pool.models(view.config.name))
-    bare = [model for model in served if pool.provider(model.partition("/")[0] if "/" in model else "") is None]
+    bare = [model for model in served if not is_hidden(model, pool)]
     automatic = ["auto", *(f"auto:{policy}" for policy in _POLICIES)]
     tasks = [f"task:{task}" for task in pool.current.tasks]
     return list(dict.fromkeys([*automatic, *pool.current.aliases, *tasks, *pinned, *bare]))
+
+
+def is_hidden(model: str, pool: PoolView) -> bool:
+    """Whether a bare id begins with a configured provider's name: then it means a model there, whoever serves it."""
+    provider, slash, _ = model.partition("/")
+    return bool(slash) and pool.provider(provider) is not None
 
 
 def closest(name: str, known: Sequence[str]) -> str:
@@ -191,7 +196,7 @@ def _named(name: str, pool: PoolView) -> Selection:
 
 
 def _at(providers: Iterable[str], model: str, pool: PoolView) -> tuple[Target, ...]:
-    """The model at each provider that serves it; at one that lists nothing, any model might be there."""
+    """The model at each provider that serves it, listed or not; at one that lists nothing, any might be there."""
     if not model:
         return ()
     return tuple(Target(name, model) for name in providers if pool.serves(name, model) or not pool.models(name))

@@ -29,7 +29,8 @@ from app.telemetry.labels import LIMITS, MOST_ROUTES, OTHER, KnownTargets, limit
 log = logging.getLogger(__name__)
 
 CIRCUIT_VALUES: Final[Mapping[Circuit, int]] = {Circuit.CLOSED: 0, Circuit.HALF_OPEN: 1, Circuit.OPEN: 2}
-_OPERATION: Final = "chat"
+_EMBEDDINGS: Final = "embeddings"
+"""The route of Ask that is no chat; its name is also OpenTelemetry's for the operation."""
 _Metric = TypeVar("_Metric", Counter, Histogram)
 
 
@@ -150,7 +151,8 @@ class Metrics:
                 families.limit_rejections.labels(limit_named_in(record.message)).inc()
             return
         error = record.code or ("" if record.outcome is AttemptOutcome.OK else record.outcome)
-        labels = (_OPERATION, *target, error)
+        operation = _EMBEDDINGS if record.route == _EMBEDDINGS else "chat"
+        labels = (operation, *target, error)
         self._bound(families.duration, *labels).observe(record.duration)
         if record.time_to_first_token is not None:
             self._bound(families.first_chunk, *labels).observe(record.time_to_first_token)

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Final
 
 import aiohttp
 import httpx
@@ -17,12 +18,14 @@ from httpx_aiohttp import AiohttpTransport
 
 from app.transport.addresses import forbidden_address
 
+_STREAMS: Final = ("text/event-stream", "application/x-ndjson")
+
 
 @dataclass(frozen=True, slots=True)
 class TransportRules:
     """Limits of the pool and of what is read. Sizes are bytes, times are seconds.
 
-    `max_body` bounds every answer but an event stream, whose reader bounds lines and events instead.
+    `max_body` bounds every answer but a stream of events or lines, whose reader bounds those instead.
     """
 
     max_connections: int = 1000
@@ -87,7 +90,7 @@ class Transport(httpx.AsyncBaseTransport):
         if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
             await response.aclose()
             raise httpx.DecodingError(f"an answer encoded as {response.headers['content-encoding'][:40]!r}")
-        is_events = response.headers.get("content-type", "").startswith("text/event-stream")
+        is_events = response.headers.get("content-type", "").lower().startswith(_STREAMS)
         assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - narrows httpx's union for mypy
         response.stream = _BoundedStream(response.stream, None if is_events else self._rules.max_body)
         return response

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.adapters.codec import Codec
+from app.adapters.codec import Codec, Framing
+from app.adapters.ndjson import NDJSONParser
 from app.adapters.sse import SSEParser
 from app.domain.chat import Call, ChatChunk, ChatRequest
 from app.domain.usage import Usage
@@ -31,7 +32,8 @@ class Told:
 
 def chunks_of(codec: Codec, pieces: Iterable[bytes]) -> tuple[list[ChatChunk], bool]:
     """Every chunk, and whether the stream was complete."""
-    parser, decoder = SSEParser(), codec.stream_decoder()
+    parser = SSEParser() if codec.framing is Framing.SSE else NDJSONParser()
+    decoder = codec.stream_decoder()
     chunks = [chunk for piece in pieces for event in parser.feed(piece) for chunk in decoder.feed(event)]
     chunks += [chunk for event in parser.close() for chunk in decoder.feed(event)]
     return chunks + decoder.close(), decoder.complete

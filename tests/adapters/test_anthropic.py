@@ -112,19 +112,6 @@ def test_tool_choice_is_translated(choice: Any, parallel: bool | None, expected:
     assert warnings == ()
 
 
-def test_a_model_that_cannot_be_forced_is_asked() -> None:
-    body, warnings = encoded(a_call(NEW, tools=WEATHER, tool_choice="required"))
-    assert body["tool_choice"] == {"type": "auto"}
-    assert "must call" in body["system"]
-    assert "tool_choice" in warnings[0]
-
-
-def test_json_mode_is_asked_for_in_words() -> None:
-    body, warnings = encoded(a_call(NEW, response_format={"type": "json_object"}))
-    assert "JSON object" in body["system"]
-    assert "json_object" in warnings[0]
-
-
 @pytest.mark.parametrize(
     ("model", "given", "sent", "warned"),
     [
@@ -143,6 +130,9 @@ def test_json_mode_is_asked_for_in_words() -> None:
          , {"thinking": {"type": "adaptive"}, "output_config": {"effort": "medium"}}, []),
         (NEW, {"reasoning_effort": "minimal"}, {"output_config": {"effort": "low"}}, []),
         (NEW, {"reasoning_effort": "none"}, {}, ["reasoning_effort"]),
+        (OLD, {"service_tier": "default"}, {"service_tier": "standard_only"}, []),
+        (OLD, {"service_tier": "flex"}, {}, ["service_tier"]),
+        (OLD, {"safety_identifier": "s"}, {"metadata": {"user_id": "s"}}, []),
         ("claude-sonnet-5", {"reasoning_effort": "none"}, {"thinking": {"type": "disabled"}}, []),
     ],
 )  # fmt: skip
@@ -236,7 +226,6 @@ def test_thinking_comes_back_unmodified() -> None:
     [
         [{"role": "system", "content": "alone"}],
         [{"role": "wizard", "content": "x"}],
-        [{"role": "user", "content": [{"type": "input_audio"}]}],
         [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}]}],
         [{"role": "user", "content": 7}],
         [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [{"id": "a"}]}],

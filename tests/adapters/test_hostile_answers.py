@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.adapters.anthropic import AnthropicCodec
 from app.adapters.codec import Codec
+from app.adapters.ollama import OllamaCodec
 from app.adapters.openai import OpenAICodec
 from app.domain.errors import ProviderError
 from tests.adapters.streams import chunks_of
@@ -20,12 +21,14 @@ from tests.golden import golden_bytes, golden_json
 ODD: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, 0, -1, 7, 1.5, 10**18, "", "x", [], [1], [None], ["x"], [{}], {}, {"a": 1}, {"type": 3}]
 )
-OPENAI, ANTHROPIC = OpenAICodec(), AnthropicCodec()
+OPENAI, ANTHROPIC, OLLAMA = OpenAICodec(), AnthropicCodec(), OllamaCodec()
 WHOLE: list[tuple[Codec, str]] = [
     (OPENAI, "openai/chat_tool_call.json"),
     (OPENAI, "mistral/chat_reasoning_chunks.json"),
     (OPENAI, "openrouter/chat_response.json"),
     (ANTHROPIC, "anthropic/chat_tool_call.json"),
+    (OLLAMA, "ollama/chat_tool_call.json"),
+    (OLLAMA, "ollama/chat_thinking.json"),
 ]
 STREAMED: list[tuple[Codec, str]] = [
     (OPENAI, "openai/stream_tool_calls.sse"),

@@ -26,7 +26,12 @@ PATHS += [(name,) for name in GIVEN if name not in ("messages", "model", "stream
 
 
 @settings(max_examples=500, deadline=None)
-@given(st.sampled_from(sorted(PRESETS)), st.sampled_from(["m", "claude-haiku-4-5", "o3"]), st.sampled_from(PATHS), ODD)
+@given(
+    st.sampled_from(sorted(PRESETS)),
+    st.sampled_from(["m", "claude-haiku-4-5", "claude-opus-5-5", "o3"]),
+    st.sampled_from(PATHS),
+    ODD,
+)
 def test_a_request_with_one_odd_node(type_: ProviderType, model: str, path: tuple[Any, ...], odd: Any) -> None:
     body = replaced(GIVEN, path, odd)
     parameters = {name: value for name, value in body.items() if name not in ("messages", "model", "stream")}

@@ -68,8 +68,6 @@ def test_an_unknown_parameter_goes_through_to_the_same_dialect() -> None:
         (T.MISTRAL, "m", {"seed": 7, "tool_choice": "required", "user": "u", "max_completion_tokens": 5}
          , {"random_seed": 7, "tool_choice": "any", "max_tokens": 5}, ["user"]),
         (T.TOGETHER, "m", {"stop": "x", "logprobs": True, "top_logprobs": 3}, {"stop": ["x"], "logprobs": 3}, []),
-        (T.OLLAMA, "m", {"max_completion_tokens": 5, "tool_choice": "auto"}, {"max_tokens": 5}, ["tool_choice"]),
-        (T.OLLAMA, "m", {"tools": [{}], "tool_choice": "none"}, {}, []),
         (T.GEMINI, "m", {"logit_bias": {}, "reasoning_effort": "xhigh"}, {"reasoning_effort": "high"}, ["logit_bias"]),
         (T.OPENROUTER, "m", {"provider": {"order": ["x"]}, "n": 2}, {"provider": {"order": ["x"]}}, ["n"]),
     ],
@@ -80,7 +78,7 @@ def test_a_provider_gets_only_what_it_takes(
     assert sent(type_, model, **given) == (expected, warned)
 
 
-@pytest.mark.parametrize("type_", [t for t in PRESETS if t is not T.ANTHROPIC])
+@pytest.mark.parametrize("type_", [t for t in PRESETS if t not in (T.ANTHROPIC, T.OLLAMA)])
 def test_a_stream_asks_for_its_usage_where_that_is_known(type_: ProviderType) -> None:
     body, _ = encoded(type_, a_call(stream_options={"include_usage": False}), stream=True)
     assert body["stream"] is True
@@ -176,7 +174,11 @@ def test_azure_lists_models_that_are_no_deployments() -> None:
         (T.GEMINI, "http://127.0.0.1:9000/", "http://127.0.0.1:9000/v1beta/openai"),
         (T.AZURE, "https://r.openai.azure.com/", "https://r.openai.azure.com/openai/v1"),
         (T.AZURE, "https://r.openai.azure.com/openai", "https://r.openai.azure.com/openai/v1"),
-        (T.OLLAMA, "http://localhost:11434/api", "http://localhost:11434/v1"),
+        (T.OLLAMA, "http://localhost:11434", "http://localhost:11434/api"),
+        (T.OLLAMA, "http://localhost:11434/api/", "http://localhost:11434/api"),
+        (T.OLLAMA, "http://localhost:11434/v1", "http://localhost:11434/api"),
+        (T.OLLAMA, "https://ollama.com", "https://ollama.com/api"),
+        (T.OLLAMA, "http://box:9000/proxy/ollama/v1/", "http://box:9000/proxy/ollama/api"),
         (T.OPENROUTER, "https://openrouter.ai/api", "https://openrouter.ai/api/v1"),
     ],
 )

@@ -30,6 +30,7 @@ async def test_the_answer_says_who_what_and_how_much(client: httpx.AsyncClient, 
         "provider": "alpha",
         "model": "alpha-1",
         "finish_reason": "stop",
+        "structured_output": None,
         "usage": {
             "input_tokens": 11,
             "output_tokens": 3,

@@ -164,3 +164,14 @@ def test_hosted_open_weights_have_the_cutoff_of_the_weights(catalog: Catalog) ->
 )
 def test_family_is_the_line_a_model_comes_from(model: str, family: str | None) -> None:
     assert family_of(model) == family
+
+
+def test_models_that_embed_are_known_apart_from_those_that_chat(catalog: Catalog) -> None:
+    embedding = catalog.embedding_models(ProviderType.OPENAI)
+
+    assert "text-embedding-3-small" in embedding
+    assert not set(embedding) & set(catalog.models(ProviderType.OPENAI))
+    for model in embedding:
+        capabilities = catalog.facts(ProviderType.OPENAI, model).capabilities
+        assert capabilities is not None
+        assert "embeddings" in capabilities

@@ -63,6 +63,35 @@ def test_azure_needs_its_endpoint_and_says_so() -> None:
     assert "AZURE_OPENAI_ENDPOINT" in found.warnings[0]
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "version", "url"),
+    [
+        ("https://r.openai.azure.com", "2024-10-21", "https://r.openai.azure.com?api-version=2024-10-21"),
+        ("https://r.openai.azure.com/", "preview", "https://r.openai.azure.com/?api-version=preview"),
+        ("https://r.openai.azure.com/openai/v1/", "2024-10-21", "https://r.openai.azure.com/openai/v1/"),
+        (
+            "https://r.azure.com?api-version=2025-04-01-preview",
+            "x",
+            "https://r.azure.com?api-version=2025-04-01-preview",
+        ),
+        ("https://r.openai.azure.com", "", "https://r.openai.azure.com"),
+    ],
+)
+def test_azures_version_is_added_where_its_endpoint_says_none(endpoint: str, version: str, url: str) -> None:
+    found = load_providers(
+        None,
+        {"AZURE_OPENAI_API_KEY": "sk-1", "AZURE_OPENAI_ENDPOINT": endpoint, "OPENAI_API_VERSION": version},
+    )
+    assert [provider.base_url for provider in found.providers] == [url]
+
+
+def test_azure_takes_a_token_instead_of_a_key() -> None:
+    found = load_providers(None, {"AZURE_OPENAI_AD_TOKEN": "eyJ.b.c", "AZURE_OPENAI_ENDPOINT": "https://r.azure.com"})
+    (secret,) = (credential.secret for credential in found.providers[0].credentials)
+    assert secret is not None
+    assert secret.get_secret_value() == "eyJ.b.c"
+
+
 @pytest.mark.parametrize("value", ["gsk_...", "your-groq-key", "sk-your-key-here"])
 def test_a_placeholder_is_no_key(value: str) -> None:
     found = load_providers(None, {"GROQ_API_KEY": value})
@@ -73,7 +102,12 @@ def test_a_placeholder_is_no_key(value: str) -> None:
 
 @pytest.mark.parametrize(
     ("environ", "variable"),
-    [({"OLLAMA_URL": "localhost:11434"}, "OLLAMA_URL"), ({"GROQ_API_KEY": "gsk secret"}, "GROQ_API_KEY")],
+    [
+        ({"OLLAMA_URL": "localhost:11434"}, "OLLAMA_URL"),
+        ({"GROQ_API_KEY": "gsk secret"}, "GROQ_API_KEY"),
+        ({"AZURE_OPENAI_ENDPOINT": "https://r.azure.com?code=secret"}, "AZURE_OPENAI_ENDPOINT"),
+        ({"OPENAI_API_VERSION": "1&code=x", "AZURE_OPENAI_ENDPOINT": "https://r.azure.com"}, "OPENAI_API_VERSION"),
+    ],
 )
 def test_a_variable_that_cannot_be_used_is_named_without_its_value(environ: dict[str, str], variable: str) -> None:
     with pytest.raises(ConfigurationError, match=variable) as refused:

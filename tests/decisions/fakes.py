@@ -17,6 +17,7 @@ from app.domain.chat import ChatResponse, Credential
 from app.domain.decision import Decision
 from app.domain.provider import PanelConfig
 from app.domain.routing import Candidate, Plan
+from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
 
@@ -68,6 +69,7 @@ def completion(ask: Ask, text: str, *, finish_reason: str = "stop", warnings: tu
         overhead=0.0,
         usage=Usage(10, 5),
         cost_usd=Decimal("0.001"),
+        rung=None if ask.chat.response_format is None else Rung.SCHEMA,
     )
 
 

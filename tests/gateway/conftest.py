@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.agents.directory import AgentDirectory
+from app.catalog.tokens import Estimator
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import Ask
 from app.domain.chat import ChatRequest, Credential
@@ -59,6 +60,7 @@ class House:
             [self.recorder],
             retry=self.rules,
             timers=TimerRules(),
+            counter=Estimator(),
             clock=Clock(self.clock.now, self.clock.wall),
             rng=random.Random(1),
         )

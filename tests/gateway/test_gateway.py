@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import anyio
@@ -8,11 +9,11 @@ from pydantic import SecretStr
 
 from app.domain.agent import AgentConfig
 from app.domain.attempt import AttemptKind
-from app.domain.chat import ChatRequest
+from app.domain.chat import Call, ChatRequest, ChatResponse
 from app.domain.errors import Code, DeadlineExceeded, FailureKind, NotFound, OutcryError, ProviderError
 from app.domain.provider import RateLimit
 from app.domain.target import Circuit, Target
-from app.domain.usage import UsageSource
+from app.domain.usage import Usage, UsageSource
 from app.resilience.retry import RetryRules
 from tests.fakes import Breaks, Cut, Hang, ScriptedAdapter
 from tests.gateway.conftest import HELLO, House, ask, house
@@ -214,6 +215,23 @@ async def test_a_refused_key_is_a_502_to_the_caller() -> None:
         with pytest.raises(OutcryError) as caught:
             await way.gateway.complete(ask(way))
         assert (Code.PROVIDER_AUTH_FAILED, 502) == (caught.value.code, caught.value.status)
+
+
+class CountingTheAnswerAlone(ScriptedAdapter):
+    """As a server that had the whole prompt in its cache."""
+
+    async def complete(self, call: Call) -> ChatResponse:
+        return replace(await super().complete(call), usage=Usage(0, 282))
+
+
+async def test_a_prompt_that_nobody_counted_is_estimated() -> None:
+    way = house(alpha=CountingTheAnswerAlone("buy"))
+
+    done = await way.gateway.complete(ask(way))
+
+    assert (282, UsageSource.ESTIMATED) == (done.usage.output_tokens, done.usage.source)
+    assert done.usage.input_tokens > 0
+    assert [done.usage] == [record.usage for record in way.recorder.records]
 
 
 async def test_a_callers_leaving_gives_everything_back_and_is_recorded() -> None:

@@ -40,7 +40,7 @@ def catalog() -> FakeCatalog:
         models={ProviderType.OPENAI: ("gpt-a", "gpt-b"), ProviderType.OLLAMA: ("llama",)},
         facts={"gpt-a": ModelFacts(context_window=1000, capabilities=frozenset({"tools"}))},
         cards={"gpt-a": CARD},
-        embedding={ProviderType.OPENAI: ("vectors",)},
+        embedding={ProviderType.OPENAI: ("embed-a",), ProviderType.OLLAMA: ("embed-o",)},
         retired={ProviderType.OPENAI: frozenset({"gpt-old"})},
     )
 
@@ -76,6 +76,26 @@ def test_disabled_providers_do_not_exist(pool_of: Callable[..., Pool]) -> None:
     assert pool.serving("m") == (Target("on", "m"),)
 
 
+def test_a_model_that_only_embeds_is_served_without_being_offered(pool_of: Callable[..., Pool]) -> None:
+    pool = pool_of(provider("open"), provider("stated", "gpt-a"))
+
+    assert pool.serving("embed-a") == (Target("open", "embed-a"),)
+    assert "embed-a" not in pool.models("open")
+    assert pool.default_model("open") == "gpt-a"
+
+
+def test_what_a_server_of_ones_own_lists_decides_over_known_embedding_models(pool_of: Callable[..., Pool]) -> None:
+    pool = pool_of(provider("home", type=ProviderType.OLLAMA))
+    state = pool.provider("home")
+    assert state is not None
+    assert pool.serving("embed-o") == (Target("home", "embed-o"),)
+
+    pool.set_listed(state, ("llama", "nomic-embed-text"))
+
+    assert pool.serving("embed-o") == ()
+    assert pool.serving("nomic-embed-text") == (Target("home", "nomic-embed-text"),)
+
+
 def test_configured_models_are_all_that_is_served(pool_of: Callable[..., Pool]) -> None:
     pool = pool_of(
         provider("many", "x", "y"), provider("one", default_model="z"), provider("both", "x", default_model="z")
@@ -92,11 +112,11 @@ def test_without_configured_models_catalog_and_own_list_say_what_is_served(pool_
     pool = pool_of(provider("hosted"))
     state = pool.provider("hosted")
     assert state is not None
-    assert pool.models("hosted") == ("gpt-a", "gpt-b", "vectors")
+    assert pool.models("hosted") == ("gpt-a", "gpt-b")
 
     pool.set_listed(state, ("gpt-b", "gpt-c"))
 
-    assert pool.models("hosted") == ("gpt-a", "gpt-b", "vectors", "gpt-c")
+    assert pool.models("hosted") == ("gpt-a", "gpt-b", "gpt-c")
     assert pool.default_model("hosted") == "gpt-a"
     assert pool.serving("gpt-c") == (Target("hosted", "gpt-c"),)
 
@@ -305,14 +325,6 @@ def test_a_candidate_of_an_unknown_provider_is_not_found(pool_of: Callable[..., 
         pool_of().candidate(Target("nobody", "m"))
 
     assert caught.value.code is Code.UNKNOWN_PROVIDER
-
-
-def test_embedding_models_are_served_and_never_the_default(pool_of: Callable[..., Pool]) -> None:
-    pool = pool_of(provider("main"))
-
-    assert pool.models("main") == ("gpt-a", "gpt-b", "vectors")
-    assert pool.default_model("main") == "gpt-a"
-    assert pool.serving("vectors") == (Target("main", "vectors"),)
 
 
 def test_a_retired_model_is_not_offered_but_served_where_it_is_asked_for(pool_of: Callable[..., Pool]) -> None:

@@ -78,6 +78,19 @@ def _targets(*names: str) -> tuple[Target, ...]:
     return tuple(Target(*name.split("/", 1)) for name in names)
 
 
+def test_a_model_that_only_embeds_can_be_named_and_is_offered_nowhere() -> None:
+    catalog = FakeCatalog(
+        models={ProviderType.OPENAI: ("gpt-4o",)}, embedding={ProviderType.OPENAI: ("text-embedding-3-small",)}
+    )
+    pool = _pool(ProviderSet((_provider("main", ProviderType.OPENAI),)), catalog)
+    embedding = Target("main", "text-embedding-3-small")
+
+    for name in ("text-embedding-3-small", "main/text-embedding-3-small", "openai/text-embedding-3-small"):
+        assert resolve(name, pool) == Selection((embedding,))
+    assert resolve("auto", pool).targets == _targets("main/gpt-4o")
+    assert not any("embedding" in name for name in known_models(pool))
+
+
 def test_a_providers_name_pins(pool: Pool) -> None:
     assert resolve("main/gpt-4o", pool) == Selection(_targets("main/gpt-4o"))
     assert resolve("router/openai/gpt-oss-120b", pool).targets == (Target("router", "openai/gpt-oss-120b"),)

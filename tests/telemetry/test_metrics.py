@@ -71,6 +71,15 @@ def test_an_attempt_moves_what_it_should(metrics: Metrics) -> None:
     assert value(metrics, "outcry_unpriced_requests_total") == 0
 
 
+def test_embedding_is_an_operation_of_its_own(metrics: Metrics) -> None:
+    metrics.attempt_finished(record(route="embeddings", usage=Usage(8, 0)))
+
+    embeddings = {**gen_ai(), "gen_ai_operation_name": "embeddings"}
+    assert value(metrics, "gen_ai_client_operation_duration_seconds_count", **embeddings) == 1
+    assert value(metrics, "gen_ai_client_token_usage_sum", **embeddings, gen_ai_token_type="input") == 8
+    assert value(metrics, "gen_ai_client_operation_duration_seconds_count", **gen_ai()) is None
+
+
 def test_a_failure_is_counted_under_its_code(metrics: Metrics) -> None:
     metrics.attempt_finished(record(outcome=AttemptOutcome.ERROR, code=Code.PROVIDER_TIMEOUT))
 

@@ -10,11 +10,15 @@ from starlette.routing import Route
 
 from app.api.document import Operation
 from app.api.edge import Direct
-from app.api.examples import CHAT, COMPLETIONS, DECISION, EXAMPLES
-from app.api.routes import agents, chat, decisions, models, providers, system, usage
+from app.api.examples import CHAT, COMPLETIONS, DECISION, EMBEDDINGS, EXAMPLES, MESSAGES, RESPONSES, TOKENS
+from app.api.routes import agents, chat, decisions, embeddings, messages, models, providers, responses, system, usage
 
 DIRECT: Final[tuple[Route, ...]] = (
     Route("/v1/chat/completions", Direct(chat.chat_completions), methods=["POST"]),
+    Route("/v1/responses", Direct(responses.create_response), methods=["POST"]),
+    Route("/v1/embeddings", Direct(embeddings.embed), methods=["POST"]),
+    Route("/v1/messages", Direct(messages.create_message), methods=["POST"]),
+    Route("/v1/messages/count_tokens", Direct(messages.count_tokens), methods=["POST"]),
     Route("/chat", Direct(chat.chat), methods=["POST"]),
     Route("/decisions", Direct(decisions.decide), methods=["POST"]),
 )
@@ -26,7 +30,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     usage.router,
     system.router,
 )
-OPERATIONS: Final[tuple[Operation, ...]] = (COMPLETIONS, CHAT, DECISION)
+OPERATIONS: Final[tuple[Operation, ...]] = (COMPLETIONS, RESPONSES, EMBEDDINGS, MESSAGES, TOKENS, CHAT, DECISION)
 BODIES: Final[tuple[type[BaseModel], ...]] = (
     agents.AgentCreate,
     agents.AgentUpdate,

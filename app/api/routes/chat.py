@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from app.api import native_chat, openai_wire
 from app.api.body import NATIVE_LIMIT, OPENAI_LIMIT, read_object
-from app.api.completions import answer, stream
+from app.api.completions import answer, intent_of, stream
 from app.api.exchange import Exchange
-from app.api.intent import Intent, read_intent
 from app.domain.attempt import Completion
 
 
 async def chat_completions(exchange: Exchange) -> None:
     """`POST /v1/chat/completions`."""
-    intent = _intent(exchange)
+    intent = intent_of(exchange)
     body = await read_object(exchange, OPENAI_LIMIT)
     ask = openai_wire.ask_of(body, intent, exchange)
     if body.get("stream"):
@@ -24,7 +23,7 @@ async def chat_completions(exchange: Exchange) -> None:
 
 async def chat(exchange: Exchange) -> None:
     """`POST /chat`."""
-    intent = _intent(exchange)
+    intent = intent_of(exchange)
     body = native_chat.read_chat(await read_object(exchange, NATIVE_LIMIT))
     ask = native_chat.ask_of(body, intent, exchange)
     if body.stream:
@@ -35,10 +34,3 @@ async def chat(exchange: Exchange) -> None:
             return native_chat.rendered(completion, exchange.warnings)
 
         await answer(exchange, ask, render, warn=False)
-
-
-def _intent(exchange: Exchange) -> Intent:
-    intent = read_intent(exchange.headers)
-    if intent.as_of is not None:
-        exchange.warnings.append("x-outcry-as-of: completions are not checked against it")
-    return intent

@@ -1,0 +1,37 @@
+"""Anthropic's wire: messages and the count of their tokens, each a plain function of the exchange."""
+
+from __future__ import annotations
+
+from app.api import anthropic_wire
+from app.api.anthropic_answer import rendered
+from app.api.anthropic_stream import AnthropicStream
+from app.api.body import OPENAI_LIMIT, read_object
+from app.api.completions import answer, intent_of, stream
+from app.api.errors import header_value
+from app.api.exchange import Exchange
+from app.api.watch import Watch
+
+
+async def create_message(exchange: Exchange) -> None:
+    """`POST /v1/messages`."""
+    intent = intent_of(exchange)
+    body = await read_object(exchange, OPENAI_LIMIT)
+    ask = anthropic_wire.ask_of(body, intent, exchange)
+    if body.get("stream"):
+        await stream(exchange, ask, AnthropicStream(exchange.request_id), warn=True)
+    else:
+        await answer(exchange, ask, rendered, warn=True)
+
+
+async def count_tokens(exchange: Exchange) -> None:
+    """`POST /v1/messages/count_tokens`; a header says who counted."""
+    intent = intent_of(exchange)
+    body = await read_object(exchange, OPENAI_LIMIT)
+    ask = anthropic_wire.ask_of(body, intent, exchange, counts=True)
+    count = await Watch(exchange).run(exchange.services.gateway.count_tokens(ask))
+    headers = [
+        (b"x-outcry-provider", header_value(count.target.provider)),
+        (b"x-outcry-model", header_value(count.target.model)),
+        (b"x-outcry-token-source", count.source.value.encode()),
+    ]
+    await exchange.answer_json({"input_tokens": count.tokens}, headers)

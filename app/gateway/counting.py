@@ -1,0 +1,58 @@
+"""How many tokens a prompt has at the target that would be asked first; always said by whom it was counted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from app.domain.attempt import Ask, CountSource, TokenCount
+from app.domain.chat import Call
+from app.domain.errors import ProviderError
+from app.gateway.planning import Planner
+from app.gateway.timers import TimerRules, cut
+from app.providers.pool import Pool
+
+log = logging.getLogger(__name__)
+
+
+class TokenCounter(Protocol):
+    """Counts offline."""
+
+    def count(
+        self, model: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()
+    ) -> tuple[int, CountSource]:
+        """Tokens of a prompt, and whether a tokenizer or an estimate said so."""
+        ...
+
+
+class Counting:
+    """Asks the provider where that is free, and counts by itself where it is not, or where the provider is away."""
+
+    def __init__(self, pool: Pool, planner: Planner, timers: TimerRules, counter: TokenCounter) -> None:
+        self._pool = pool
+        self._planner = planner
+        self._timers = timers
+        self._counter = counter
+
+    async def count(self, ask: Ask, remaining: float) -> TokenCount:
+        """The count for an ask of which `remaining` seconds are left; raises OutcryError where it has no target."""
+        itinerary = self._planner.plan(ask)
+        step = itinerary.plan.steps[0]
+        request = itinerary.chat_for(step.target)
+        provider = self._pool.provider(step.target.provider)
+        if provider is not None:
+            timeouts = cut(self._timers.of_target(provider.config.timeouts, is_reasoning=False), remaining, share=0.8)
+            call = Call(step.target.model, request, timeouts, step.credential, ask.request_id)
+            try:
+                counted = await provider.adapter.count_tokens(call)
+            except ProviderError as error:
+                log.info("a provider did not count", extra={"target": str(step.target), "reason": error.message})
+                counted = None
+            if counted is not None:
+                return TokenCount(counted, CountSource.PROVIDER, step.target)
+        tools = request.parameters.get("tools")
+        tokens, source = self._counter.count(
+            step.target.model, request.messages, tools if isinstance(tools, list) else ()
+        )
+        return TokenCount(tokens, source, step.target)
