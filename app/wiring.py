@@ -112,7 +112,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         [monitor, metrics, writer],
         retry=retry,
         timers=TimerRules(**settings.timeouts.model_dump()),
-        counter=await anyio.to_thread.run_sync(token_counter),
+        counter=token_counter(),
         clock=clock,
         rng=rng,
     )
