@@ -33,6 +33,8 @@ def base_url_of(type: ProviderType, configured: str) -> str:  # noqa: A002 - the
         return azure_url(configured)
     default = urlsplit(preset.default_url)
     path = parts.path.rstrip("/")
+    if type is ProviderType.GEMINI:
+        path = path.removesuffix("/openai")  # its compatible wire lives there, the native one beside it
     if default.path.startswith(f"{path}/") and parts.hostname == default.hostname:
         path = default.path  # the provider's own host: whatever is missing of its path is known
     if type is ProviderType.OLLAMA:
@@ -46,6 +48,8 @@ def _completed(path: str, wanted: tuple[str, ...]) -> str:
         tail = segments[-present:]
         if len(tail) == present and all(map(_is_same, tail, wanted)):
             return "/".join(["", *segments, *wanted[present:]])
+    if len(wanted) == 1 and len(segments) > 1 and segments[-1] == "openai" and _VERSION.fullmatch(segments[-2]):
+        return "/".join(["", *segments])  # Google's compatible wire: its version stands before, not behind
     # A version alone is enough where the version comes last: a proxy need not repeat the host's own prefix.
     if segments and _VERSION.fullmatch(segments[-1]) and _VERSION.fullmatch(wanted[-1]):
         return "/".join(["", *segments])

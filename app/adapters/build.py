@@ -14,6 +14,7 @@ from app.adapters.http import HTTPAdapter
 from app.adapters.openai_platform import PlatformCodec
 from app.adapters.pictures import PictureSource
 from app.adapters.presets import PRESETS
+from app.adapters.tuning import tuned
 from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig, ProviderType
 
@@ -26,13 +27,14 @@ def build_adapter(
     codec, url = placed(preset.codec, config.type, base_url_of(config.type, config.base_url))
     connect = config.timeouts.connect
     return HTTPAdapter(
-        codec,
+        codec if config.dialect is None else tuned(codec, config.dialect),
         url,
         transport,
         provider=config.name,
-        headers=preset.headers,
+        headers={**preset.headers, **config.headers},
         connect_timeout=2.0 if connect is None else connect,
         pictures=pictures,
+        limits=preset.limits,
     )
 
 

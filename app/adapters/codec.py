@@ -17,6 +17,7 @@ from app.domain.errors import FailureKind, ProviderError
 HARMLESS: Final[Mapping[str, tuple[Any, ...]]] = {
     "n": (1,),
     "logprobs": (False,),
+    "parallel_tool_calls": (True,),
     "presence_penalty": (0, 0.0),
     "frequency_penalty": (0, 0.0),
     "store": (False,),
@@ -28,13 +29,17 @@ HARMLESS: Final[Mapping[str, tuple[Any, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """An HTTP request of a dialect; `path` is relative to the base URL. `warnings` say what could not be honoured."""
+    """An HTTP request of a dialect; `path` is relative to the base URL. `warnings` say what could not be honoured.
+
+    `is_whole`: a stream was asked for, but its answer comes in one piece, because the provider cannot stream this.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     warnings: tuple[str, ...] = ()
+    is_whole: bool = False
 
 
 class Framing(Enum):
@@ -170,7 +175,7 @@ def unsupported(message: str, param: str) -> ProviderError:
 
 
 def model_ids(body: bytes) -> list[str]:
-    """Ids of a model list: OpenAI's object, or the bare array that Together answers."""
+    """Ids of a model list: OpenAI's object, or the bare array that Together answers; without Groq's inactive ones."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -178,5 +183,5 @@ def model_ids(body: bytes) -> list[str]:
     entries = value.get("data") if isinstance(value, dict) else value
     if not isinstance(entries, list):
         raise bad_answer("the list of models holds no list")
-    ids = [entry.get("id") for entry in entries if isinstance(entry, dict)]
+    ids = [entry.get("id") for entry in entries if isinstance(entry, dict) and entry.get("active") is not False]
     return [each.removeprefix("models/") for each in ids if isinstance(each, str) and each]

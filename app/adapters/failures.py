@@ -56,6 +56,23 @@ _WORDS: Final[Mapping[FailureKind, tuple[str, ...]]] = {
 }  # fmt: skip
 KIND_OF_WORD: Final[Mapping[str, FailureKind]] = {word: kind for kind, words in _WORDS.items() for word in words}
 
+_DECLARED: Final[Mapping[FailureKind, tuple[str, ...]]] = {
+    _Kind.CONTEXT_LENGTH: ("context_length_exceeded", "max_tokens_exceeded", "token_limit_exceeded"),
+    _Kind.AUTH: ("authentication",),
+    _Kind.PERMISSION: ("permission_denied",),
+    _Kind.QUOTA_EXHAUSTED: ("payment_required",),
+    _Kind.RATE_LIMITED: ("rate_limit_exceeded",),
+    _Kind.OVERLOADED: ("provider_overloaded",),
+    _Kind.BAD_REQUEST: ("string_too_long", "invalid_request", "precondition_failed", "unprocessable", "invalid_image"),
+    _Kind.CONTENT_POLICY: ("invalid_prompt", "content_policy_violation", "refusal"),
+    _Kind.MODEL_NOT_FOUND: ("not_found",),
+    _Kind.PAYLOAD_TOO_LARGE: ("payload_too_large",),
+    _Kind.SERVER_ERROR: ("server",),
+    _Kind.TIMEOUT: ("timeout",),
+}
+# `provider_unavailable` and `unmapped` are left to the status beside them.
+KIND_OF_DECLARED: Final[Mapping[str, FailureKind]] = {word: kind for kind, words in _DECLARED.items() for word in words}
+
 KIND_OF_STATUS: Final[Mapping[int, FailureKind]] = {
     401: _Kind.AUTH,
     402: _Kind.QUOTA_EXHAUSTED,
@@ -99,6 +116,7 @@ _SHORT_WAIT: Final = 60.0
 _NO_CONTEXT_TEXTS: Final = ("string_above_max_length", "invalid 'user'")
 _AUTH_TEXTS: Final = ("incorrect api key", "api key not valid", "invalid api key")
 _POLICY_TEXTS: Final = ("content violates usage guidelines",)
+_BUSY_TEXTS: Final = ("service tier capacity exceeded",)
 _MODEL_TEXTS: Final = ("is not a valid model id",)
 
 
@@ -156,7 +174,11 @@ def _special(report: Report) -> FailureKind | None:
         return _Kind.RATE_LIMITED
     if report.flagged:
         return _Kind.CONTENT_POLICY
-    return _Kind.QUOTA_EXHAUSTED if report.per_day else None
+    if report.per_day:
+        return _Kind.QUOTA_EXHAUSTED
+    # There are many ways for a picture to be wrong: `invalid_image_url`, `invalid_image_format` and more.
+    declared = "invalid_image" if report.declared.startswith("invalid_image") else report.declared
+    return KIND_OF_DECLARED.get(declared)
 
 
 def _kind_of_text(status: int | None, report: Report) -> FailureKind | None:
@@ -170,6 +192,8 @@ def _kind_of_text(status: int | None, report: Report) -> FailureKind | None:
         return _Kind.CONTENT_POLICY
     if status in (None, 400) and _says(text, _AUTH_TEXTS):
         return _Kind.AUTH
+    if status in (None, 429) and _says(text, _BUSY_TEXTS):
+        return _Kind.OVERLOADED
     if status in (None, 400) and _says(text, _MODEL_TEXTS):
         return _Kind.MODEL_NOT_FOUND
     return None

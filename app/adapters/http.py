@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
+from time import time
 from typing import Final
 
 import httpx
 
-from app.adapters.codec import Codec, Framing
+from app.adapters.allowance import OPENAIS, LimitHeaders, allowance_of
+from app.adapters.codec import Codec, Framing, WireRequest
 from app.adapters.http_sender import HOP_HEADER, Sender, close
 from app.adapters.http_stream import ChatStream
 from app.adapters.pictures import PictureSource, inlined
+from app.adapters.whole import told
 from app.domain.chat import Call, ChatChunk, ChatResponse, Credential, Timeouts
 from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.errors import FailureKind, ProviderError
@@ -24,7 +27,10 @@ _LISTING: Final = 10.0
 
 
 class HTTPAdapter:
-    """The Adapter port for providers that are reached over HTTP. Raises ProviderError and nothing else."""
+    """The Adapter port for providers that are reached over HTTP. Raises ProviderError and nothing else.
+
+    `wall`: seconds since the epoch, for limits whose resets are stated as moments.
+    """
 
     def __init__(
         self,
@@ -36,23 +42,21 @@ class HTTPAdapter:
         headers: Mapping[str, str] | None = None,
         connect_timeout: float = 2.0,
         pictures: PictureSource | None = None,
+        limits: LimitHeaders = OPENAIS,
+        wall: Callable[[], float] = time,
     ) -> None:
         self._codec = codec
         self._sender = Sender(base_url, transport, provider=provider, headers=headers or {})
         self._connect_timeout = connect_timeout
         self._pictures = pictures
+        self._limits = limits
+        self._wall = wall
 
     async def complete(self, call: Call) -> ChatResponse:
         """One whole answer, within `timeouts.total`."""
         codec = self._codec.for_call(call)
         call = await self._with_pictures(codec, call)
-        wire = codec.encode(call, stream=False)
-        body = await self._sender.ask(codec, wire, call.credential, call.timeouts)
-        try:
-            response = codec.decode(body)
-        except ProviderError as error:
-            raise self._sender.named(error, call.credential) from None
-        return replace(response, warnings=wire.warnings + response.warnings) if wire.warnings else response
+        return await self._whole(codec, codec.encode(call, stream=False), call)
 
     def stream(self, call: Call) -> AbstractAsyncContextManager[AsyncIterator[ChatChunk]]:
         """One streamed answer; entering waits for the response's head, leaving closes the connection."""
@@ -68,7 +72,7 @@ class HTTPAdapter:
         if codec is None:
             raise ProviderError(FailureKind.UNSUPPORTED, "this provider does not embed", param="model")
         wire = codec.encode(call)
-        body = await self._sender.ask(self._codec, wire, call.credential, call.timeouts)
+        _, body = await self._sender.ask(self._codec, wire, call.credential, call.timeouts)
         try:
             embeddings = codec.decode(body, call)
         except ProviderError as error:
@@ -82,7 +86,7 @@ class HTTPAdapter:
         if codec is None:
             return None
         call = await self._with_pictures(speaking, call)
-        body = await self._sender.ask(speaking, codec.encode(call), call.credential, call.timeouts)
+        _, body = await self._sender.ask(speaking, codec.encode(call), call.credential, call.timeouts)
         try:
             return codec.decode(body)
         except ProviderError as error:
@@ -108,6 +112,17 @@ class HTTPAdapter:
         if status not in (200, 404, 405, 501):
             raise self._sender.named(self._sender.refused(codec, status, headers, body, credential), credential)
 
+    async def _whole(self, codec: Codec, wire: WireRequest, call: Call) -> ChatResponse:
+        headers, body = await self._sender.ask(codec, wire, call.credential, call.timeouts)
+        try:
+            response = codec.decode(body)
+        except ProviderError as error:
+            raise self._sender.named(error, call.credential) from None
+        allowance = allowance_of(self._limits, headers, wall=self._wall())
+        if allowance is None and not wire.warnings:
+            return response
+        return replace(response, warnings=wire.warnings + response.warnings, allowance=allowance)
+
     async def _with_pictures(self, codec: Codec, call: Call) -> Call:
         """The call with its pictures' bytes, where the dialect takes no URLs."""
         if self._pictures is None or not codec.inlines_images or not call.request.has_images:
@@ -122,6 +137,10 @@ class HTTPAdapter:
         codec = self._codec.for_call(call)
         call = await self._with_pictures(codec, call)
         wire = codec.encode(call, stream=True)
+        if wire.is_whole:
+            async with aclosing(told(await self._whole(codec, wire, call))) as parts:
+                yield parts
+            return
         sender = self._sender
         response = await sender.send(codec, wire, call.credential, timeouts, until=first_token_at, timer="first token")
         chunks: ChatStream | None = None
@@ -139,6 +158,7 @@ class HTTPAdapter:
                 idle=timeouts.idle,
                 named=lambda error: sender.named(error, call.credential),
                 warnings=wire.warnings,
+                allowance=allowance_of(self._limits, response.headers, wall=self._wall()),
             )
             yield chunks
         finally:

@@ -46,13 +46,15 @@ class Sender:
         self._headers = {**_OUR_HEADERS, **headers}
         self._urls: dict[str, httpx.URL] = {}
 
-    async def ask(self, codec: Codec, wire: WireRequest, credential: Credential, timeouts: Timeouts) -> bytes:
-        """The body of a success, within `timeouts.total`."""
+    async def ask(
+        self, codec: Codec, wire: WireRequest, credential: Credential, timeouts: Timeouts
+    ) -> tuple[Mapping[str, str], bytes]:
+        """Headers and body of a success, within `timeouts.total`."""
         status, headers, body = await self.exchange(codec, wire, credential, timeouts)
         try:
             if status != 200:
                 raise self.refused(codec, status, headers, body, credential)
-            return meaningful(headers, body)
+            return headers, meaningful(headers, body)
         except ProviderError as error:
             raise self.named(error, credential) from None
 

@@ -13,7 +13,7 @@ import httpx
 from app.adapters.codec import Framing, StreamDecoder, bad_answer
 from app.adapters.ndjson import NDJSONParser
 from app.adapters.sse import OversizedEvent, SSEEvent, SSEParser
-from app.domain.chat import ChatChunk
+from app.domain.chat import Allowance, ChatChunk
 from app.domain.errors import FailureKind, ProviderError
 
 MAX_FRAMES: Final = 64
@@ -41,6 +41,7 @@ class ChatStream:
         idle: float,
         named: Callable[[ProviderError], ProviderError],
         warnings: tuple[str, ...] = (),
+        allowance: Allowance | None = None,
     ) -> None:
         self._source = source
         self._decoder = decoder
@@ -49,6 +50,7 @@ class ChatStream:
         self._idle = idle
         self._named = named
         self._warnings = warnings
+        self._allowance = allowance
         self._now = asyncio.get_running_loop().time
         self._ready: deque[ChatChunk] = deque()
         self._failure: ProviderError | None = None
@@ -69,9 +71,9 @@ class ChatStream:
                 await self._fill(due)
         if self._ready:
             chunk = self._ready.popleft()
-            if self._warnings:
-                chunk = replace(chunk, warnings=self._warnings)
-                self._warnings = ()
+            if self._warnings or self._allowance is not None:
+                chunk = replace(chunk, warnings=self._warnings, allowance=self._allowance)
+                self._warnings, self._allowance = (), None
             return chunk
         if self._failure is not None:
             raise self._named(self._failure) from None

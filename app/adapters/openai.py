@@ -8,6 +8,7 @@ from time import time
 
 import orjson
 
+from app.adapters.abilities import Abilities, everything, refuse_the_unsayable
 from app.adapters.codec import (
     Codec,
     CountingCodec,
@@ -26,7 +27,6 @@ from app.adapters.openai_stream import OpenAIStreamDecoder
 from app.adapters.reports import read_report
 from app.domain.chat import Call, ChatResponse, Credential
 from app.domain.errors import FailureKind, ProviderError
-from app.domain.needs import CHAT_ABILITIES
 
 _HEADERS = {"content-type": "application/json", "accept": "application/json"}
 _STREAM_HEADERS = {"content-type": "application/json", "accept": "text/event-stream"}
@@ -37,7 +37,8 @@ class OpenAICodec:
     """Chat Completions as `provider` takes them.
 
     `key_header`: where the key goes; `authorization` means as a bearer token. `lists_models`: false where the list
-    is not what can be asked. `status_kinds`: statuses that this provider uses in its own way.
+    is not what can be asked. `status_kinds`: statuses that this provider uses in its own way. `abilities`: what it has
+    words for with a model.
     `wall`: seconds since the epoch, for waits that are stated as moments.
     """
 
@@ -49,6 +50,7 @@ class OpenAICodec:
     wall: Callable[[], float] = time
     framing: Framing = Framing.SSE
     inlines_images: bool = False
+    abilities: Abilities = everything
     embedding: EmbeddingCodec | None = None
     counting: CountingCodec | None = None
 
@@ -56,20 +58,28 @@ class OpenAICodec:
         """Itself: there is one wire."""
         return self
 
-    def supports(self, model: str) -> frozenset[str]:  # noqa: ARG002
-        """All that the wire can say."""
-        return CHAT_ABILITIES
+    def supports(self, model: str) -> frozenset[str]:
+        """What the provider's wire can say with this model."""
+        return self.abilities(model)
 
     def encode(self, call: Call, *, stream: bool) -> WireRequest:
-        """The request with what the provider would refuse left out."""
+        """The request with what the provider would refuse left out; needs are never left out but refused."""
+        refuse_the_unsayable(self.provider, call.request, self.abilities(call.model))
         writer = RequestWriter(self.provider, self.request)
         body = writer.body(call.model, call.request.messages, call.request.parameters, stream=stream)
         try:
             encoded = orjson.dumps(body)
         except TypeError as error:
             raise bad_request(f"the request cannot be written as JSON: {error}", "messages") from None
-        headers = _STREAM_HEADERS if stream else _HEADERS
-        return WireRequest("POST", "/chat/completions", headers, encoded, tuple(writer.warnings))
+        is_streamed = bool(body.get("stream"))
+        return WireRequest(
+            "POST",
+            "/chat/completions",
+            _STREAM_HEADERS if is_streamed else _HEADERS,
+            encoded,
+            tuple(writer.warnings),
+            is_whole=stream and not is_streamed,
+        )
 
     def decode(self, body: bytes) -> ChatResponse:
         """The completion, with every required field; raises ProviderError."""

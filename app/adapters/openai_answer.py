@@ -11,8 +11,10 @@ import orjson
 
 from app.adapters.codec import bad_answer
 from app.adapters.failures import failure
-from app.adapters.openai_usage import usage_of
+from app.adapters.openai_logprobs import put_logprobs_right
+from app.adapters.openai_usage import put_usage_right, usage_of
 from app.adapters.reports import report_of
+from app.adapters.scrub import scrubbed
 from app.domain.chat import JSON, ChatResponse
 from app.domain.errors import FailureKind, ProviderError
 
@@ -39,17 +41,23 @@ def response_of(completion: JSON) -> ChatResponse:
     raise_error_in(completion)
     choices = completion.get("choices")
     if not isinstance(choices, list) or not choices:
-        raise bad_answer("the answer has no choices")
+        # Whatever it says instead is no answer: `detail`, `message`, or nothing.
+        said = scrubbed(report_of(completion).text)
+        raise bad_answer(f"the answer has no choices but says: {said}" if said else "the answer has no choices")
     warnings: list[str] = []
+    id_ = completion.get("id")
     for index, choice in enumerate(choices):
         if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
             raise bad_answer("a choice without a message")
         raise_error_in(choice)
-        _put_right(choice, index, warnings)
+        _put_right(choice, index, warnings, taken_id=id_)
     _fill(completion)
-    return ChatResponse(
-        completion, choices[0]["finish_reason"], usage_of(completion.get("usage")), warnings=tuple(warnings)
-    )
+    usage = usage_of(completion.get("usage"))
+    if usage is None:
+        completion.pop("usage", None)  # null, or zeros of a server that counts nothing
+    else:
+        put_usage_right(completion["usage"], usage)
+    return ChatResponse(completion, choices[0]["finish_reason"], usage, warnings=tuple(warnings))
 
 
 def raise_error_in(value: JSON) -> None:
@@ -112,7 +120,7 @@ def new_call_id() -> str:
     return f"call_{uuid4().hex[:24]}"
 
 
-def _put_right(choice: JSON, index: int, warnings: list[str]) -> None:
+def _put_right(choice: JSON, index: int, warnings: list[str], *, taken_id: Any) -> None:  # noqa: ANN401 - a wire value
     message = choice["message"]
     message["role"] = "assistant"
     normalise_text(message)
@@ -121,7 +129,7 @@ def _put_right(choice: JSON, index: int, warnings: list[str]) -> None:
     message.setdefault("refusal", None)
     calls = message.pop("tool_calls", None)
     if isinstance(calls, list) and calls:
-        message["tool_calls"] = [_call(each) for each in calls if isinstance(each, dict)]
+        message["tool_calls"] = [_call(each, taken_id) for each in calls if isinstance(each, dict)]
     native = choice.get("finish_reason")
     finish = finish_of(
         native if isinstance(native, str) else None, has_calls="tool_calls" in message, warnings=warnings
@@ -130,14 +138,20 @@ def _put_right(choice: JSON, index: int, warnings: list[str]) -> None:
         choice.setdefault("native_finish_reason", native)
     choice.update(index=choice.get("index", index), finish_reason=finish)
     choice.setdefault("logprobs", None)
+    put_logprobs_right(choice, message["content"])
 
 
-def _call(call: JSON) -> JSON:
+def _call(call: JSON, taken_id: Any) -> JSON:  # noqa: ANN401 - a wire value
+    """One whole call; an id that is also the answer's (LocalAI) tells no call from another and is replaced."""
+    given = call.get("id")
+    id_ = given if isinstance(given, str) and given not in ("", taken_id) else new_call_id()
+    if isinstance(call.get("custom"), dict):
+        return {**call, "id": id_, "type": "custom"}
     function = call.get("function")
     function = function if isinstance(function, dict) else {}
     rest = {name: value for name, value in call.items() if name not in ("index", "id", "type", "function")}
     return {
-        "id": call.get("id") or new_call_id(),
+        "id": id_,
         "type": "function",
         "function": {
             "name": function.get("name") or "",

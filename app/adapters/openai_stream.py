@@ -15,7 +15,8 @@ from app.adapters.openai_answer import (
     normalise_text,
     raise_error_in,
 )
-from app.adapters.openai_usage import usage_of
+from app.adapters.openai_logprobs import put_logprobs_right
+from app.adapters.openai_usage import put_usage_right, usage_of
 from app.adapters.sse import SSEEvent
 from app.domain.chat import JSON, ChatChunk
 from app.domain.usage import Usage
@@ -68,8 +69,10 @@ class OpenAIStreamDecoder:
         """The usage chunk, once the stream is over."""
         if self._usage is None:
             return []
-        chunk = self._framed({"choices": [], "usage": self._usage})
-        return [ChatChunk(chunk, usage=usage_of(self._usage))]
+        usage = usage_of(self._usage)
+        if usage is not None:
+            put_usage_right(self._usage, usage)
+        return [ChatChunk(self._framed({"choices": [], "usage": self._usage}), usage=usage)]
 
     def _take_usage(self, chunk: JSON) -> Usage | None:
         stated: Any = chunk.pop("usage", None)
@@ -94,7 +97,8 @@ class OpenAIStreamDecoder:
         if choice.get("finish_reason"):
             return True
         # After the finish only emptiness follows (OpenRouter's usage chunk, notes of Azure's asynchronous filter).
-        return bool(delta) and not self._finished.get(index, False)
+        # An empty finish reason may turn out to be the end.
+        return bool(delta or choice.get("finish_reason") == "") and not self._finished.get(index, False)
 
     def _put_right(self, choice: JSON) -> bool:
         """Make one choice canonical; whether it carries anything."""
@@ -104,6 +108,13 @@ class OpenAIStreamDecoder:
         if "reasoning" in delta or "reasoning_content" in delta or not (content is None or isinstance(content, str)):
             normalise_text(delta)
             content = delta.get("content")
+        if "role" in delta:
+            if index in self._finished:
+                del delta["role"]  # said with the choice's first delta; clients put texts of deltas together
+            else:
+                delta["role"] = "assistant"
+        if choice.get("logprobs") is not None:
+            put_logprobs_right(choice, content)
         carries = bool(content or delta.get("reasoning_content") or delta.get("refusal") or delta.get("audio"))
         calls = delta.get("tool_calls")
         if calls:
@@ -157,9 +168,12 @@ class OpenAIStreamDecoder:
             call["index"] = number
             if is_new:
                 usable = given and not (self._head and given == self._head["id"])
-                call.update(id=given if usable else new_call_id(), type="function")
+                kind = "custom" if isinstance(call.get("custom"), dict) else "function"
+                call.update(id=given if usable else new_call_id(), type=kind)
             else:
                 call.pop("id", None)
+            if isinstance(call.get("custom"), dict):
+                continue
             function = call.get("function")
             function = function if isinstance(function, dict) else {}
             call["function"] = function

@@ -33,6 +33,22 @@ def usage_of(usage: Any) -> Usage | None:  # noqa: ANN401 - a wire body, of any 
     )
 
 
+def put_usage_right(stated: dict[str, Any], usage: Usage) -> None:
+    """Make what a provider stated say what was counted: OpenAI's clients know one way to count only."""
+    stated.update(
+        prompt_tokens=usage.input_tokens, completion_tokens=usage.output_tokens, total_tokens=usage.total_tokens
+    )
+    if usage.cached_tokens:
+        _put_detail(stated, "prompt_tokens_details", "cached_tokens", usage.cached_tokens)
+    if usage.reasoning_tokens:
+        _put_detail(stated, "completion_tokens_details", "reasoning_tokens", usage.reasoning_tokens)
+
+
+def _put_detail(stated: dict[str, Any], group: str, name: str, count: int) -> None:
+    details = stated.get(group)
+    stated[group] = {**details, name: count} if isinstance(details, dict) else {name: count}
+
+
 def _reasoning(details: Any, completion: int, output: int) -> int:  # noqa: ANN401 - a wire body
     stated = _count(details, "reasoning_tokens")
     return stated or max(output - completion, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
@@ -22,6 +23,13 @@ MAX_BYTES: Final = 20 * 1024 * 1024
 
 _LEAST_TIME: Final = 0.001
 _SCHEMES: Final = ("http://", "https://")
+_REFERENCE: Final = re.compile(
+    r"gs://"
+    r"|https://[\w.-]+\.googleapis\.com/(?:[\w-]+/)*files/"
+    r"|https://(?:www\.|m\.)?youtube\.com/"
+    r"|https://youtu\.be/",
+    re.IGNORECASE,
+)
 
 
 class PictureSource(Protocol):
@@ -57,6 +65,11 @@ class _Room:
                 f"the pictures behind URLs hold more than {MAX_BYTES} bytes together",
                 param="messages",
             )
+
+
+def is_reference(url: str) -> bool:
+    """Whether only the provider can read what stands there: Google's file stores, and films."""
+    return _REFERENCE.match(url) is not None
 
 
 async def inlined(call: Call, source: PictureSource) -> Call:
@@ -133,4 +146,6 @@ def _url(part: Any) -> str | None:  # noqa: ANN401 - a wire body
     """The URL that has to be fetched for a part; other schemes are the codec's to judge."""
     image = part.get("image_url") if isinstance(part, dict) and part.get("type") == "image_url" else None
     url = image.get("url") if isinstance(image, dict) else None
-    return url if isinstance(url, str) and url[:8].lower().startswith(_SCHEMES) else None
+    if not isinstance(url, str) or is_reference(url):
+        return None
+    return url if url[:8].lower().startswith(_SCHEMES) else None

@@ -15,7 +15,10 @@ _IN_FLIGHT_BUDGET: Final = "openrouter_in_flight_budget"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A provider's error body, read: `words` are its codes and types in lower case, the most telling first."""
+    """A provider's error body, read: `words` are its codes and types in lower case, the most telling first.
+
+    `declared`: OpenRouter's own name for what went wrong, which says more than any word beside it.
+    """
 
     text: str
     words: tuple[str, ...] = ()
@@ -25,15 +28,23 @@ class Report:
     flagged: bool = False
     in_flight: bool = False
     per_day: bool = False
+    declared: str = ""
 
 
 def read_report(body: bytes) -> Report:
     """An error body in any of the shapes that servers send; text and HTML too."""
     try:
-        value = orjson.loads(body)
+        value = orjson.loads(_unframed(body))
     except orjson.JSONDecodeError:
         return Report(_TAG.sub(" ", body[:8192].decode("utf-8", "replace")))
     return report_of(value)
+
+
+def _unframed(body: bytes) -> bytes:
+    """The JSON of an error that came as an event, as it does where a stream was asked for."""
+    if b"data:" not in body[:256]:
+        return body
+    return next((line[5:] for line in body.splitlines() if line.startswith(b"data:")), body)
 
 
 def report_of(value: Any) -> Report:  # noqa: ANN401 - any JSON may be called an error
@@ -72,22 +83,28 @@ class _Reading:
             for word in _words(each, ("error_type", "error_code", "reason", "code", "type", "status"))
         ]
         param = self.error.get("param")
+        declared = self.metadata.get("error_type")
+        complaint = _complaint(self._said())
         return Report(
             self._text(),
             tuple(words),
-            param=param if isinstance(param, str) else None,
+            param=param if isinstance(param, str) else _place(complaint),
             status=_status(self.error),
             hints=tuple(self._hints(entries)),
             flagged=bool(self.metadata.get("reasons")),
             in_flight=self.metadata.get("limit_source") == _IN_FLIGHT_BUDGET,
             per_day=any("PerDay" in quota for quota in _quotas(entries)),
+            declared=declared.lower() if isinstance(declared, str) else "",
         )
 
     def _text(self) -> str:
-        said = next((self.error[name] for name in ("message", "detail", "error_message") if self.error.get(name)), "")
-        text = said if isinstance(said, str) else orjson.dumps(said).decode()
+        said = self._said()
+        text = said if isinstance(said, str) else _worded(said)
         raw = self.metadata.get("raw")
         return f"{text}: {raw}" if isinstance(raw, str) else text
+
+    def _said(self) -> Any:  # noqa: ANN401 - a wire body
+        return next((self.error[name] for name in ("message", "detail", "error_message") if self.error.get(name)), "")
 
     def _hints(self, entries: list[dict[str, Any]]) -> Iterator[str]:
         for entry in entries:
@@ -99,6 +116,28 @@ class _Reading:
             yield from (
                 str(each) for name, each in headers.items() if name.lower() in ("retry-after", "x-ratelimit-reset")
             )
+
+
+def _complaint(said: Any) -> dict[str, Any]:  # noqa: ANN401 - a wire body
+    """The first of the complaints that checked fields raise, under `detail` or not; {} where there is none."""
+    said = said.get("detail") if isinstance(said, dict) else said
+    first = said[0] if isinstance(said, list) and said else None
+    return first if isinstance(first, dict) and isinstance(first.get("msg"), str) else {}
+
+
+def _place(complaint: dict[str, Any]) -> str | None:
+    """The dotted path of the field that a complaint is about."""
+    where = complaint.get("loc")
+    parts = [str(each) for each in where if each != "body"] if isinstance(where, list) else []
+    return ".".join(parts)[:200] or None
+
+
+def _worded(said: Any) -> str:  # noqa: ANN401 - a wire body
+    complaint = _complaint(said)
+    if not complaint:
+        return orjson.dumps(said).decode()
+    place = _place(complaint)
+    return f"{place}: {complaint['msg']}" if place else str(complaint["msg"])
 
 
 def _words(value: dict[str, Any], names: tuple[str, ...]) -> tuple[str, ...]:

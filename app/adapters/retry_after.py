@@ -34,8 +34,7 @@ def retry_after(headers: Mapping[str, str], hints: Iterator[str], text: str, *, 
     resets of limits that are used up. Moments are counted from the provider's own clock (`date`) where it states one,
     else from `wall`, our seconds since the epoch.
     """
-    now = _moment(headers.get("date", ""))
-    now = wall if now is None else now
+    now = their_now(headers, wall)
     milliseconds = headers.get("retry-after-ms", "").strip()
     if _NUMBER.fullmatch(milliseconds) and (wait := _sane(float(milliseconds) / 1000)) is not None:
         return wait
@@ -48,10 +47,16 @@ def retry_after(headers: Mapping[str, str], hints: Iterator[str], text: str, *, 
     return max(waits, default=None)
 
 
+def their_now(headers: Mapping[str, str], wall: float) -> float:
+    """The provider's clock in seconds since the epoch, or ours (`wall`) where it states none."""
+    now = _moment(headers.get("date", ""))
+    return wall if now is None else now
+
+
 def seconds(spelled: str, *, now: float) -> float | None:
     """Seconds from `now` of a number, a duration (`6m0s`), a date (RFC 3339 or HTTP) or an epoch; None for garbage."""
     spelled = spelled.strip()
-    if len(spelled) > 64:
+    if not spelled or len(spelled) > 64:
         return None
     if _NUMBER.fullmatch(spelled):
         number = float(spelled)

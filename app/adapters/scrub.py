@@ -12,7 +12,7 @@ _REDACTED: Final = "[redacted]"
 _LEAST_KEY: Final = 6
 _KEYS: Final = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|tgp|csk|nvapi|hf|pplx|r8|fw|ollama|oc)[-_][\w*.…-]{4,}"
-    r"|\bAIza[\w*-]{8,}"
+    r"|\b(?:AIza|AQ\.)[\w*-]{8,}"
     r"|\bey[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
     r"|(?<=bearer )\S{6,}"
     r"|(?<=bearer: )\S{6,}"

@@ -23,7 +23,10 @@ class SSEEvent:
 
 
 class SSEParser:
-    """Bytes in, events out. Lines end in LF, CR or CRLF, wherever the reads are cut."""
+    """Bytes in, events out. Lines end in LF, CR or CRLF, wherever the reads are cut.
+
+    JSON that stands in the stream without `data:` (Google's errors, over several lines) is an event too.
+    """
 
     def __init__(self, *, max_line: int = MAX_LINE, max_event: int = MAX_EVENT) -> None:
         self._max_line = max_line
@@ -34,6 +37,7 @@ class SSEParser:
         self._size = 0
         self._after_cr = False
         self._at_start = True
+        self._is_bare = False
 
     def feed(self, data: bytes) -> list[SSEEvent]:
         """Events that end within `data`; raises OversizedEvent."""
@@ -81,10 +85,17 @@ class SSEParser:
                 if self._data:
                     events.append(self._take())
                 self._name = ""
+                self._is_bare = False
+            elif self._is_bare:
+                self._add(line)
             elif line.startswith(b"data:"):
                 self._add(line[6:] if line.startswith(b"data: ") else line[5:])
             elif line.startswith(b"event:"):
                 self._name = line[6:].strip().decode("utf-8", "replace")
+            elif line.startswith((b"{", b"[{")) and not self._data:
+                # No field of the format: a server that fails within a stream writes its error as it always does.
+                self._is_bare = True
+                self._add(line)
         return events
 
     def _add(self, data: bytes) -> None:

@@ -27,6 +27,8 @@ from app.configuration.validation import wrong
 from app.domain.catalog import ModelMode
 from app.domain.chat import Credential
 from app.domain.provider import (
+    TUNABLE,
+    DialectSettings,
     LimitStrategy,
     ModelConfig,
     PanelConfig,
@@ -119,6 +121,8 @@ class ProviderFile:
             cache_write_per_1m_tokens=shape.cost.cache_write_per_1m_tokens,
             health_check_interval=shape.health_check_interval or self.shape.health_check_interval or 60.0,
             enable_caching=shape.enable_caching,
+            headers=dict(shape.headers),
+            dialect=self._dialect(place, shape, kind),
         )
 
     def _type(self, name: str, place: Place, shape: CommonShape) -> ProviderType:
@@ -173,6 +177,14 @@ class ProviderFile:
                 message = "expected input_per_1m_tokens and output_per_1m_tokens beside it"
                 raise wrong(self.document, (*place, "cost", name), message)
         return shape
+
+    def _dialect(self, place: Place, shape: CommonShape, kind: ProviderType) -> DialectSettings | None:
+        if shape.dialect is None:
+            return None
+        if kind not in TUNABLE:
+            allowed = ", ".join(sorted(TUNABLE))
+            raise wrong(self.document, (*place, "dialect"), f"is for servers of one's own ({allowed}), not for {kind}")
+        return shape.dialect.settings()
 
     def _timeouts(self, place: Place, shape: CommonShape) -> TimeoutOverrides:
         api = shape.api.timeout if isinstance(shape, NamedShape) else None

@@ -9,8 +9,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
 
+from app.configuration.dialect import DialectShape, Headers
+from app.configuration.shape import STRICT, Text, Texts, as_list
 from app.domain.catalog import last_day
 from app.domain.provider import LimitStrategy, ProviderType
 from app.domain.routing import PolicyName
@@ -46,10 +48,6 @@ def _money(value: Any) -> Any:  # noqa: ANN401  # whatever the file holds, check
     if not amount.is_finite() or amount < 0:
         raise ValueError("expected an amount of 0 dollars or more")
     return amount
-
-
-def _as_list(value: Any) -> Any:  # noqa: ANN401  # one name stands for a list of one
-    return [value] if isinstance(value, str) else value
 
 
 def _as_model(value: Any) -> Any:  # noqa: ANN401  # an id stands for a model of which nothing else is stated
@@ -107,9 +105,7 @@ def _parameters(value: dict[str, Any]) -> dict[str, Any]:
 Money = Annotated[Decimal, BeforeValidator(_money)]
 Seconds = Annotated[float, Field(gt=0, le=86_400), AfterValidator(_finite)]
 Count = Annotated[int, Field(ge=1)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-Texts = Annotated[list[Text], BeforeValidator(_as_list), Field(min_length=1)]
 BaseURL = Annotated[str, AfterValidator(_url)]
 Parameters = Annotated[dict[str, Any], AfterValidator(_parameters)]
 Policy = Literal[
@@ -120,9 +116,9 @@ Strategy = Literal["fixed_window", "sliding_window", "token_bucket"]
 
 
 class Shape(BaseModel):
-    """Strict: `"5"` is no number, an unknown key is an error, and no error repeats what was written."""
+    """What all of them have in common: they are strict."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = STRICT
 
 
 class CostShape(Shape):
@@ -172,7 +168,7 @@ class CommonShape(Shape):
 
     provider_type: str | None = None
     api_key: str | None = None
-    api_keys: Annotated[list[str], BeforeValidator(_as_list)] = []
+    api_keys: Annotated[list[str], BeforeValidator(as_list)] = []
     base_url: BaseURL | None = None
     model: Text | None = None
     models: list[Annotated[ModelShape, BeforeValidator(_as_model)]] = []
@@ -186,6 +182,8 @@ class CommonShape(Shape):
     cost: CostShape = CostShape()
     health_check_interval: Seconds | None = None
     enable_caching: bool = False
+    headers: Headers = {}
+    dialect: DialectShape | None = None
 
 
 class ProviderShape(CommonShape):

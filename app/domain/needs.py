@@ -90,6 +90,7 @@ def _of_messages(request: ChatRequest) -> Iterator[str]:
         content = message.get("content")
         if isinstance(content, list):
             for part in content:
-                need = _PARTS.get(part.get("type", "")) if isinstance(part, dict) else None
+                kind = part.get("type") if isinstance(part, dict) else None
+                need = _PARTS.get(kind) if isinstance(kind, str) else None
                 if need is not None:
                     yield need

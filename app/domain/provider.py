@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from app.domain.catalog import ModelMode
 from app.domain.chat import Credential
@@ -79,12 +79,39 @@ class ModelConfig:
     mode: ModelMode | None = None
 
 
+TUNABLE: Final = frozenset({ProviderType.OPENAI_COMPATIBLE, ProviderType.VLLM, ProviderType.LOCALAI})
+"""Types behind which any server may stand, so that an operator may state how it differs from OpenAI's."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialectSettings:
+    """How one server differs from what its type takes for granted; None and empty keep that.
+
+    `key_header`: the header that carries the key, bare unless it is `authorization`. `reasoning_field`: the field
+    under which assistant messages carry reasoning back, "" for none. `dropped`: request fields it does not take;
+    `allowed`: the only ones it takes. `lacks`: needs, in the names of `domain.needs`, that it cannot serve.
+    """
+
+    key_header: str | None = None
+    max_tokens_field: str | None = None
+    reasoning_field: str | None = None
+    developer_role: bool | None = None
+    stream_usage: bool | None = None
+    strict_tools: bool | None = None
+    flatten_text: bool | None = None
+    drop_nulls: bool | None = None
+    merge_roles: bool | None = None
+    dropped: frozenset[str] = frozenset()
+    allowed: frozenset[str] | None = None
+    lacks: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderConfig:
     """One provider: instance name, dialect, address, keys, models, limits, order.
 
     `base_url` is complete (version segment added, no trailing slash); "" for the sandbox. Lower `priority` is tried
-    first. `parameters` are defaults below the agent's and the request's.
+    first. `parameters` are defaults below the agent's and the request's. `headers` go with every request.
     """
 
     name: str
@@ -105,6 +132,8 @@ class ProviderConfig:
     cache_write_per_1m_tokens: Decimal | None = None
     health_check_interval: float = 60.0
     enable_caching: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    dialect: DialectSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import TypeVar
@@ -14,15 +14,16 @@ from typing import TypeVar
 import anyio
 from tenacity import AsyncRetrying, retry_if_exception, stop_never
 
-from app.domain.attempt import Ask, AttemptOutcome, AttemptRecord, Completion, EmbeddingCompletion, TokenCount
+from app.domain.attempt import Ask, Completion, EmbeddingCompletion, TokenCount
 from app.domain.chat import Call, Timeouts
 from app.domain.embedding import EmbedCall, EmbedRequest
-from app.domain.errors import FailureKind, OutcryError, ProviderError, Trail
+from app.domain.errors import FailureKind, OutcryError, ProviderError
 from app.domain.ports import AttemptObserver
 from app.domain.routing import Candidate
 from app.gateway.attempt import Attempt, Clock
 from app.gateway.counting import Counting, TokenCounter
-from app.gateway.planning import Itinerary, Planner
+from app.gateway.journey import Journey
+from app.gateway.planning import Planner
 from app.gateway.reasoning import ReasoningMemory
 from app.gateway.rendition import Renderer, Rendition
 from app.gateway.stream import CompletionStream, commit
@@ -36,22 +37,6 @@ T = TypeVar("T")
 
 GRACE = 0.05
 """Seconds an adapter's own timers may fire late before the attempt is cut from outside."""
-
-
-@dataclass(slots=True)
-class _Journey:
-    """One request under way; `paused` are the seconds it waited between attempts."""
-
-    ask: Ask
-    itinerary: Itinerary
-    walk: Walk
-    records: list[AttemptRecord]
-    arrived: float
-    paused: float = 0.0
-
-    def overhead(self, now: float) -> float:
-        """What the gateway itself took, in seconds: neither attempts nor the pauses between them."""
-        return max(now - self.arrived - self.paused - sum(one.duration for one in self.records), 0.0)
 
 
 class Gateway:
@@ -102,7 +87,7 @@ class Gateway:
         """Tokens of the prompt at the target that would be asked first; nothing is generated."""
         return await self._counting.count(ask, ask.deadline - self._clock.now())
 
-    def _journey(self, ask: Ask) -> _Journey:
+    def _journey(self, ask: Ask) -> Journey:
         arrived = self._clock.now()
         itinerary = self._planner.plan(ask)
         if itinerary.agent_id != ask.agent_id:
@@ -116,43 +101,43 @@ class Gateway:
             rng=self._rng,
             may_retry=self._may_retry,
         )
-        return _Journey(ask, itinerary, walk, [], arrived)
+        return Journey(ask, itinerary, walk, [], arrived)
 
     def _may_retry(self, step: Candidate) -> bool:
         return self._pool.state(step.target, step.credential.id).budget.try_spend(self._clock.now())
 
-    async def _walked(self, journey: _Journey, once: Callable[[_Journey], Awaitable[T]]) -> T:
+    async def _walked(self, journey: Journey, once: Callable[[Journey], Awaitable[T]]) -> T:
         walk = journey.walk
         try:
             # The loop costs 20 us even when nothing fails, a sixth of a whole request: only a failure enters it.
             try:
                 return await once(journey)
             except ProviderError as error:
-                if not walk.goes_on(error):
+                if not journey.goes_on(error):
                     raise
             await self._pause(journey, walk.pause)
             return await self._walked_on(journey, once)
         except OutcryError as error:
             final = walk.deciding(error)
-            final.trail = _trail(journey, self._clock.now())
+            final.trail = journey.trail(self._clock.now())
             raise final from None
 
-    async def _walked_on(self, journey: _Journey, once: Callable[[_Journey], Awaitable[T]]) -> T:
+    async def _walked_on(self, journey: Journey, once: Callable[[Journey], Awaitable[T]]) -> T:
         walk = journey.walk
         retrying = self._retrying.copy(
-            sleep=partial(self._pause, journey), retry=retry_if_exception(walk.goes_on), wait=lambda _: walk.pause
+            sleep=partial(self._pause, journey), retry=retry_if_exception(journey.goes_on), wait=lambda _: walk.pause
         )
         async for attempt in retrying:
             with attempt:
                 return await once(journey)
         raise AssertionError("unreachable: the loop returns or raises")
 
-    async def _pause(self, journey: _Journey, seconds: float) -> None:
+    async def _pause(self, journey: Journey, seconds: float) -> None:
         started = self._clock.now()
         await anyio.sleep(seconds)
         journey.paused += self._clock.now() - started
 
-    async def _complete_once(self, journey: _Journey) -> Completion:
+    async def _complete_once(self, journey: Journey) -> Completion:
         attempt, call, rendition = self._chat_attempt(journey, streamed=False)
         try:
             with attempt:
@@ -163,7 +148,7 @@ class Gateway:
                 response = rendition.settled(response)
                 usage = attempt.answered(response.usage)
         finally:
-            _note(journey, attempt)
+            journey.note(attempt)
         self._renderer.answered(journey.ask, attempt.candidate, response)
         now = self._clock.now()
         return Completion(
@@ -183,7 +168,7 @@ class Gateway:
             rung=rendition.rung,
         )
 
-    async def _open_once(self, journey: _Journey) -> CompletionStream:
+    async def _open_once(self, journey: Journey) -> CompletionStream:
         attempt, call, rendition = self._chat_attempt(journey, streamed=True)
         try:
             async with AsyncExitStack() as stack:
@@ -200,7 +185,7 @@ class Gateway:
                     plan=journey.itinerary.plan,
                     warnings=(*journey.itinerary.warnings_for(attempt.candidate), *rendition.warnings),
                     rung=rendition.rung,
-                    trail=_trail(journey, self._clock.now(), under_way=1),
+                    trail=journey.trail(self._clock.now(), under_way=1),
                     earlier=journey.records,
                     overhead=journey.overhead(self._clock.now() - (attempt.first_token or 0.0)),
                     deadline=journey.ask.deadline,
@@ -208,9 +193,9 @@ class Gateway:
                     arrived=journey.arrived,
                 )
         finally:
-            _note(journey, attempt)
+            journey.note(attempt)
 
-    async def _embed_once(self, journey: _Journey) -> EmbeddingCompletion:
+    async def _embed_once(self, journey: Journey) -> EmbeddingCompletion:
         request = journey.ask.request
         assert isinstance(request, EmbedRequest)  # noqa: S101 - only embed() walks with this
         timeouts, is_cut = self._timeouts(journey)
@@ -223,7 +208,7 @@ class Gateway:
                     response = await attempt.adapter.embed(call)
                 usage = attempt.answered(response.usage)
         finally:
-            _note(journey, attempt)
+            journey.note(attempt)
         now = self._clock.now()
         return EmbeddingCompletion(
             response=response,
@@ -237,14 +222,17 @@ class Gateway:
             warnings=(*journey.itinerary.warnings_for(step), *response.warnings),
         )
 
-    def _chat_attempt(self, journey: _Journey, *, streamed: bool) -> tuple[Attempt, Call, Rendition]:
+    def _chat_attempt(self, journey: Journey, *, streamed: bool) -> tuple[Attempt, Call, Rendition]:
         timeouts, is_cut = self._timeouts(journey)
         step = journey.walk.step
-        rendition = self._renderer.rendition(journey.ask, journey.itinerary, step)
+        rendition = self._renderer.rendition(
+            journey.ask, journey.itinerary, step, below=journey.refused.get(step.target)
+        )
+        journey.rung = rendition.rung
         call = Call(step.target.model, rendition.request, timeouts, step.credential, journey.ask.request_id)
         return self._attempt(journey, call, streamed=streamed, is_cut=is_cut), call, rendition
 
-    def _timeouts(self, journey: _Journey) -> tuple[Timeouts, bool]:
+    def _timeouts(self, journey: Journey) -> tuple[Timeouts, bool]:
         """The current step's timers, and whether the deadline cut them short."""
         walk = journey.walk
         own = self._timers.of_target(self._provider(walk.step).config.timeouts, is_reasoning=walk.step.is_reasoning)
@@ -257,7 +245,7 @@ class Gateway:
             raise ProviderError(FailureKind.UNREACHABLE, f"provider {step.target.provider} was removed meanwhile")
         return provider
 
-    def _attempt(self, journey: _Journey, call: Call | EmbedCall, *, streamed: bool, is_cut: bool) -> Attempt:
+    def _attempt(self, journey: Journey, call: Call | EmbedCall, *, streamed: bool, is_cut: bool) -> Attempt:
         step = journey.walk.step
         return Attempt(
             journey.ask,
@@ -272,23 +260,6 @@ class Gateway:
             clock=self._clock,
             is_cut=is_cut,
         )
-
-
-def _note(journey: _Journey, attempt: Attempt) -> None:
-    if attempt.record is not None:
-        journey.records.append(attempt.record)
-
-
-def _trail(journey: _Journey, now: float, *, under_way: int = 0) -> Trail:
-    step, plan = journey.walk.step, journey.itinerary.plan
-    return Trail(
-        target=step.target,
-        attempts=sum(one.outcome is not AttemptOutcome.SKIPPED for one in journey.records) + under_way,
-        is_fallback=step is not plan.steps[0],
-        is_final=True,
-        has_plan=True,
-        overhead=journey.overhead(now),
-    )
 
 
 class _Bound:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -59,18 +59,28 @@ def form_of(request: ChatRequest) -> Form | None:
     )
 
 
-def rung_of(form: Form, request: ChatRequest, step: Candidate) -> Rung:
-    """The highest rung that this target offers; what nobody has stated of its model is taken as able."""
+def rung_of(form: Form, request: ChatRequest, step: Candidate, *, below: Rung | None = None) -> Rung:
+    """The highest rung that this target offers, lower than `below` where that was tried.
+
+    What nobody has stated of its model is taken as able.
+    """
+    offered = list(_offered(form, request, step))
+    lower = offered[offered.index(below) + 1 :] if below in offered else offered
+    return next(iter(lower), Rung.PROMPT)
+
+
+def _offered(form: Form, request: ChatRequest, step: Candidate) -> Iterator[Rung]:
     says = CHAT_ABILITIES if step.dialect is None else step.dialect
-    if form.schema is None:
-        return Rung.JSON_MODE if JSON_OBJECT in says else Rung.PROMPT
     can = says if step.capabilities is None else step.capabilities
-    if JSON_SCHEMA in says and JSON_SCHEMA in can:
-        return Rung.SCHEMA
-    thinks = request.parameters.get("reasoning_effort") not in (None, "none")
-    if {FORCED_TOOLS, TOOLS} <= says and TOOLS in can and not (request.has_tools or thinks or form.takes_arrays):
-        return Rung.TOOL
-    return Rung.JSON_MODE if JSON_OBJECT in says else Rung.PROMPT
+    if form.schema is not None:
+        if JSON_SCHEMA in says and JSON_SCHEMA in can:
+            yield Rung.SCHEMA
+        thinks = request.parameters.get("reasoning_effort") not in (None, "none")
+        if {FORCED_TOOLS, TOOLS} <= says and TOOLS in can and not (request.has_tools or thinks or form.takes_arrays):
+            yield Rung.TOOL
+    if JSON_OBJECT in says:
+        yield Rung.JSON_MODE
+    yield Rung.PROMPT
 
 
 def asked(request: ChatRequest, form: Form, rung: Rung) -> ChatRequest:

@@ -18,7 +18,7 @@ _SHAPES: Final = re.compile(
         (
             r"\bsk-[A-Za-z0-9_\-]{8,}",
             r"\b(?:gsk_|xai-|hf_|pplx-)[A-Za-z0-9_\-]{8,}",
-            r"\bAIza[A-Za-z0-9_\-]{10,}",
+            r"\b(?:AIza|AQ\.)[A-Za-z0-9_\-]{10,}",
             r"\bgAAAAA[A-Za-z0-9_\-]{20,}={0,2}",  # a Fernet token
             r"(?<![A-Za-z0-9_\-+/=])[A-Za-z0-9_\-+/]{43}=(?![A-Za-z0-9_\-+/=])",  # a Fernet key
             r"(?<=://)[^\s/@\"']{1,256}@",  # user and password of a URL

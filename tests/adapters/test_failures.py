@@ -213,6 +213,7 @@ def test_every_status_that_is_an_error_has_a_kind() -> None:
     "key",
     [
         *("sk-proj-abcdef123456", "gsk_abcdefgh12345678", "xai-abcdefgh12345", "AIzaSyA1234567890abcdefghijk"),
+        "AQ.Ab8RN6Kabcdefgh",
         *("sk-ant-api03-xyz_123", "Bearer abc.def-123456", "sk-abc***wxyz", "0123456789abcdef0123456789abcdef"),
     ],
 )

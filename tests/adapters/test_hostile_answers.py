@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.adapters.anthropic import AnthropicCodec
 from app.adapters.codec import Codec
+from app.adapters.gemini import GeminiCodec
 from app.adapters.ollama import OllamaCodec
 from app.adapters.openai import OpenAICodec
 from app.domain.errors import ProviderError
@@ -21,12 +22,18 @@ from tests.golden import golden_bytes, golden_json
 ODD: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, 0, -1, 7, 1.5, 10**18, "", "x", [], [1], [None], ["x"], [{}], {}, {"a": 1}, {"type": 3}]
 )
-OPENAI, ANTHROPIC, OLLAMA = OpenAICodec(), AnthropicCodec(), OllamaCodec()
+OPENAI, ANTHROPIC = OpenAICodec(), AnthropicCodec()
+GEMINI, OLLAMA = GeminiCodec(), OllamaCodec()
 WHOLE: list[tuple[Codec, str]] = [
     (OPENAI, "openai/chat_tool_call.json"),
     (OPENAI, "mistral/chat_reasoning_chunks.json"),
     (OPENAI, "openrouter/chat_response.json"),
     (ANTHROPIC, "anthropic/chat_tool_call.json"),
+    (GEMINI, "gemini/chat_tool_call.json"),
+    (GEMINI, "gemini/chat_thoughts.json"),
+    (GEMINI, "gemini/chat_safety_candidate.json"),
+    (GEMINI, "gemini/chat_prompt_blocked.json"),
+    (GEMINI, "gemini/stream_without_alt_sse.json"),
     (OLLAMA, "ollama/chat_tool_call.json"),
     (OLLAMA, "ollama/chat_thinking.json"),
 ]
@@ -36,6 +43,9 @@ STREAMED: list[tuple[Codec, str]] = [
     (OPENAI, "mistral/stream_reasoning.sse"),
     (ANTHROPIC, "anthropic/stream_tool_call.sse"),
     (ANTHROPIC, "anthropic/stream_thinking_text.sse"),
+    (GEMINI, "gemini/stream_tool_call.sse"),
+    (GEMINI, "gemini/stream_thoughts.sse"),
+    (GEMINI, "gemini/stream_error_midway.sse"),
 ]
 ERRORS = ["openai/error_429_rate_limit.json", "gemini/error_429_quota.json", "openrouter/error_429_free_limit.json"]
 

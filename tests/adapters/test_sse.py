@@ -61,6 +61,22 @@ def test_an_event_without_its_empty_line_comes_at_the_close() -> None:
     assert parsed(b"data: [DONE]") == [SSEEvent("", "[DONE]")]
 
 
+def test_json_that_stands_bare_is_an_event_wherever_it_is_cut() -> None:
+    body = b'data: 1\r\n\r\n{\r\n  "error": {\r\n    "a": "data: x"\r\n  }\r\n}\r\n\r\ndata: 2\r\n\r\n'
+    bare = SSEEvent("", '{\n  "error": {\n    "a": "data: x"\n  }\n}')
+    expected = [SSEEvent("", "1"), bare, SSEEvent("", "2")]
+    for cut in range(len(body) + 1):
+        assert parsed(body[:cut], body[cut:]) == expected, cut
+    assert parsed(b'{"error":"x"}') == [SSEEvent("", '{"error":"x"}')]
+
+
+def test_an_endless_bare_event_is_refused() -> None:
+    parser = SSEParser(max_line=100, max_event=1000)
+    parser.feed(b"{\n")
+    with pytest.raises(OversizedEvent):
+        feed_often(parser, b"x" * 50 + b"\n")
+
+
 def test_an_endless_line_is_refused_while_it_comes() -> None:
     parser = SSEParser(max_line=1000)
     with pytest.raises(OversizedEvent):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.domain.chat import ChatChunk, ChatRequest, ChatResponse
-from app.domain.errors import Code, OutcryError
+from app.domain.errors import Code, FailureKind, OutcryError, ProviderError
 from app.domain.needs import CHAT_ABILITIES, FORCED_TOOLS, JSON_OBJECT, JSON_SCHEMA, TOOLS
 from app.domain.structured import Rung
 from tests.fakes import ScriptedAdapter, answer
@@ -226,3 +226,26 @@ async def test_text_passes_untouched_where_no_json_was_asked_for() -> None:
     way = house(alpha=ScriptedAdapter(texts("```json\n{}\n```")))
 
     assert (await streamed(way, ChatRequest([USER])))[0] == "```json\n{}\n```"
+
+
+async def test_a_target_that_cannot_say_the_format_beside_the_rest_is_asked_one_rung_lower() -> None:
+    beside = ProviderError(FailureKind.UNSUPPORTED, "no JSON beside tools", param="response_format")
+    adapter = ScriptedAdapter(beside, beside, '{"a": 1}')
+    way = house(alpha=adapter)
+
+    done = await way.gateway.complete(ask(way, request=wanted(tools=[{"type": "function"}]), max_retries=0))
+
+    assert (done.rung, done.response.text) == (Rung.PROMPT, '{"a": 1}')
+    assert [call.request.response_format for call in adapter.calls] == ["json_schema", "json_object", None]
+    assert [one.outcome.value for one in done.attempts] == ["skipped", "skipped", "ok"]
+
+
+async def test_words_alone_are_the_last_rung() -> None:
+    never = ProviderError(FailureKind.UNSUPPORTED, "no JSON at all", param="response_format")
+    way = house(alpha=ScriptedAdapter(never))
+
+    with pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way, request=wanted()))
+
+    assert (caught.value.status, caught.value.param) == (400, "response_format")
+    assert way.calls() == [4]

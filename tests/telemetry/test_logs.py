@@ -62,6 +62,7 @@ def test_a_log_is_one_json_object_a_line(stream: io.StringIO) -> None:
         "gsk_abcdefgh1234",
         "xai-abcdefgh1234",
         "AIzaSyabcdefgh1234",
+        "AQ.Abcdefgh1234",
         FERNET_KEY,
         "gAAAAABk0123456789abcdefghijklmnop==",
         SECRET,

@@ -1,0 +1,65 @@
+"""One request under way: its walk, what was recorded of it, and how far down the ladder each target was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from app.domain.attempt import Ask, AttemptKind, AttemptOutcome, AttemptRecord
+from app.domain.errors import FailureKind, ProviderError, Trail
+from app.domain.structured import Rung
+from app.domain.target import Target
+from app.gateway.attempt import Attempt
+from app.gateway.planning import Itinerary
+from app.gateway.walk import Walk
+
+
+@dataclass(slots=True)
+class Journey:
+    """`paused` are the seconds it waited between attempts; `rung` is that of the present attempt.
+
+    `refused` has the lowest rung of the ladder that each target turned out to have no words for.
+    """
+
+    ask: Ask
+    itinerary: Itinerary
+    walk: Walk
+    records: list[AttemptRecord]
+    arrived: float
+    paused: float = 0.0
+    rung: Rung | None = None
+    refused: dict[Target, Rung] = field(default_factory=dict)
+
+    def overhead(self, now: float) -> float:
+        """What the gateway itself took, in seconds: neither attempts nor the pauses between them."""
+        return max(now - self.arrived - self.paused - sum(one.duration for one in self.records), 0.0)
+
+    def goes_on(self, error: BaseException) -> bool:
+        """Whether another attempt follows this error: one rung lower at the same target, or what the walk says."""
+        return self._steps_down(error) or self.walk.goes_on(error)
+
+    def note(self, attempt: Attempt) -> None:
+        """Keep the record of a finished attempt."""
+        if attempt.record is not None:
+            self.records.append(attempt.record)
+
+    def trail(self, now: float, *, under_way: int = 0) -> Trail:
+        """What was done so far, for headers and the record."""
+        step, plan = self.walk.step, self.itinerary.plan
+        return Trail(
+            target=step.target,
+            attempts=sum(one.outcome is not AttemptOutcome.SKIPPED for one in self.records) + under_way,
+            is_fallback=step is not plan.steps[0],
+            is_final=True,
+            has_plan=True,
+            overhead=self.overhead(now),
+        )
+
+    def _steps_down(self, error: BaseException) -> bool:
+        """Some formats are impossible only beside other things in the request; which ones, the codec knows."""
+        if not isinstance(error, ProviderError) or error.kind is not FailureKind.UNSUPPORTED:
+            return False
+        if self.rung in (None, Rung.PROMPT) or not (error.param or "").startswith("response_format"):
+            return False
+        self.refused[self.walk.step.target] = self.rung
+        self.walk.kind, self.walk.pause = AttemptKind.RETRY, 0.0
+        return True
