@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from app import __version__
+from app.catalog.documents import CatalogUnreadable, read_overrides
+from app.catalog_commands import app as catalog_commands
 from app.domain.errors import NotFound, RequestRejected, StorageUnavailable
 from app.domain.provider import ProviderSet
 from app.provider_file import load_providers
@@ -34,6 +36,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="An LLM gatew
 providers_app = typer.Typer()
 app.add_typer(providers_app, name="providers")
 out = Console(highlight=False, soft_wrap=True)
+app.add_typer(catalog_commands, name="catalog")
 
 
 @app.command()
@@ -123,13 +126,15 @@ def _providers(settings: Settings) -> ProviderSet:
 
 
 def _prepare(settings: Settings) -> None:
-    """Migrate and check the encryption keys; a database that is away is waited for while serving."""
+    """Migrate, check the encryption keys and the catalog; a database that is away is waited for while serving."""
     try:
+        if settings.catalog is not None:
+            read_overrides(settings.catalog)
         migrate(settings.database_url)
         asyncio.run(_check_keys(settings))
     except DatabaseUnusable as error:
         _die(str(error), EX_UNAVAILABLE)
-    except WrongEncryptionKey as error:
+    except (WrongEncryptionKey, CatalogUnreadable) as error:
         _die(str(error), EX_CONFIG)
     except StorageUnavailable as error:
         sys.stderr.write(f"outcry: the database is away ({error}); serving, not ready until it is back\n")

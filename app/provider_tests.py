@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.catalog.catalog import Catalog
+from app.catalog.records import read_models
 from app.conformance.report import CheckResult, Report, Status, rendered
 from app.conformance.suite import ConformanceTests
 from app.domain.provider import ProviderSet
@@ -65,7 +66,7 @@ async def _run(
     async with open_transport(TransportRules(**settings.transport.model_dump())) as transport:
         pool = Pool(
             adapters_over(transport),
-            Catalog(),
+            Catalog(known=read_models(settings.catalog)),
             breaker=BreakerRules(),
             retry=RetryRules(),
             now=clock.now,

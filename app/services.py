@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +22,7 @@ from app.domain.attempt import Ask, AttemptRecord, Completion, EmbeddingCompleti
 from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
+from app.domain.listing import ListedName
 from app.domain.provider import ProviderSet
 from app.domain.routing import Plan
 from app.domain.structured import Rung
@@ -169,7 +170,8 @@ class GatewayKey:
 class Services:
     """Everything behind the edge.
 
-    `model_names` is every name `/v1/models` lists. `unready` gives the reasons not to serve (a stop under way is one),
+    `models` is every name `/v1/models` lists, described.
+    `unready` gives the reasons not to serve (a stop under way is one),
     none when ready.
     `reload` reads the provider file again and says what is in force; it raises RequestRejected or Conflict when the
     file is wrong, and the old one stays. `draining` is set when the process was told to stop. Without `keys` only
@@ -184,7 +186,7 @@ class Services:
     conformance: Conformance
     usage: UsageQueries
     metrics: RequestMetrics
-    model_names: Callable[[], Sequence[str]]
+    models: Callable[[], Awaitable[Mapping[str, ListedName]]]
     unready: Callable[[], Sequence[str]]
     reload: Callable[[], Awaitable[dict[str, Any]]]
     draining: Signal

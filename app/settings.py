@@ -79,6 +79,9 @@ class Settings(BaseSettings):
         (), description="Gateway keys, comma-separated: key or key:scope+scope (chat, decisions, read, admin)."
     )
     config: Path | None = Field(None, description="The provider file, YAML or JSON; outcry.yaml where that exists.")
+    catalog: Path | None = Field(
+        None, description="Overrides of the model catalog, JSON: above what ships, below the provider file."
+    )
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)] = Field(
         "info", description="debug, info, warning, error or critical."
     )

@@ -23,7 +23,8 @@ from app.adapters.sandbox import SandboxAdapter
 from app.agents.directory import AgentDirectory
 from app.agents.service import AgentService
 from app.catalog.catalog import Catalog
-from app.catalog.tokens import Estimator
+from app.catalog.records import read_models
+from app.catalog.tokenizer import token_counter
 from app.conformance.suite import ConformanceTests
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
@@ -36,13 +37,13 @@ from app.gateway.gateway import Gateway
 from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
 from app.ledger.writer import LedgerRules, UsageWriter
+from app.model_listing import ModelListing
 from app.providers.lookup import ProviderLookup
 from app.providers.monitor import HealthMonitor, HealthRules
 from app.providers.pool import Pool
 from app.reloading import ProviderConfiguration
 from app.resilience.breaker import BreakerRules
 from app.resilience.retry import RetryRules
-from app.routing.names import known_models
 from app.routing.policies import build_policies
 from app.routing.router import Router
 from app.services import GatewayKey, Services
@@ -79,7 +80,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     rng = random.SystemRandom()
     metrics = Metrics(multiprocess_dir=os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
     retry = RetryRules(**settings.retry.model_dump())
-    catalog = Catalog()
+    catalog = Catalog(known=read_models(settings.catalog))
 
     transport = await stack.enter_async_context(open_transport(TransportRules(**settings.transport.model_dump())))
     # What callers name is fetched over connections of its own: none of theirs leads where a provider of ours lives.
@@ -112,7 +113,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         [monitor, metrics, writer],
         retry=retry,
         timers=TimerRules(**settings.timeouts.model_dump()),
-        counter=Estimator(),
+        counter=token_counter(),
         clock=clock,
         rng=rng,
     )
@@ -148,7 +149,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         conformance=ConformanceTests(pool, [writer], clock),
         usage=usage_rows,
         metrics=metrics,
-        model_names=lambda: known_models(pool),
+        models=ModelListing(pool, catalog),
         unready=lambda: _unready(directory, draining),
         reload=configuration.reload,
         draining=draining,

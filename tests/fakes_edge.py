@@ -26,6 +26,7 @@ from app.domain.attempt import (
     EmbeddingCompletion,
     TokenCount,
 )
+from app.domain.catalog import ModelFacts, ModelMode
 from app.domain.chat import ChatChunk, ChatResponse, Credential
 from app.domain.decision import (
     Action,
@@ -39,6 +40,7 @@ from app.domain.decision import (
 )
 from app.domain.embedding import Embeddings
 from app.domain.errors import Code, NotFound, OutcryError
+from app.domain.listing import ListedName, ListedTarget, NameKind
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType
 from app.domain.routing import Candidate, Plan, Verdict
 from app.domain.structured import Rung
@@ -442,6 +444,14 @@ class FakeReload:
         return {"source": "outcry.yaml", "providers": ["alpha"], "warnings": []}
 
 
+async def fake_models() -> dict[str, ListedName]:
+    """`alpha/alpha-1` by its two names, and `auto`, which means it."""
+    facts = ModelFacts(context_window=8_000, capabilities=frozenset({"tools"}), mode=ModelMode.CHAT)
+    alpha = (ListedTarget(Target("alpha", "alpha-1"), facts, None),)
+    names = {"alpha/alpha-1": NameKind.MODEL, "alpha-1": NameKind.MODEL, "auto": NameKind.POLICY}
+    return {name: ListedName(name, kind, alpha) for name, kind in names.items()}
+
+
 def fake_services(**changes: Any) -> Services:
     """Services of fakes; `changes` replace fields."""
     unready: Callable[[], Sequence[str]] = tuple
@@ -454,7 +464,7 @@ def fake_services(**changes: Any) -> Services:
         "conformance": FakeConformance(),
         "usage": FakeUsage(),
         "metrics": FakeMetrics(),
-        "model_names": lambda: ["alpha/alpha-1", "alpha-1", "auto"],
+        "models": fake_models,
         "unready": unready,
         "reload": FakeReload(),
         "draining": asyncio.Event(),

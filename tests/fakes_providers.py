@@ -44,8 +44,11 @@ class FakeCatalog:
         models: Mapping[ProviderType, tuple[str, ...]] | None = None,
         facts: Mapping[str, ModelFacts] | None = None,
         cards: Mapping[str, PriceCard] | None = None,
+        *,
         embedding: Mapping[ProviderType, tuple[str, ...]] | None = None,
+        retired: Mapping[ProviderType, frozenset[str]] | None = None,
     ) -> None:
+        self._retired = retired or {}
         self._models = models or {}
         self._embedding = embedding or {}
         self._facts = facts or {}
@@ -60,6 +63,9 @@ class FakeCatalog:
 
     def embedding_models(self, type: ProviderType) -> tuple[str, ...]:  # noqa: A002
         return self._embedding.get(type, ())
+
+    def retired_models(self, type: ProviderType) -> frozenset[str]:  # noqa: A002
+        return self._retired.get(type, frozenset())
 
     def card(self, config: ProviderConfig, model: str) -> PriceCard | None:
         self.cards_asked += 1

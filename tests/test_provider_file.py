@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from app.domain.catalog import ModelMode
 from app.domain.provider import LimitStrategy, ProviderConfig, ProviderSet, ProviderType, TimeoutOverrides
 from app.provider_file import ConfigurationError, load_providers
 
@@ -150,6 +152,29 @@ def test_every_key_of_the_contract_is_read(load: Load) -> None:
     assert any("alerts" in warning for warning in found.warnings)
 
 
+def test_an_operator_may_state_all_that_the_catalog_knows_of_a_model(load: Load) -> None:
+    cost = (
+        "{input_per_1m_tokens: 1, output_per_1m_tokens: 2, "
+        "cached_input_per_1m_tokens: 0.1, cache_write_per_1m_tokens: 1.25}"
+    )
+    stated = f"{{id: y, max_output_tokens: 500, knowledge_cutoff: 2025-02, mode: chat, cost: {cost}}}"
+    found = load(ENTRY + f"    models: [{{id: v, mode: embedding, knowledge_cutoff: 2025-02-03}}, {stated}]\n")
+
+    vectors, chat = found.providers[0].models
+    assert (vectors.mode, vectors.knowledge_cutoff) == (ModelMode.EMBEDDING, date(2025, 2, 3))
+    assert (chat.mode, chat.max_output_tokens, chat.knowledge_cutoff) == (ModelMode.CHAT, 500, date(2025, 2, 28))
+    assert (chat.cached_input_per_1m_tokens, chat.cache_write_per_1m_tokens) == (Decimal("0.1"), Decimal("1.25"))
+    assert found.providers[0].default_model == "y"
+
+
+def test_a_day_may_be_a_text_as_json_has_it(load: Load) -> None:
+    entry = '{"name": "a", "provider_type": "sandbox", "models": [{"id": "y", "knowledge_cutoff": "2025-02-03"}]}'
+
+    assert load(f'{{"providers": [{entry}]}}', "outcry.json").providers[0].models[0].knowledge_cutoff == date(
+        2025, 2, 3
+    )
+
+
 @pytest.mark.parametrize(
     ("setting", "named"),
     [
@@ -206,6 +231,17 @@ ENTRY = "providers:\n  - name: a\n    provider_type: openai_compatible\n    base
         (ENTRY + "    models: [{id: y, capabilities: [tool]}]\n", 5, ["capabilities", "'tools'"]),
         (ENTRY + "    cost: {input_per_1m_tokens: much}\n", 5, ["input_per_1m_tokens", "dollars"]),
         (ENTRY + "    cost: {input_per_1m_tokens: -1}\n", 5, ["0 dollars or more"]),
+        (ENTRY + "    cost: {cached_input_per_1m_tokens: 1}\n", 5, ["cached_input_per_1m_tokens", "beside it"]),
+        (
+            ENTRY
+            + "    models:\n    - id: y\n      cost:\n        {input_per_1m_tokens: 1, cache_write_per_1m_tokens: 2}\n",
+            8,
+            ["models[0].cost.cache_write_per_1m_tokens", "output_per_1m_tokens"],
+        ),
+        (ENTRY + "    models: [{id: y, max_output_tokens: 0}]\n", 5, ["max_output_tokens", "or equal to 1"]),
+        (ENTRY + "    models: [{id: y, mode: embeddings}]\n", 5, ["models[0].mode", "did you mean 'embedding'"]),
+        (ENTRY + "    models: [{id: y, knowledge_cutoff: 2024-13}]\n", 5, ["knowledge_cutoff", "expected a day"]),
+        (ENTRY + "    models: [{id: y, knowledge_cutoff: 2024}]\n", 5, ["knowledge_cutoff", "expected a day"]),
         (ENTRY + "    parameters: {model: x}\n", 5, ["parameters", "'model'"]),
         (ENTRY + "    api: {model: x}\n", 5, ["unknown key 'api'", "'api_key'"]),
         (ENTRY + "    name: b\n", 5, ["providers[0].name", "twice"]),

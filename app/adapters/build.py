@@ -47,5 +47,5 @@ def placed(codec: Codec, type: ProviderType, base_url: str) -> tuple[Codec, str]
     host = urlsplit(base_url).hostname or ""
     if host == "api.openai.com" or host.endswith(".api.openai.com"):
         return codec, base_url
-    # Somebody else's server: it may know nothing but Chat Completions, whatever its models are called.
-    return replace(codec, has_responses=False, counting=None), base_url
+    # Somebody else's server under OpenAI's name: nothing is asked of it that only serves us.
+    return replace(codec, counting=None), base_url

@@ -42,6 +42,13 @@ class WireRequest:
     is_whole: bool = False
 
 
+class NoSuchWire(ProviderError):
+    """The server does not have the wire that `for_call` chose; the codec itself may do."""
+
+    def __init__(self, message: str, *, upstream_status: int) -> None:
+        super().__init__(FailureKind.UNSUPPORTED, message, upstream_status=upstream_status)
+
+
 class Framing(Enum):
     """How a dialect cuts a stream into events, by its content type."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from time import time
 from typing import Final
@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 
 from app.adapters.allowance import OPENAIS, LimitHeaders, allowance_of
-from app.adapters.codec import Codec, Framing, WireRequest
+from app.adapters.codec import Codec, Framing, NoSuchWire, WireRequest
 from app.adapters.http_sender import HOP_HEADER, Sender, close
 from app.adapters.http_stream import ChatStream
 from app.adapters.pictures import PictureSource, inlined
@@ -24,6 +24,8 @@ from app.domain.errors import FailureKind, ProviderError
 __all__ = ["HOP_HEADER", "HTTPAdapter"]
 
 _LISTING: Final = 10.0
+# Seconds until a server that had one wire only is asked for the other again: it may have been updated.
+_REMEMBERED: Final = 3600.0
 
 
 class HTTPAdapter:
@@ -51,12 +53,16 @@ class HTTPAdapter:
         self._pictures = pictures
         self._limits = limits
         self._wall = wall
+        self._one_wire_until = 0.0
 
     async def complete(self, call: Call) -> ChatResponse:
         """One whole answer, within `timeouts.total`."""
-        codec = self._codec.for_call(call)
-        call = await self._with_pictures(codec, call)
-        return await self._whole(codec, codec.encode(call, stream=False), call)
+        codec = self._codec_for(call)
+        try:
+            return await self._complete(codec, call)
+        except NoSuchWire:
+            self._has_one_wire()
+        return await self._complete(self._codec, call)
 
     def stream(self, call: Call) -> AbstractAsyncContextManager[AsyncIterator[ChatChunk]]:
         """One streamed answer; entering waits for the response's head, leaving closes the connection."""
@@ -81,7 +87,7 @@ class HTTPAdapter:
 
     async def count_tokens(self, call: Call) -> int | None:
         """The provider's own count of the prompt, within `timeouts.total`; None where it has none."""
-        speaking = self._codec.for_call(call)
+        speaking = self._codec_for(call)
         codec = speaking.counting
         if codec is None:
             return None
@@ -112,6 +118,19 @@ class HTTPAdapter:
         if status not in (200, 404, 405, 501):
             raise self._sender.named(self._sender.refused(codec, status, headers, body, credential), credential)
 
+    def _codec_for(self, call: Call) -> Codec:
+        """The codec of this call's wire, unless the server turned out to have only one."""
+        if self._one_wire_until and self._one_wire_until > asyncio.get_running_loop().time():
+            return self._codec
+        return self._codec.for_call(call)
+
+    def _has_one_wire(self) -> None:
+        self._one_wire_until = asyncio.get_running_loop().time() + _REMEMBERED
+
+    async def _complete(self, codec: Codec, call: Call) -> ChatResponse:
+        call = await self._with_pictures(codec, call)
+        return await self._whole(codec, codec.encode(call, stream=False), call)
+
     async def _whole(self, codec: Codec, wire: WireRequest, call: Call) -> ChatResponse:
         headers, body = await self._sender.ask(codec, wire, call.credential, call.timeouts)
         try:
@@ -134,7 +153,20 @@ class HTTPAdapter:
         timeouts = call.timeouts
         started = asyncio.get_running_loop().time()
         first_token_at = started + min(timeouts.first_token, timeouts.total)
-        codec = self._codec.for_call(call)
+        codec = self._codec_for(call)
+        async with AsyncExitStack() as stack:
+            try:
+                chunks = await stack.enter_async_context(self._streamed(codec, call, first_token_at))
+            except NoSuchWire:
+                self._has_one_wire()
+                chunks = await stack.enter_async_context(self._streamed(self._codec, call, first_token_at))
+            yield chunks
+
+    @asynccontextmanager
+    async def _streamed(
+        self, codec: Codec, call: Call, first_token_at: float
+    ) -> AsyncGenerator[AsyncIterator[ChatChunk], None]:
+        timeouts = call.timeouts
         call = await self._with_pictures(codec, call)
         wire = codec.encode(call, stream=True)
         if wire.is_whole:

@@ -1,4 +1,4 @@
-"""Refusals of OpenAI and Azure that are about the place, not about the request: another target may take it."""
+"""Refusals of OpenAI, Azure and their imitators that are about the place, not the request: it may do elsewhere."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ _WORDS: Final = frozenset(
 )
 # No code says it: the model takes function tools over the Responses API only, and we did not know it by its name.
 _TEXT: Final = "to use function tools, use /v1/responses"
+
+
+_NO_SUCH_PLACE: Final = (404, 405, 501)
+
+
+def is_no_such_wire(status: int, report: Report) -> bool:
+    """Whether a refusal says that the endpoint is not there, and nothing of the model or the deployment."""
+    said = " ".join((*report.words, report.text)).lower()
+    return status in _NO_SUCH_PLACE and "model" not in said and "deployment" not in said
 
 
 def better_elsewhere(error: ProviderError, report: Report) -> ProviderError:

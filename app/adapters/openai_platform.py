@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 from app.adapters.codec import Codec, EmbeddingCodec, WireRequest, unsupported
 from app.adapters.openai import OpenAICodec
@@ -19,10 +19,7 @@ from app.adapters.responses_native import NativeResponsesCodec
 from app.domain.chat import Call, Credential, Wire
 from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.errors import ProviderError
-from app.domain.needs import CHAT_ABILITIES, CHOICES, JSON_SCHEMA, LOGPROBS
-
-# Tools that the provider runs itself reach it in the words of a caller who speaks the Responses API, or not at all.
-HOSTED_TOOLS: Final = "responses_server_tools"
+from app.domain.needs import CHAT_ABILITIES, CHOICES, JSON_SCHEMA, LOGPROBS, RESPONSES_TOOLS
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,8 @@ class PlatformCodec(OpenAICodec):
 
     def supports(self, model: str) -> frozenset[str]:
         """What can be said to this model, over the wire that it takes."""
-        hosted = {HOSTED_TOOLS} if self.has_responses else set()
+        # Tools that the provider runs itself reach it in the words of a caller who speaks this wire, or not at all.
+        hosted = {RESPONSES_TOOLS} if self.has_responses else set()
         if self.has_responses and family_of(model) is Family.NEW:
             return ABILITIES | hosted
         refused = set() if self.has_schema else {JSON_SCHEMA}

@@ -14,6 +14,7 @@ from app.adapters.codec import (
     CountingCodec,
     EmbeddingCodec,
     Framing,
+    NoSuchWire,
     StreamDecoder,
     WireRequest,
     bad_request,
@@ -22,7 +23,7 @@ from app.adapters.codec import (
 )
 from app.adapters.failures import failure
 from app.adapters.openai_address import OpenAIAddress, key_headers
-from app.adapters.openai_elsewhere import better_elsewhere
+from app.adapters.openai_elsewhere import better_elsewhere, is_no_such_wire
 from app.adapters.reports import read_report
 from app.adapters.responses_answer import response_of
 from app.adapters.responses_request import ResponsesRequest
@@ -75,6 +76,8 @@ class ResponsesCodec:
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
         """What an answer that is no success means."""
         report = read_report(body)
+        if is_no_such_wire(status, report):
+            return NoSuchWire("there is no Responses API at this address", upstream_status=status)
         return better_elsewhere(failure(status, headers, report, wall=self.wall()), report)
 
     def authorization(self, credential: Credential) -> Mapping[str, str]:

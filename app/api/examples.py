@@ -398,7 +398,32 @@ DECISION: Final = Operation(
     'event: decision\ndata: {"id":"dec_5f0c9d2e","action":"BUY"}\n\n',
 )
 
-_MODEL: Final = {"id": "openai_primary/gpt-4o-mini", "object": "model", "created": 0, "owned_by": "openai_primary"}
+_MODEL: Final = {
+    "id": "openai_primary/gpt-4o-mini",
+    "object": "model",
+    "created": 1721260800,
+    "owned_by": "openai_primary",
+    "outcry": {
+        "kind": "model",
+        "providers": [{"provider": "openai_primary", "model": "gpt-4o-mini"}],
+        "mode": "chat",
+        "context_window": 128000,
+        "max_output_tokens": 16384,
+        "capabilities": ["json_schema", "tools", "vision"],
+        "knowledge_cutoff": "2023-09-30",
+        "deprecation_date": None,
+        "prices": {
+            "input_per_1m_tokens": "0.15",
+            "output_per_1m_tokens": "0.6",
+            "cached_input_per_1m_tokens": "0.075",
+            "cache_write_per_1m_tokens": None,
+            "tiers": [],
+            "source": "genai-prices 0.2.3",
+            "dated": "2026-11-09",
+            "since": None,
+        },
+    },
+}
 _AGENT: Final = {
     "id": 7,
     "name": "btc-5m",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from app.api.responses_reasoning import is_sealed
 from app.api.timing import deadline_of
 from app.domain.attempt import Ask
 from app.domain.chat import JSON, ChatRequest, NativeBody, Wire
-from app.domain.errors import Code, RequestRejected
+from app.domain.errors import Code, OutcryError, RequestRejected
 from app.domain.routing import Priority
 
 LOGPROBS: Final = "message.output_text.logprobs"
@@ -32,6 +33,25 @@ _SAME: Final = (
 _OWN: Final = frozenset(("model", "models", "provider", "stream"))
 _UNTRANSLATED: Final = frozenset(("max_tool_calls",))
 _READ: Final = (PARAMETERS.keys() | _OWN | {"input", "conversation", "previous_response_id", "prompt"}) - _UNTRANSLATED
+
+
+_RENAMED: Final = {
+    "messages": "input",
+    "max_tokens": "max_output_tokens",
+    "max_completion_tokens": "max_output_tokens",
+    "reasoning_effort": "reasoning.effort",
+    "response_format": "text.format",
+    "verbosity": "text.verbosity",
+    "logprobs": "include",
+}
+"""Fields whose canonical name the caller never wrote."""
+
+
+def told(error: OutcryError) -> OutcryError:
+    """The error with the field that it names as this wire calls it; places inside a field cannot be told apart."""
+    name = re.split(r"[.\[]", error.param or "", maxsplit=1)[0]
+    error.param = _RENAMED.get(name, error.param)
+    return error
 
 
 def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange) -> Ask:

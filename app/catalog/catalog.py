@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from app.catalog.list_prices import list_price
+from app.catalog.operator import operators_card, with_operators_word
 from app.catalog.records import ModelList, ModelRecord, read_models
-from app.domain.catalog import UNKNOWN_MODEL, ModelFacts
+from app.catalog.spellings import spellings, undated
+from app.catalog.weights import key_of
+from app.domain.catalog import UNKNOWN_MODEL, ModelFacts, ModelMode
 from app.domain.provider import ProviderConfig, ProviderType
 from app.domain.usage import PriceCard, PriceTier
 
-_DATE_SUFFIX = re.compile(r"[-@](?:20\d{2}-?[01]\d-?[0-3]\d)$")
 _MOST_CARDS = 10_000
 _FREE = PriceTier(0, Decimal(0), Decimal(0), Decimal(0), Decimal(0))
 
-# Makers as OpenRouter prefixes them, and the type whose records describe their models.
-_MAKERS = {
-    "openai": ProviderType.OPENAI,
-    "anthropic": ProviderType.ANTHROPIC,
-    "google": ProviderType.GEMINI,
-    "x-ai": ProviderType.XAI,
-    "deepseek": ProviderType.DEEPSEEK,
-    "mistralai": ProviderType.MISTRAL,
-}
+# Servers that run open weights. What they cut the window to and which tools they parse is theirs to say.
+_OWN_SERVERS = frozenset({ProviderType.OLLAMA, ProviderType.VLLM, ProviderType.LOCALAI, ProviderType.OPENAI_COMPATIBLE})
 
 
 class Catalog:
@@ -36,86 +31,87 @@ class Catalog:
     ) -> None:
         self._wall = wall
         self._known = known or read_models()
-        self._cards: dict[tuple[ProviderType, str], PriceCard | None] = {}
+        self._cards: dict[tuple[ProviderType, str, date], PriceCard | None] = {}
+
+    def today(self) -> date:
+        """The UTC day that prices and last days are told for."""
+        return self._wall().date()
 
     def facts(self, kind: ProviderType, model: str) -> ModelFacts:
-        """What is known of the model; a dated id (`gpt-4o-2024-08-06`) is what its undated one is."""
-        for other, candidate in _spellings(kind, model):
+        """What is known of the model; a dated id (`gpt-4o-2024-08-06`) is what its undated one is.
+
+        Of open weights on a server of one's own only what is true of the weights is known: not the window.
+        """
+        for other, candidate in spellings(kind, model):
             record = self._record(other, candidate)
             if record is not None:
                 return record.facts
-        return UNKNOWN_MODEL
+        return self._weights(kind, model)
 
     def models(self, kind: ProviderType) -> tuple[str, ...]:
         """Chat models of the type that are not past their last day, its default first."""
-        today = self._wall().date()
-        ids = [
-            record.id
-            for record in self._known.records.get(kind, {}).values()
-            if record.is_chat and (record.retired is None or record.retired >= today)
-        ]
         default = self._known.defaults.get(kind)
-        return tuple(sorted(ids, key=lambda model: model != default))
+        return tuple(sorted(self._offered(kind, ModelMode.CHAT), key=lambda model: model != default))
 
     def embedding_models(self, kind: ProviderType) -> tuple[str, ...]:
-        """Models of the type that only embed and are not past their last day."""
-        today = self._wall().date()
-        return tuple(
-            record.id
-            for record in self._known.records.get(kind, {}).values()
-            if record.is_embedding and (record.retired is None or record.retired >= today)
-        )
+        """Embedding models of the type that are not past their last day."""
+        return tuple(self._offered(kind, ModelMode.EMBEDDING))
+
+    def retired_models(self, kind: ProviderType) -> frozenset[str]:
+        """Models of the type that are past their announced last day; one of them may live on for somebody."""
+        today = self.today()
+        records = self._known.records.get(kind, {}).values()
+        return frozenset(record.id for record in records if record.facts.retires and record.facts.retires < today)
 
     def card(self, config: ProviderConfig, model: str) -> PriceCard | None:
         """The model's prices at this provider: the operator's word, else the list price, else None (unknown)."""
         stated = operators_card(config, model)
         if stated is not None:
-            return stated
+            mode = with_operators_word(config, model, self.facts(config.type, model)).mode
+            return _for_vectors(stated) if mode is ModelMode.EMBEDDING else stated
         if config.type is ProviderType.SANDBOX:
             return PriceCard((_FREE,), "sandbox")
         return self._list_card(config.type, model)
 
-    def _list_card(self, kind: ProviderType, model: str) -> PriceCard | None:
-        key = (kind, model)
-        if key not in self._cards:
-            # Model names come from requests too, so what is remembered has an end.
-            if len(self._cards) >= _MOST_CARDS:
-                self._cards.clear()
-            self._cards[key] = list_price(kind, model, self._wall()) or self._recorded_card(kind, model)
-        return self._cards[key]
+    def _offered(self, kind: ProviderType, mode: ModelMode) -> Iterator[str]:
+        today = self.today()
+        for record in self._known.records.get(kind, {}).values():
+            retires = record.facts.retires
+            if record.offered and record.facts.mode is mode and (retires is None or retires >= today):
+                yield record.id
 
-    def _recorded_card(self, kind: ProviderType, model: str) -> PriceCard | None:
-        for candidate in (model, _undated(model), "*"):
-            record = self._record(kind, candidate)
-            if record is not None:
-                return record.card
-        return None
+    def _weights(self, kind: ProviderType, model: str) -> ModelFacts:
+        if kind not in _OWN_SERVERS:
+            return UNKNOWN_MODEL
+        # Without a size, Ollama's names mean whatever was published last, often a smaller model of another maker.
+        if kind is ProviderType.OLLAMA and model.partition(":")[2] in ("", "latest"):
+            return UNKNOWN_MODEL
+        return self._known.weights.get(key_of(model), UNKNOWN_MODEL)
+
+    def _list_card(self, kind: ProviderType, model: str) -> PriceCard | None:
+        key = (kind, model, self.today())  # a price may end with a day
+        try:
+            return self._cards[key]
+        except KeyError:
+            pass
+        # Model names come from requests too, so what is remembered has an end.
+        if len(self._cards) >= _MOST_CARDS:
+            self._cards.clear()
+        card = self._cards[key] = self._resolved_card(kind, model)
+        return card
+
+    def _resolved_card(self, kind: ProviderType, model: str) -> PriceCard | None:
+        record = next(filter(None, (self._record(kind, name) for name in (model, undated(model), "*"))), None)
+        if record is not None and record.overrides_prices:
+            return record.card
+        card = list_price(kind, model, self._wall()) or (record.card if record is not None else None)
+        return _for_vectors(card) if card and self.facts(kind, model).mode is ModelMode.EMBEDDING else card
 
     def _record(self, kind: ProviderType, model: str) -> ModelRecord | None:
         return self._known.records.get(kind, {}).get(model)
 
 
-def operators_card(config: ProviderConfig, model: str) -> PriceCard | None:
-    """What the provider file says the model costs; a price stated for the model goes before the provider's."""
-    own = next((m for m in config.models if m.id == model), None)
-    paid_in = own.input_per_1m_tokens if own and own.input_per_1m_tokens is not None else config.input_per_1m_tokens
-    paid_out = own.output_per_1m_tokens if own and own.output_per_1m_tokens is not None else config.output_per_1m_tokens
-    if paid_in is None and paid_out is None:
-        return None
-    return PriceCard((PriceTier(0, paid_in, paid_out),), "operator")
-
-
-def _undated(model: str) -> str:
-    return _DATE_SUFFIX.sub("", model)
-
-
-def _spellings(kind: ProviderType, model: str) -> Iterator[tuple[ProviderType, str]]:
-    """Where to look: as it is, without its date, at its maker."""
-    yield kind, model
-    yield kind, _undated(model)
-    if kind is ProviderType.AZURE:
-        yield ProviderType.OPENAI, _undated(model)
-    maker, _, rest = model.partition("/")
-    if kind is ProviderType.OPENROUTER and maker in _MAKERS:
-        yield _MAKERS[maker], _undated(rest)
-        yield _MAKERS[maker], _undated(rest).replace(".", "-")
+def _for_vectors(card: PriceCard) -> PriceCard:
+    """Nobody charges for vectors: what goes in is all there is, and a list without a price for them is complete."""
+    tiers = (replace(tier, output=Decimal(0)) if tier.output is None else tier for tier in card.tiers)
+    return replace(card, tiers=tuple(tiers))

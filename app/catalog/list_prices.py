@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from app.domain.provider import ProviderType
@@ -43,8 +44,26 @@ def list_price(kind: ProviderType, model: str, at: datetime) -> PriceCard | None
     prices = None if info is None else _in_force(info, at)
     if prices is None:
         return None
-    price, dated = prices
-    return _card(price, f"genai-prices {genai_prices.__version__}", dated)
+    price, since = prices
+    return _card(price, f"genai-prices {genai_prices.__version__}", _last_change(at.date()), since)
+
+
+@lru_cache(maxsize=4)
+def _last_change(today: date) -> str | None:
+    """The last price change that the list names, up to today: the list does not say its own day, but is no older."""
+    from genai_prices.data import providers
+    from genai_prices.types import StartDateConstraint
+
+    days = (
+        conditional.constraint.start_date
+        for provider in providers
+        for model in provider.models
+        if isinstance(model.prices, list)
+        for conditional in model.prices
+        if isinstance(conditional.constraint, StartDateConstraint)
+    )
+    last = max((day for day in days if day <= today), default=None)
+    return None if last is None else last.isoformat()
 
 
 def _find(providers: Sequence[Provider], provider_id: str, model: str) -> ModelInfo | None:
@@ -64,33 +83,33 @@ def _in_force(info: ModelInfo, at: datetime) -> tuple[ModelPrice, str | None] | 
     if isinstance(info.prices, ModelPrice):
         return info.prices, None
     standard: ModelPrice | None = None
-    dated: str | None = None
+    since: str | None = None
     hourly: list[ModelPrice] = []
     for conditional in info.prices:
         match conditional.constraint:
             case None:
                 standard = conditional.prices
             case StartDateConstraint() as start if start.active(at):
-                standard, dated = conditional.prices, start.start_date.isoformat()
+                standard, since = conditional.prices, start.start_date.isoformat()
             case TimeOfDateConstraint():
                 hourly.append(conditional.prices)
             case _:
                 pass
     choices = [price for price in (standard, *hourly) if price is not None]
-    return (max(choices, key=_base_input), dated) if choices else None
+    return (max(choices, key=_base_input), since) if choices else None
 
 
 def _base_input(price: ModelPrice) -> Decimal:
     return _at(price.input_mtok, 0) or Decimal(0)
 
 
-def _card(price: ModelPrice, source: str, dated: str | None) -> PriceCard | None:
+def _card(price: ModelPrice, source: str, dated: str | None, since: str | None) -> PriceCard | None:
     columns = (price.input_mtok, price.output_mtok, price.cache_read_mtok, price.cache_write_mtok)
     if columns[0] is None and columns[1] is None:
         return None
     starts = {0} | {tier.start for column in columns for tier in getattr(column, "tiers", ())}
     tiers = tuple(PriceTier(start, *(_at(column, start) for column in columns)) for start in sorted(starts))
-    return PriceCard(tiers, source, dated)
+    return PriceCard(tiers, source, dated, since)
 
 
 def _at(column: Any, start: int) -> Decimal | None:  # noqa: ANN401  # Decimal, TieredPrices or None, untyped there

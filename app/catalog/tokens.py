@@ -11,10 +11,11 @@ from app.domain.attempt import CountSource
 
 # Bytes, not characters: a CJK character is three bytes and about one token, an English word five and one.
 _BYTES_PER_TOKEN = 3.6
-_PER_MESSAGE = 3
-_REPLY_PRIMER = 3
+PER_MESSAGE = 3
+REPLY_PRIMER = 3
+PER_TOOL = 8
 # A picture is billed by its area, not its bytes; this is a full-HD one in OpenAI's high detail.
-_PER_IMAGE = 1105
+PER_IMAGE = 1105
 
 
 def estimate_text(text: str) -> int:
@@ -29,9 +30,9 @@ def tokens_of_bytes(size: int) -> int:
 
 def estimate_tokens(messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> int:
     """Tokens of a prompt in OpenAI's message shape, tool definitions included."""
-    said = sum(_PER_MESSAGE + _content(message.get("content")) + _calls(message) for message in messages)
-    offered = sum(8 + estimate_text(orjson.dumps(tool).decode()) for tool in tools)
-    return said + offered + _REPLY_PRIMER
+    said = sum(PER_MESSAGE + _content(message.get("content")) + _calls(message) for message in messages)
+    offered = sum(PER_TOOL + estimate_text(orjson.dumps(tool).decode()) for tool in tools)
+    return said + offered + REPLY_PRIMER
 
 
 def _content(content: Any) -> int:  # noqa: ANN401  # a wire body: text, parts or null
@@ -44,7 +45,7 @@ def _content(content: Any) -> int:  # noqa: ANN401  # a wire body: text, parts o
 
 def _part(part: Mapping[str, Any]) -> int:
     if part.get("type") == "image_url":
-        return _PER_IMAGE
+        return PER_IMAGE
     text = part.get("text")
     return estimate_text(text) if isinstance(text, str) else 0
 

@@ -15,6 +15,7 @@ from app.configuration.schema import (
     ENV_PREFIX,
     TYPE_NAMES,
     CommonShape,
+    CostShape,
     FileShape,
     ModelShape,
     NamedShape,
@@ -23,6 +24,7 @@ from app.configuration.schema import (
     provider_type,
 )
 from app.configuration.validation import wrong
+from app.domain.catalog import ModelMode
 from app.domain.chat import Credential
 from app.domain.provider import (
     TUNABLE,
@@ -113,8 +115,10 @@ class ProviderFile:
             rate_limit=self._rate_limit(place, shape.rate_limit),
             timeouts=timeouts,
             parameters=dict(shape.parameters),
-            input_per_1m_tokens=shape.cost.input_per_1m_tokens,
+            input_per_1m_tokens=self._cost(place, shape.cost).input_per_1m_tokens,
             output_per_1m_tokens=shape.cost.output_per_1m_tokens,
+            cached_input_per_1m_tokens=shape.cost.cached_input_per_1m_tokens,
+            cache_write_per_1m_tokens=shape.cost.cache_write_per_1m_tokens,
             health_check_interval=shape.health_check_interval or self.shape.health_check_interval or 60.0,
             enable_caching=shape.enable_caching,
             headers=dict(shape.headers),
@@ -143,20 +147,36 @@ class ProviderFile:
                 raise wrong(self.document, (*place, "models", position), f"{model_id!r} is there twice")
         if model is not None and model not in ids:
             models.insert(0, ModelConfig(model))
-        return model or (ids[0] if ids else None), tuple(models)
+        # What stands for the provider is asked to chat.
+        first = next((entry.id for entry in models if entry.mode is not ModelMode.EMBEDDING), None)
+        return model or first, tuple(models)
 
     def _model(self, place: Place, entry: ModelShape) -> ModelConfig:
         names = entry.capabilities
         for name in names or ():
             if name not in CAPABILITIES and name not in CAPABILITY_ALIASES:
                 raise wrong(self.document, (*place, "capabilities"), unknown("capability", name, CAPABILITIES))
+        cost = self._cost(place, entry.cost)
         return ModelConfig(
             entry.id,
             entry.context_window,
             None if names is None else frozenset(CAPABILITY_ALIASES.get(name, name) for name in names),
-            entry.cost.input_per_1m_tokens,
-            entry.cost.output_per_1m_tokens,
+            cost.input_per_1m_tokens,
+            cost.output_per_1m_tokens,
+            cost.cached_input_per_1m_tokens,
+            cost.cache_write_per_1m_tokens,
+            entry.max_output_tokens,
+            entry.knowledge_cutoff,
+            None if entry.mode is None else ModelMode(entry.mode),
         )
+
+    def _cost(self, place: Place, shape: CostShape) -> CostShape:
+        """The prices, if they are a whole: a cache's price alone would leave a model without any."""
+        for name in ("cached_input_per_1m_tokens", "cache_write_per_1m_tokens"):
+            if getattr(shape, name) is not None and None in (shape.input_per_1m_tokens, shape.output_per_1m_tokens):
+                message = "expected input_per_1m_tokens and output_per_1m_tokens beside it"
+                raise wrong(self.document, (*place, "cost", name), message)
+        return shape
 
     def _dialect(self, place: Place, shape: CommonShape, kind: ProviderType) -> DialectSettings | None:
         if shape.dialect is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringCo
 
 from app.configuration.dialect import DialectShape, Headers
 from app.configuration.shape import STRICT, Text, Texts, as_list
+from app.domain.catalog import last_day
 from app.domain.provider import LimitStrategy, ProviderType
 from app.domain.routing import PolicyName
 
@@ -56,6 +58,13 @@ def _as_names(value: Any) -> Any:  # noqa: ANN401  # `{tools: true, vision: fals
     if isinstance(value, dict) and all(isinstance(has, bool) for has in value.values()):
         return [name for name, has in value.items() if has]
     return value
+
+
+def _day(value: Any) -> Any:  # noqa: ANN401  # YAML makes a date of what looks like one, JSON a text
+    day = value if type(value) is date else last_day(value) if isinstance(value, str) else None
+    if day is None:
+        raise ValueError("expected a day like 2025-07-31, or a month like 2025-07")
+    return day
 
 
 def _finite(value: float) -> float:
@@ -117,6 +126,8 @@ class CostShape(Shape):
 
     input_per_1m_tokens: Money | None = None
     output_per_1m_tokens: Money | None = None
+    cached_input_per_1m_tokens: Money | None = None
+    cache_write_per_1m_tokens: Money | None = None
 
 
 class RateLimitShape(Shape):
@@ -145,6 +156,9 @@ class ModelShape(Shape):
 
     id: Text
     context_window: Count | None = None
+    max_output_tokens: Count | None = None
+    knowledge_cutoff: Annotated[date, BeforeValidator(_day)] | None = None
+    mode: Literal["chat", "embedding"] | None = None
     capabilities: Annotated[list[str], BeforeValidator(_as_names)] | None = None
     cost: CostShape = CostShape()
 

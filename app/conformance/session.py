@@ -8,12 +8,13 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
+from app.catalog.tokens import estimate_tokens, tokens_of_bytes
 from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord
 from app.domain.chat import JSON, Call, ChatRequest, ChatResponse, Credential, Timeouts
 from app.domain.errors import Code, OutcryError, ProviderError
 from app.domain.ports import Adapter, AttemptObserver
 from app.domain.target import Target
-from app.domain.usage import PriceCard, Usage, cost_of
+from app.domain.usage import PriceCard, Usage, UsageSource, cost_of
 from app.gateway.attempt import Clock
 
 ROUTE: Final = "conformance"
@@ -120,8 +121,10 @@ class Session:
         async with _Noted(self, call, streamed=True, leaves=True) as noted:
             async with self.subject.adapter.stream(call) as chunks:
                 async for chunk in chunks:
-                    noted.usage = chunk.usage or noted.usage
                     if chunk.carries:
+                        # Nobody counts what is left in the middle, and it is billed all the same.
+                        seen = tokens_of_bytes(chunk.length)
+                        noted.usage = Usage(estimate_tokens(messages), seen, source=UsageSource.ESTIMATED)
                         noted.first_token = noted.elapsed()
                         break
                 leaving = self.clock.now()

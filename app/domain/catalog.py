@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import calendar
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 from typing import Any
+
+
+class ModelMode(StrEnum):
+    """What a model is for."""
+
+    CHAT = "chat"
+    EMBEDDING = "embedding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +25,7 @@ class ModelFacts:
     `context_window` is the longest prompt in tokens. `capabilities` has the names that routing asks for (`tools`,
     `vision`, `json_schema`) and others. `knowledge_cutoff` is the last day of the month where only that is known.
     `is_reasoning` models think before their first token by default. `family` groups models that err alike.
+    `retires` is the announced last day.
     """
 
     context_window: int | None = None
@@ -23,8 +34,26 @@ class ModelFacts:
     knowledge_cutoff: date | None = None
     is_reasoning: bool = False
     family: str | None = None
+    mode: ModelMode | None = None
+    released: date | None = None
+    retires: date | None = None
     behaviour: Mapping[str, Any] = field(default_factory=dict)
 
 
 UNKNOWN_MODEL = ModelFacts()
 """What we know of a model that nobody described."""
+
+
+_DAY = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?", re.ASCII)
+
+
+def last_day(stated: str) -> date | None:
+    """`2025-07-31` as it is, `2025-07` as the month's last day; None for what is neither."""
+    match = _DAY.fullmatch(stated)
+    if match is None:
+        return None
+    year, month, day = int(match[1]), int(match[2]), match[3]
+    try:
+        return date(year, month, int(day) if day else calendar.monthrange(year, month)[1])
+    except ValueError:
+        return None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
+from app.domain.catalog import ModelMode
 from app.domain.chat import Credential
 
 
@@ -70,6 +72,11 @@ class ModelConfig:
     capabilities: frozenset[str] | None = None
     input_per_1m_tokens: Decimal | None = None
     output_per_1m_tokens: Decimal | None = None
+    cached_input_per_1m_tokens: Decimal | None = None
+    cache_write_per_1m_tokens: Decimal | None = None
+    max_output_tokens: int | None = None
+    knowledge_cutoff: date | None = None
+    mode: ModelMode | None = None
 
 
 TUNABLE: Final = frozenset({ProviderType.OPENAI_COMPATIBLE, ProviderType.VLLM, ProviderType.LOCALAI})
@@ -121,6 +128,8 @@ class ProviderConfig:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     input_per_1m_tokens: Decimal | None = None
     output_per_1m_tokens: Decimal | None = None
+    cached_input_per_1m_tokens: Decimal | None = None
+    cache_write_per_1m_tokens: Decimal | None = None
     health_check_interval: float = 60.0
     enable_caching: bool = False
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

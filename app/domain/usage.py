@@ -49,11 +49,16 @@ class PriceTier:
 
 @dataclass(frozen=True, slots=True)
 class PriceCard:
-    """A target's prices, resolved once; tiers ascending, the first from 0 tokens up. `source` names where from."""
+    """A target's prices, resolved once; tiers ascending, the first from 0 tokens up. `source` names where from.
+
+    `dated` is the day the source was read or made, `since` the day from which it says the price holds (ISO, None for
+    unknown; the operator's own prices have no day).
+    """
 
     tiers: tuple[PriceTier, ...]
     source: str
     dated: str | None = None
+    since: str | None = None
 
     def cost(self, usage: Usage) -> Decimal | None:
         """Dollars for this usage, or None when a price that it needs is unknown; never negative.

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import anyio.to_thread
+
 from app.domain.attempt import Ask, CountSource, TokenCount
 from app.domain.chat import Call
 from app.domain.errors import ProviderError
@@ -17,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class TokenCounter(Protocol):
-    """Counts offline."""
+    """Counts offline, in whichever thread; may take a part of a second."""
 
     def count(
         self, model: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()
@@ -52,7 +54,9 @@ class Counting:
             if counted is not None:
                 return TokenCount(counted, CountSource.PROVIDER, step.target)
         tools = request.parameters.get("tools")
-        tokens, source = self._counter.count(
-            step.target.model, request.messages, tools if isinstance(tools, list) else ()
+        offered = tools if isinstance(tools, list) else ()
+        # A long prompt, or a vocabulary that is read for the first time, would be felt by everybody on the loop.
+        tokens, source = await anyio.to_thread.run_sync(
+            self._counter.count, step.target.model, request.messages, offered
         )
         return TokenCount(tokens, source, step.target)

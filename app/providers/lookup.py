@@ -49,7 +49,7 @@ class ProviderLookup:
         state = called(provider, self._pool)
         if state is None or not state.models:
             return None
-        return model in state.models
+        return self._pool.serves(state.config.name, model)
 
     def card(self, provider: str, model: str) -> PriceCard | None:
         """The model's prices there; None when they are unknown."""

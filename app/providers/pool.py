@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from app.catalog.operator import with_operators_word
 from app.domain.catalog import ModelFacts
 from app.domain.chat import Credential
 from app.domain.errors import Code, NotFound
 from app.domain.ports import Adapter
-from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType
+from app.domain.provider import ProviderConfig, ProviderSet, ProviderType
 from app.domain.routing import Candidate
 from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard
@@ -22,6 +23,8 @@ from app.resilience.retry import RetryRules
 
 _MOST_TARGETS: Final = 10_000
 _MOST_LISTED: Final = 5_000
+# Prices change with the day; looking one up again takes 50 us.
+_FACTS_SECONDS: Final = 600.0
 
 # What a server of one's own has loaded is all it can serve, whatever the catalog knows of its kind.
 _OWN_LIST_DECIDES: Final = frozenset(
@@ -35,6 +38,7 @@ class CatalogView(Protocol):
     def facts(self, type: ProviderType, model: str) -> ModelFacts: ...  # noqa: A002 - the field's name everywhere
     def models(self, type: ProviderType) -> tuple[str, ...]: ...  # noqa: A002
     def embedding_models(self, type: ProviderType) -> tuple[str, ...]: ...  # noqa: A002
+    def retired_models(self, type: ProviderType) -> frozenset[str]: ...  # noqa: A002
     def card(self, config: ProviderConfig, model: str) -> PriceCard | None: ...
 
 
@@ -51,7 +55,10 @@ class _Facts:
 
 
 class Pool:
-    """Providers and targets. `revision` grows by one with each replacement of the configuration."""
+    """Providers and targets.
+
+    `revision` grows by one with each replacement of the configuration, `index` with each change of what is served.
+    """
 
     def __init__(
         self,
@@ -73,9 +80,11 @@ class Pool:
         self._window = window
         self.current = ProviderSet(())
         self.revision = 0
+        self.index = 0
         self._providers: dict[str, ProviderState] = {}
         self._serving: dict[str, tuple[Target, ...]] = {}
         self._facts: dict[tuple[str, str], _Facts] = {}
+        self._facts_since = 0.0
         self._targets: OrderedDict[tuple[str, str, str], TargetState] = OrderedDict()
         self._untouched = self._new_state(Target("", ""), "")
 
@@ -105,6 +114,15 @@ class Pool:
         """What the provider serves: configured, else what the catalog and its own list name; empty when unknown."""
         state = self._providers.get(provider)
         return state.models if state else ()
+
+    def serves(self, provider: str, model: str) -> bool:
+        """Whether the model may be asked for there by its full name: served, or retired and not offered any more."""
+        state = self._providers.get(provider)
+        if state is None:
+            return False
+        if model in state.models or Target(provider, model) in self.serving(model):
+            return True
+        return not state.has_configured_models and model in self._catalog.retired_models(state.config.type)
 
     def default_model(self, provider: str) -> str | None:
         """The model that stands for the provider; None while none is known."""
@@ -153,6 +171,8 @@ class Pool:
         now = self._now()
         used = provider.usable_credential(now) if credential is None else credential
         state = self._targets.get((target.provider, target.model, used.id), self._untouched)
+        if now - self._facts_since > _FACTS_SECONDS:
+            self._facts, self._facts_since = {}, now
         facts = self._facts_of(provider.config, target.model)
         circuit = state.breaker.circuit(now)
         cooling = state.cooling(now)
@@ -209,6 +229,7 @@ class Pool:
                 serving.setdefault(model, []).append(Target(name, model))
         self._serving = {model: tuple(targets) for model, targets in serving.items()}
         self._facts = {}
+        self.index += 1
 
     def _models_of(self, state: ProviderState) -> tuple[str, ...]:
         config, listed = state.config, state.listed or ()
@@ -236,12 +257,11 @@ class Pool:
         return facts
 
     def _resolved_facts(self, config: ProviderConfig, model: str) -> _Facts:
-        stated = next((entry for entry in config.models if entry.id == model), ModelConfig(model))
-        known = self._catalog.facts(config.type, model)
+        known = with_operators_word(config, model, self._catalog.facts(config.type, model))
         return _Facts(
-            context_window=known.context_window if stated.context_window is None else stated.context_window,
+            context_window=known.context_window,
             max_output_tokens=known.max_output_tokens,
-            capabilities=known.capabilities if stated.capabilities is None else stated.capabilities,
+            capabilities=known.capabilities,
             dialect=self._providers[config.name].adapter.supports(model),
             price=self._catalog.card(config, model),
             is_reasoning=known.is_reasoning,

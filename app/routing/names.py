@@ -60,6 +60,7 @@ class PoolView(Protocol):
     def provider(self, name: str) -> ProviderView | None: ...
     def providers(self) -> Sequence[ProviderView]: ...
     def models(self, provider: str) -> tuple[str, ...]: ...
+    def serves(self, provider: str, model: str) -> bool: ...
     def default_model(self, provider: str) -> str | None: ...
     def serving(self, model: str) -> tuple[Target, ...]: ...
 
@@ -84,11 +85,19 @@ def policy_of(name: str) -> PolicyName:
 
 
 def known_models(pool: PoolView) -> list[str]:
-    """Every name worth listing: `auto*`, aliases, `provider/model`, bare ids."""
+    """Every name worth listing: `auto*`, aliases, tasks, `provider/model`, bare ids."""
     pinned = [f"{view.config.name}/{model}" for view in pool.providers() for model in pool.models(view.config.name)]
-    bare = [model for view in pool.providers() for model in pool.models(view.config.name)]
+    served = (model for view in pool.providers() for model in pool.models(view.config.name))
+    bare = [model for model in served if not is_hidden(model, pool)]
     automatic = ["auto", *(f"auto:{policy}" for policy in _POLICIES)]
-    return list(dict.fromkeys([*automatic, *pool.current.aliases, *pinned, *bare]))
+    tasks = [f"task:{task}" for task in pool.current.tasks]
+    return list(dict.fromkeys([*automatic, *pool.current.aliases, *tasks, *pinned, *bare]))
+
+
+def is_hidden(model: str, pool: PoolView) -> bool:
+    """Whether a bare id begins with a configured provider's name: then it means a model there, whoever serves it."""
+    provider, slash, _ = model.partition("/")
+    return bool(slash) and pool.provider(provider) is not None
 
 
 def closest(name: str, known: Sequence[str]) -> str:
@@ -190,10 +199,7 @@ def _at(providers: Iterable[str], model: str, pool: PoolView) -> tuple[Target, .
     """The model at each provider that serves it, listed or not; at one that lists nothing, any might be there."""
     if not model:
         return ()
-    served = [(name, pool.models(name)) for name in providers]
-    hidden = pool.serving(model)
-    targets = [(Target(name, model), models) for name, models in served]
-    return tuple(target for target, models in targets if model in models or not models or target in hidden)
+    return tuple(Target(name, model) for name in providers if pool.serves(name, model) or not pool.models(name))
 
 
 def _is_guess(target: Target, pool: PoolView) -> bool:

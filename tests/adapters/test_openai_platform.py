@@ -9,11 +9,11 @@ from pydantic import SecretStr
 
 from app.adapters.build import build_adapter
 from app.adapters.http import HTTPAdapter
-from app.adapters.openai_platform import HOSTED_TOOLS
 from app.adapters.presets import PRESETS
 from app.domain.chat import Call, ChatChunk, ChatRequest, Credential, NativeBody, Wire
 from app.domain.errors import FailureKind as K
 from app.domain.errors import ProviderError
+from app.domain.needs import RESPONSES_TOOLS
 from app.domain.provider import ProviderConfig, ProviderType
 from tests.adapters.streams import a_call, told
 from tests.golden import golden_bytes, golden_json
@@ -101,8 +101,7 @@ async def test_a_native_stream_passes_through() -> None:
         ("https://eu.api.openai.com", ProviderType.OPENAI, "responses"),
         ("https://r.openai.azure.com", ProviderType.AZURE, "responses"),
         ("http://127.0.0.1:9000/openai/v1", ProviderType.AZURE, "responses"),
-        ("http://127.0.0.1:9000", ProviderType.OPENAI, "chat/completions"),
-        ("https://api.openai.com.evil.example", ProviderType.OPENAI, "chat/completions"),
+        ("http://127.0.0.1:9000", ProviderType.OPENAI, "responses"),
         ("https://api.openai.com", ProviderType.OPENAI_COMPATIBLE, "chat/completions"),
     ],
 )
@@ -229,5 +228,7 @@ async def test_a_model_that_wants_the_other_wire_leaves_the_call_to_another_targ
 
 def test_hosted_tools_can_be_asked_for_where_the_callers_own_words_go_out() -> None:
     for model in ("gpt-4o", "gpt-5-pro"):
-        assert HOSTED_TOOLS in Provider(b"").adapter().supports(model)
-        assert HOSTED_TOOLS not in Provider(b"").adapter("http://127.0.0.1:9000").supports(model)
+        assert RESPONSES_TOOLS in Provider(b"").adapter().supports(model)
+        assert RESPONSES_TOOLS not in Provider(b"").adapter(
+            "http://127.0.0.1:9000", ProviderType.OPENAI_COMPATIBLE
+        ).supports(model)

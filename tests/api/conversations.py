@@ -15,9 +15,10 @@ images = st.sampled_from(["https://x.test/a.png", "data:image/png;base64,iVBORw0
     lambda url: {"type": "image_url", "image_url": {"url": url}}
 )
 text_parts = text.map(lambda said: {"type": "text", "text": said})
-users = st.one_of(text, st.tuples(text_parts, images).map(list), st.tuples(images, text_parts, images).map(list)).map(
-    lambda content: {"role": "user", "content": content}
+contents: st.SearchStrategy[str | list[JSON]] = st.one_of(
+    text, st.tuples(text_parts, images).map(list), st.tuples(images, text_parts, images).map(list)
 )
+users = contents.map(lambda content: {"role": "user", "content": content})
 details = st.one_of(
     st.builds(lambda said, sign: {"type": "thinking", "thinking": said, "signature": sign}, text, text),
     text.map(lambda sealed: {"type": "redacted_thinking", "data": sealed}),
@@ -38,7 +39,7 @@ def reasoning(draw: st.DrawFn) -> JSON:
 @st.composite
 def exchanges(draw: st.DrawFn, number: int) -> list[JSON]:
     """A user's message and what came of it: an answer, or calls with their results and then an answer."""
-    said = [draw(users)]
+    said: list[JSON] = [draw(users)]
     called = draw(st.integers(0, 2))
     if called:
         ids = [f"call_{number}_{index}" for index in range(called)]
@@ -50,8 +51,8 @@ def exchanges(draw: st.DrawFn, number: int) -> list[JSON]:
             }
             for call_id in ids
         ]
-        content = draw(st.one_of(st.none(), text))
-        said.append({"role": "assistant", "content": content, "tool_calls": calls, **draw(reasoning())})
+        turn: JSON = {"role": "assistant", "content": draw(st.one_of(st.none(), text)), "tool_calls": calls}
+        said.append(turn | draw(reasoning()))
         said += [{"role": "tool", "tool_call_id": call_id, "content": draw(text)} for call_id in ids]
     said.append({"role": "assistant", "content": draw(text), **draw(reasoning())})
     return said

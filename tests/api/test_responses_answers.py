@@ -17,7 +17,7 @@ from app.api.responses_answer import Frame, output_of
 from app.api.responses_reasoning import read_reasoning
 from app.api.responses_stream import ResponsesStream
 from app.domain.chat import ChatChunk
-from app.domain.errors import FailureKind, ProviderError, RequestRejected
+from app.domain.errors import Code, FailureKind, ProviderError, RequestRejected
 from app.domain.usage import Usage
 from tests.api.speaking import error_of, events_of
 from tests.fakes_edge import FakeGateway, FakeStream, delta_chunk, last_chunk, text_chunk
@@ -333,10 +333,28 @@ async def test_an_error_in_a_providers_own_events_goes_on_counting(
     assert (events[-1]["type"], events[-1]["sequence_number"]) == ("error", 3)
 
 
-async def test_wrong_fields_are_told_as_openai_tells_them(client: httpx.AsyncClient, gateway: FakeGateway) -> None:
-    gateway.before = RequestRejected(CUT.code, "no", param="tools")
+@pytest.mark.parametrize(
+    ("canonical", "own"),
+    [
+        ("messages", "input"),
+        ("messages[3].content[0]", "input"),
+        ("response_format.json_schema.schema", "text.format"),
+        ("max_completion_tokens", "max_output_tokens"),
+        ("reasoning_effort", "reasoning.effort"),
+        ("tools[0].function", "tools[0].function"),
+        ("input[1].content", "input[1].content"),
+        (None, None),
+    ],
+)
+@pytest.mark.parametrize("streams", [False, True])
+async def test_an_error_names_the_field_that_the_caller_wrote(
+    client: httpx.AsyncClient, gateway: FakeGateway, canonical: str | None, own: str | None, *, streams: bool
+) -> None:
+    gateway.before = RequestRejected(Code.UNSUPPORTED_PARAMETER, "no", param=canonical)
 
-    assert (await client.post(V1, json=body())).json()["error"]["param"] == "tools"
+    error = error_of(await client.post(V1, json=body(stream=streams)), 400, "caller_unsupported_parameter")
+
+    assert error["param"] == own
 
 
 def frames(raw: bytes) -> list[bytes]:

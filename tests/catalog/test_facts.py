@@ -77,6 +77,79 @@ def test_types_that_run_anything_name_no_models(catalog: Catalog, kind: Provider
     assert catalog.models(kind) == ()
 
 
+def test_embedding_models_are_named_apart(catalog: Catalog) -> None:
+    assert "text-embedding-3-small" in catalog.embedding_models(ProviderType.OPENAI)
+    assert catalog.embedding_models(ProviderType.ANTHROPIC) == ()
+    assert catalog.facts(ProviderType.OPENAI, "text-embedding-3-small").capabilities == frozenset({"embeddings"})
+
+
+def test_what_is_past_its_last_day_is_retired(catalog: Catalog) -> None:
+    assert {"deepseek-chat", "deepseek-reasoner"} <= catalog.retired_models(ProviderType.DEEPSEEK)
+    assert "deepseek-chat" not in Catalog(lambda: datetime(2026, 7, 24, tzinfo=UTC)).retired_models(
+        ProviderType.DEEPSEEK
+    )
+
+
+def test_a_known_model_is_not_offered_before_its_provider_lists_it(catalog: Catalog) -> None:
+    assert catalog.facts(ProviderType.OPENAI, "gpt-4-turbo").context_window == 128_000
+    assert "gpt-4-turbo" not in catalog.models(ProviderType.OPENAI)
+
+
+def test_a_snapshot_that_differs_from_its_line_has_facts_of_its_own(catalog: Catalog) -> None:
+    assert catalog.facts(ProviderType.OPENAI, "gpt-4o-2024-05-13").max_output_tokens == 4_096
+    assert catalog.facts(ProviderType.AZURE, "gpt-4o-2024-05-13").max_output_tokens == 4_096
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "same_as"),
+    [
+        (ProviderType.GEMINI, "models/gemini-2.5-pro", (ProviderType.GEMINI, "gemini-2.5-pro")),
+        (ProviderType.AZURE, "o3", (ProviderType.OPENAI, "o3")),
+        (ProviderType.OPENROUTER, "openai/gpt-4o:nitro", (ProviderType.OPENAI, "gpt-4o")),
+        (ProviderType.OPENROUTER, "x-ai/grok-4.3", (ProviderType.XAI, "grok-4.3")),
+    ],
+)
+def test_a_model_has_one_description_under_its_other_names(
+    catalog: Catalog, kind: ProviderType, model: str, same_as: tuple[ProviderType, str]
+) -> None:
+    assert catalog.facts(kind, model) == catalog.facts(*same_as) != UNKNOWN_MODEL
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-4o:free", "openai/gpt-4o:extended", "prod-gpt-4o"])
+def test_what_may_be_another_model_is_not_taken_for_it(catalog: Catalog, model: str) -> None:
+    assert catalog.facts(ProviderType.OPENROUTER, model) == UNKNOWN_MODEL
+    assert catalog.facts(ProviderType.AZURE, model) == UNKNOWN_MODEL
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [
+        (ProviderType.OLLAMA, "llama3.1:8b"),
+        (ProviderType.OLLAMA, "llama3.1:8b-instruct-q4_K_M"),
+        (ProviderType.VLLM, "meta-llama/Llama-3.1-8B-Instruct"),
+        (ProviderType.VLLM, "meta-llama/Meta-Llama-3.1-8B-Instruct"),
+        (ProviderType.LOCALAI, "llama-3.1-8b-instruct"),
+        (ProviderType.OPENAI_COMPATIBLE, "Llama-3.1-8B-Instruct-FP8"),
+    ],
+)
+def test_of_open_weights_the_cutoff_is_known_wherever_they_run_and_the_window_is_not(
+    catalog: Catalog, kind: ProviderType, model: str
+) -> None:
+    facts = catalog.facts(kind, model)
+
+    assert (facts.knowledge_cutoff, facts.family) == (date(2023, 12, 31), "llama")
+    assert (facts.context_window, facts.capabilities) == (None, None)
+
+
+@pytest.mark.parametrize("model", ["deepseek-v3.1", "deepseek-v3.1:latest", "llama3.3", "deepseek-r1:8b"])
+def test_a_tag_that_does_not_say_which_weights_it_means_is_unknown(catalog: Catalog, model: str) -> None:
+    assert catalog.facts(ProviderType.OLLAMA, model) is UNKNOWN_MODEL
+
+
+def test_hosted_open_weights_have_the_cutoff_of_the_weights(catalog: Catalog) -> None:
+    assert catalog.facts(ProviderType.GROQ, "openai/gpt-oss-120b").knowledge_cutoff == date(2024, 6, 30)
+
+
 @pytest.mark.parametrize(
     ("model", "family"),
     [

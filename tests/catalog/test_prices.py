@@ -10,7 +10,7 @@ import pytest
 from app.catalog.catalog import Catalog
 from app.catalog.list_prices import PRICED_AS
 from app.catalog.records import ModelList, ModelRecord, read_models
-from app.domain.catalog import ModelFacts
+from app.domain.catalog import ModelFacts, ModelMode
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderType
 from app.domain.usage import PriceCard, PriceTier, Usage
 
@@ -74,6 +74,61 @@ def test_half_a_price_is_no_price(catalog: Catalog) -> None:
     assert priced(catalog.card(config, "x"), input_tokens=10) is None
 
 
+def test_the_operators_cache_prices_belong_to_the_price_beside_them(catalog: Catalog) -> None:
+    own = ModelConfig(
+        "gpt-4o",
+        input_per_1m_tokens=Decimal(4),
+        output_per_1m_tokens=Decimal(8),
+        cached_input_per_1m_tokens=Decimal(1),
+        cache_write_per_1m_tokens=Decimal(5),
+    )
+    bare = ModelConfig("o3", input_per_1m_tokens=Decimal(4), output_per_1m_tokens=Decimal(8))
+    config = ProviderConfig(
+        "mine",
+        ProviderType.OPENAI,
+        "",
+        models=(own, bare),
+        input_per_1m_tokens=Decimal(2),
+        output_per_1m_tokens=Decimal(2),
+        cached_input_per_1m_tokens=Decimal("0.5"),
+    )
+
+    for model, cost in (("gpt-4o", 1), ("o3", 4), ("gpt-4.1", Decimal("0.5"))):
+        assert priced(catalog.card(config, model), input_tokens=1_000_000, cached_tokens=1_000_000) == cost
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [
+        (ProviderType.OPENAI, "text-embedding-3-large"),
+        (ProviderType.AZURE, "text-embedding-3-large"),
+        (ProviderType.GEMINI, "gemini-embedding-001"),
+        (ProviderType.MISTRAL, "mistral-embed"),
+    ],
+)
+def test_embeddings_are_priced_by_their_input_alone(catalog: Catalog, kind: ProviderType, model: str) -> None:
+    cost = priced(catalog.card(of(kind), model), input_tokens=1_000_000)
+
+    assert cost is not None
+    assert 0 < cost < 1
+
+
+def test_an_operators_embedding_model_needs_no_output_price(catalog: Catalog) -> None:
+    model = ModelConfig("bge-m3", input_per_1m_tokens=Decimal(1), mode=ModelMode.EMBEDDING)
+    config = ProviderConfig("mine", ProviderType.VLLM, "", models=(model,))
+
+    assert priced(catalog.card(config, "bge-m3"), input_tokens=1_000_000) == 1
+
+
+def test_a_list_price_says_how_fresh_it_is_and_since_when_it_holds(catalog: Catalog) -> None:
+    card = catalog.card(of(ProviderType.MISTRAL), "mistral-large-4")
+
+    assert card is not None
+    assert card.since == "2026-10-29"
+    assert card.dated is not None
+    assert card.since <= card.dated <= "2026-11-21"
+
+
 def test_an_operators_zero_is_free(catalog: Catalog) -> None:
     zero = Decimal(0)
     config = ProviderConfig("mine", ProviderType.GROQ, "", input_per_1m_tokens=zero, output_per_1m_tokens=zero)
@@ -96,14 +151,14 @@ def test_every_type_with_a_price_list_is_found_in_it(catalog: Catalog, kind: Pro
     card = catalog.card(of(kind), catalog.models(kind)[0])
 
     assert card is not None
-    assert card.source.startswith("genai-prices ")
+    assert card.source.startswith("genai-prices ") or card.source == "outcry"
     assert [tier.above_tokens for tier in card.tiers] == sorted({tier.above_tokens for tier in card.tiers})
     assert card.tiers[0].above_tokens == 0
 
 
 def test_a_model_only_our_list_knows_is_priced_from_it_with_its_date() -> None:
-    ours = PriceCard((PriceTier(0, Decimal(3), Decimal(4)),), "models.json", "2026-11-21")
-    record = ModelRecord("alpha-1", ModelFacts(), ours, is_chat=True)
+    ours = PriceCard((PriceTier(0, Decimal(3), Decimal(4)),), "litellm 1.109.1", "2026-11-21")
+    record = ModelRecord("alpha-1", ModelFacts(), ours)
     catalog = Catalog(known=ModelList({ProviderType.OPENAI: {"alpha-1": record}}, {}))
 
     assert catalog.card(of(ProviderType.OPENAI), "alpha-1-2026-01-02") is ours
@@ -112,7 +167,7 @@ def test_a_model_only_our_list_knows_is_priced_from_it_with_its_date() -> None:
 def test_our_lists_prices_are_exact() -> None:
     card = read_models().records[ProviderType.OPENAI]["gpt-6-astra"].card
 
-    assert (card and card.source, card and card.dated) == ("models.json", "2026-11-21")
+    assert (card and card.source, card and card.dated) == ("litellm 1.109.1", "2026-11-21")
     assert priced(card, input_tokens=1_000_000, cached_tokens=1_000_000) == Decimal(2)
 
 
@@ -121,6 +176,16 @@ def test_a_price_that_depends_on_the_hour_is_the_dearest_hours(hour: int) -> Non
     card = at(2026, 11, 21, hour).card(of(ProviderType.DEEPSEEK), "deepseek-v4-flash")
 
     assert priced(card, input_tokens=1_000_000, output_tokens=1_000_000) == Decimal("1.5")
+
+
+def test_a_price_that_changes_with_a_day_changes_in_a_running_process() -> None:
+    now = [datetime(2026, 10, 28, 23, tzinfo=UTC)]
+    catalog = Catalog(lambda: now[0])
+    before = priced(catalog.card(of(ProviderType.MISTRAL), "mistral-large-4"), input_tokens=1_000_000)
+
+    now[0] = datetime(2026, 10, 29, 1, tzinfo=UTC)
+
+    assert priced(catalog.card(of(ProviderType.MISTRAL), "mistral-large-4"), input_tokens=1_000_000) != before
 
 
 def test_a_card_is_resolved_once(catalog: Catalog) -> None:

@@ -21,10 +21,12 @@ from app.conformance.questions import PLAIN
 from app.conformance.report import CheckResult, Report, Status, rendered
 from app.conformance.session import Session, Subject
 from app.conformance.suite import ConformanceRules, ConformanceTests
+from app.domain.attempt import AttemptOutcome
 from app.domain.chat import Call, ChatChunk, Credential
 from app.domain.errors import Code, NotFound, RequestRejected
 from app.domain.provider import ProviderConfig, ProviderSet, ProviderType
 from app.domain.target import Target
+from app.domain.usage import UsageSource
 from app.gateway.attempt import Clock
 from app.providers.pool import Pool
 from app.resilience.breaker import BreakerRules
@@ -223,6 +225,18 @@ async def test_every_call_goes_on_record_and_is_paid_for(tested: Tested) -> None
     assert (latency.usage.input_tokens, latency.usage.output_tokens) == (33, 21)
     assert {"first_token_ms", "total_ms", "n"} == set(latency.figures)
     assert report.cost_usd is None, "nobody stated a price"
+
+
+async def test_a_stream_that_was_left_is_estimated_for_the_bill(tested: Tested) -> None:
+    recorder = Recorder()
+
+    report = await tested(Stream(words=("1", " 2"), gap=0.05), checks=["cancellation"], observers=(recorder,))
+
+    record = recorder.records[0]
+    assert record.outcome is AttemptOutcome.CANCELLED
+    assert record.usage is not None
+    assert record.usage.source is UsageSource.ESTIMATED
+    assert report.checks[0].usage.input_tokens > 0
 
 
 async def test_neither_the_real_key_nor_the_made_up_one_is_told(tested: Tested) -> None:

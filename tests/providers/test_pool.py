@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.catalog import ModelFacts
+from app.domain.catalog import ModelFacts, ModelMode
 from app.domain.chat import Credential
 from app.domain.errors import Code, NotFound
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType, RateLimit
@@ -41,6 +41,7 @@ def catalog() -> FakeCatalog:
         facts={"gpt-a": ModelFacts(context_window=1000, capabilities=frozenset({"tools"}))},
         cards={"gpt-a": CARD},
         embedding={ProviderType.OPENAI: ("embed-a",), ProviderType.OLLAMA: ("embed-o",)},
+        retired={ProviderType.OPENAI: frozenset({"gpt-old"})},
     )
 
 
@@ -324,3 +325,51 @@ def test_a_candidate_of_an_unknown_provider_is_not_found(pool_of: Callable[..., 
         pool_of().candidate(Target("nobody", "m"))
 
     assert caught.value.code is Code.UNKNOWN_PROVIDER
+
+
+def test_a_retired_model_is_not_offered_but_served_where_it_is_asked_for(pool_of: Callable[..., Pool]) -> None:
+    pool = pool_of(provider("main"), provider("own", "gpt-a"))
+
+    assert "gpt-old" not in pool.models("main")
+    assert (pool.serves("main", "gpt-old"), pool.serves("main", "gpt-a"), pool.serves("main", "gpt-x")) == (
+        True,
+        True,
+        False,
+    )
+    assert not pool.serves("own", "gpt-old")
+    assert not pool.serves("nobody", "gpt-old")
+
+
+def test_the_operators_word_on_capabilities_goes_before_the_catalogs(pool_of: Callable[..., Pool]) -> None:
+    vectors = ModelConfig("gpt-a", mode=ModelMode.EMBEDDING)
+    pool = pool_of(replace(provider("main"), models=(vectors,)))
+
+    candidate = pool.candidate(Target("main", "gpt-a"))
+
+    assert candidate.capabilities == frozenset({"embeddings"})
+    assert candidate.context_window == 1000
+
+
+def test_the_index_grows_with_each_change_of_what_is_served(pool_of: Callable[..., Pool]) -> None:
+    pool = pool_of(provider("main"))
+    state, before = pool.provider("main"), pool.index
+    assert state is not None
+
+    pool.set_listed(state, ("gpt-c",))
+    pool.set_listed(state, ("gpt-c",))
+
+    assert (pool.index, pool.revision) == (before + 1, 1)
+
+
+def test_a_price_is_looked_up_again_after_ten_minutes(
+    pool_of: Callable[..., Pool], catalog: FakeCatalog, clock: FakeClock
+) -> None:
+    pool = pool_of(provider("main"))
+    for _ in range(3):
+        pool.candidate(Target("main", "gpt-a"))
+    asked = catalog.cards_asked
+
+    clock.advance(601)
+    pool.candidate(Target("main", "gpt-a"))
+
+    assert (asked, catalog.cards_asked) == (1, 2)

@@ -267,10 +267,31 @@ def test_everything_that_is_listed_can_be_asked_for(pool: Pool) -> None:
         "main/gpt-4o",
         "gpt-4o",
         "router/openai/gpt-oss-120b",
+        "task:quick_decision",
     } <= set(names)
     assert len(names) == len(set(names))
-    dead_ends = {"snake", "tail", "broken"}
+    dead_ends = {"snake", "tail", "broken", "task:broken"}
     assert all(resolve(name, pool).targets for name in names if name not in dead_ends)
+
+
+def test_a_retired_model_can_be_pinned_but_has_no_bare_name() -> None:
+    catalog = FakeCatalog({ProviderType.OPENAI: ("gpt-a",)}, retired={ProviderType.OPENAI: frozenset({"gpt-old"})})
+    pool = _pool(ProviderSet((_provider("main", ProviderType.OPENAI),)), catalog)
+
+    assert resolve("main/gpt-old", pool).targets == (Target("main", "gpt-old"),)
+    assert resolve("openai/gpt-old", pool).targets == (Target("main", "gpt-old"),)
+    assert not any("gpt-old" in name for name in known_models(pool))
+    with pytest.raises(NotFound):
+        resolve("gpt-old", pool)
+
+
+def test_an_id_that_a_providers_name_hides_is_not_listed_bare() -> None:
+    hiding = _provider("openai", ProviderType.OPENAI, "gpt-4o")
+    router = _provider("router", ProviderType.OPENROUTER, "openai/gpt-oss-120b")
+    pool = _pool(ProviderSet((hiding, router)))
+
+    assert "openai/gpt-oss-120b" not in known_models(pool)
+    assert all(resolve(name, pool).targets for name in known_models(pool))
 
 
 def test_with_nothing_configured_auto_stands_for_nothing() -> None:

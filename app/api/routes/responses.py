@@ -8,6 +8,7 @@ from app.api.completions import answer, intent_of, stream
 from app.api.exchange import Exchange
 from app.api.responses_answer import Frame, rendered
 from app.api.responses_stream import ResponsesStream
+from app.domain.errors import OutcryError
 
 
 async def create_response(exchange: Exchange) -> None:
@@ -16,7 +17,10 @@ async def create_response(exchange: Exchange) -> None:
     body = await read_object(exchange, OPENAI_LIMIT)
     ask = responses_wire.ask_of(body, intent, exchange)
     frame = Frame(body)
-    if body.get("stream"):
-        await stream(exchange, ask, ResponsesStream(frame, exchange.request_id), warn=True)
-    else:
-        await answer(exchange, ask, lambda completion: rendered(completion, frame), warn=True)
+    try:
+        if body.get("stream"):
+            await stream(exchange, ask, ResponsesStream(frame, exchange.request_id), warn=True)
+        else:
+            await answer(exchange, ask, lambda completion: rendered(completion, frame), warn=True)
+    except OutcryError as error:
+        raise responses_wire.told(error) from None
