@@ -11,6 +11,7 @@ from tests.behaviours import Answer, Behaviour, Embed, Status, ToolCall
 from tests.upstream import Received
 
 SAID = "buy the dip"
+PICTURES = {"image_url", "image", "input_image"}
 
 
 def respond(request: Received) -> Behaviour:
@@ -24,6 +25,8 @@ def respond(request: Received) -> Behaviour:
     spoken = _text(messages[-1:])
     if failing := re.search(r"fail with (\d{3})", spoken):
         return Status(int(failing[1]), message="scripted refusal")
+    if _shows_picture(messages[-1]):
+        return Answer("a small picture")
     results = list(_results(messages))
     if tool := _next_tool(body, len(results)):
         name, parameters = tool
@@ -90,6 +93,11 @@ def _results(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield _text(message.get("output"))
         elif isinstance(content := message.get("content"), list):
             yield from (_text(part.get("content")) for part in content if part.get("type") == "tool_result")
+
+
+def _shows_picture(message: Mapping[str, Any]) -> bool:
+    parts = message.get("content")
+    return isinstance(parts, list) and any(part.get("type") in PICTURES for part in parts)
 
 
 def _next_tool(body: Mapping[str, Any], called: int) -> tuple[str, Mapping[str, Any]] | None:

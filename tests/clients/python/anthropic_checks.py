@@ -54,6 +54,14 @@ def tool_round_trip(model: str) -> None:
 
 
 @CHECKS.each
+def picture(model: str) -> None:
+    source = {"type": "base64", "media_type": "image/png", "data": q.PIXEL}
+    shown: Any = [{"role": "user", "content": [{"type": "image", "source": source}, {"type": "text", "text": "?"}]}]
+    message = CLIENT.messages.create(model=model, max_tokens=100, messages=shown)
+    q.same([block.text for block in message.content if block.type == "text"], ["a small picture"])
+
+
+@CHECKS.each
 def streamed_tool_call(model: str) -> None:
     with CLIENT.messages.stream(model=model, max_tokens=100, messages=q.ASK_PRICE, tools=[TOOL]) as stream:
         final = stream.get_final_message()

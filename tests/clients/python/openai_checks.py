@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import openai
 
 from tests.clients.python import questions as q
@@ -55,6 +57,14 @@ def chat_tool_round_trip(model: str) -> None:
 
 
 @CHECKS.each
+def chat_picture(model: str) -> None:
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{q.PIXEL}"}}
+    shown: Any = [{"role": "user", "content": [{"type": "text", "text": "What is this?"}, picture]}]
+    completion = CLIENT.chat.completions.create(model=model, messages=shown)
+    q.same(completion.choices[0].message.content, "a small picture")
+
+
+@CHECKS.each
 def chat_parse(model: str) -> None:
     completion = CLIENT.chat.completions.parse(model=model, messages=q.ASK_VERDICT, response_format=q.Verdict)
     q.is_verdict(completion.choices[0].message.parsed)
@@ -97,6 +107,13 @@ def responses_tool_round_trip(model: str) -> None:
     ]
     second = CLIENT.responses.create(model=model, input=items, tools=[{**tool, "strict": True}])  # type: ignore[list-item]
     q.same(second.output_text, f"the price is {q.PRICE}")
+
+
+@CHECKS.each
+def responses_picture(model: str) -> None:
+    picture = {"type": "input_image", "image_url": f"data:image/png;base64,{q.PIXEL}", "detail": "auto"}
+    shown: Any = [{"role": "user", "content": [{"type": "input_text", "text": "What is this?"}, picture]}]
+    q.same(CLIENT.responses.create(model=model, input=shown).output_text, "a small picture")
 
 
 @CHECKS.each

@@ -27,6 +27,8 @@ HELLO: Any = [{"role": "user", "content": "hello"}]
 ASK_PRICE: Any = [{"role": "user", "content": "What is the price of BTC/USDT?"}]
 ASK_VERDICT: Any = [{"role": "user", "content": "Should I buy BTC/USDT? Answer as JSON."}]
 REFUSED: Any = [{"role": "user", "content": "fail with 400"}]
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
+"""A whole PNG of one pixel."""
 
 
 class Verdict(BaseModel):
