@@ -7,24 +7,27 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, Final
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+from app.adapters import abilities
 from app.adapters.base_urls import base_url_of
 from app.adapters.codec import Codec, StreamDecoder
 from app.adapters.http import HTTPAdapter
 from app.adapters.openai import OpenAICodec
-from app.adapters.openai_request import RequestOptions
-from app.adapters.presets import Preset
+from app.adapters.openai_request import OPENAI_ONLY, RequestOptions
+from app.adapters.presets import PRESETS, Preset
+from app.adapters.tuning import tuned
 from app.conformance.checks import CHECKS
 from app.domain.chat import Call, Credential
 from app.domain.errors import FailureKind, ProviderError
+from app.domain.needs import JSON_SCHEMA, TOOLS
 from app.provider_file import load_providers
 from tests.adapters.streams import a_call, told
 
@@ -51,7 +54,7 @@ def first_column(after: str) -> list[str]:
 def telegraph() -> Iterator[Codec]:
     module = ModuleType("telegraph")
     sys.modules["telegraph"] = module  # dataclasses look their module up by name
-    exec(compile(snippets("python")[1], "docs/adding-a-provider.md", "exec"), module.__dict__)
+    exec(compile(snippets("python")[2], "docs/adding-a-provider.md", "exec"), module.__dict__)
     yield module.__dict__["TelegraphCodec"]()
     del sys.modules["telegraph"]
 
@@ -79,11 +82,45 @@ def test_the_provider_files_row_is_taken(tmp_path: Path) -> None:
     assert provider.models[0].capabilities == frozenset({"tools", "json_schema"})
 
 
-def test_the_row_of_code_is_one() -> None:
-    row = eval(snippets("python")[0], {"Preset": Preset, "OpenAICodec": OpenAICodec, "RequestOptions": RequestOptions})
+def test_the_row_with_a_dialect_is_taken_at_its_word(tmp_path: Path) -> None:
+    path = tmp_path / "outcry.yaml"
+    path.write_text(snippets("yaml")[1])
+    provider = load_providers(path, {}).providers[0]
+    dialect = provider.dialect
+    assert dialect is not None
 
-    assert isinstance(row, Preset)
-    sent = json.loads(row.codec.encode(a_call(max_tokens=9, logit_bias={"1": 2}), stream=False).body)
+    codec = tuned(PRESETS[provider.type].codec, dialect)
+
+    assert {field.name for field in fields(dialect)} - {"allowed"} == set(
+        re.findall(r"^      (\w+):", snippets("yaml")[1], re.MULTILINE)
+    )
+    assert provider.headers == {"x-team": "desk-3"}
+    assert codec.authorization(KEY) == {"api-key": "tele-0123456789abcdef"}
+    assert not {"vision", "json_schema"} & codec.supports("house-7b")
+    sent = json.loads(codec.encode(a_call("house-7b", max_tokens=9, seed=1), stream=True).body)
+    assert sent["max_completion_tokens"] == 9
+    assert not {"seed", "stream_options"} & sent.keys()
+
+
+def test_the_row_of_code_is_one() -> None:
+    known = {
+        "Final": Final,
+        "OpenAICodec": OpenAICodec,
+        "RequestOptions": RequestOptions,
+        "OPENAI_ONLY": OPENAI_ONLY,
+        "abilities": abilities,
+        "JSON_SCHEMA": JSON_SCHEMA,
+        "Preset": Preset,
+        "ProviderType": SimpleNamespace(CEREBRAS="cerebras"),
+    }
+    dialect, row = snippets("python")[:2]
+
+    exec(dialect, known)
+    preset = eval(row, known)["cerebras"]
+
+    assert isinstance(preset, Preset)
+    assert TOOLS in preset.codec.supports("m")
+    sent = json.loads(preset.codec.encode(a_call(max_tokens=9, logit_bias={"1": 2}), stream=False).body)
     assert sent["max_completion_tokens"] == 9
     assert "logit_bias" not in sent
 
