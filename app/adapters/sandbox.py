@@ -12,6 +12,7 @@ from typing import Any, Final
 import anyio
 
 from app.adapters.sandbox_drills import Drill, drill_in, drilled_failure
+from app.adapters.sandbox_schema import NoExample, example
 from app.adapters.sandbox_traders import TRADERS, opine
 from app.domain.chat import JSON, Call, ChatChunk, ChatRequest, ChatResponse, Credential
 from app.domain.embedding import EmbedCall, Embeddings
@@ -20,9 +21,11 @@ from app.domain.needs import JSON_OBJECT, JSON_SCHEMA
 from app.domain.provider import ProviderConfig
 from app.domain.usage import Usage
 from app.text.context_block import market_in, without_blocks
+from app.text.schema import BadSchema, compiled, problems
 
 MODELS: Final[tuple[str, ...]] = tuple(TRADERS)
 WARNING: Final = "answered by the offline sandbox, a rule-based stand-in: not a model"
+_STAND_IN: Final = "the offline sandbox wrote this; no model did"
 _NONSENSE: Final = "colourless green candles sleep furiously while the seventh moon files its quarterly umbrella"
 _KEYS: Final = (
     "symbol",
@@ -108,11 +111,25 @@ def answer(model: str, request: ChatRequest, *, nonsense: bool = False) -> str:
     market = market_in("\n".join(text_of(message) for message in request.messages))
     opinion = None if market is None else opine(model, market)
     if request.response_format in ("json_object", "json_schema"):
-        return json.dumps(opinion or _no_opinion(model, market), ensure_ascii=False)
+        return json.dumps(_formed(request, opinion or _no_opinion(model, market)), ensure_ascii=False)
     label = f"Outcry's offline sandbox answers (sandbox/{model}), a rule-based stand-in and not a model."
     if opinion is None:
         return f"{label} {_why_none(model, market)}"
     return f"{label}\n```json\n{json.dumps(opinion, ensure_ascii=False, indent=1)}\n```"
+
+
+def _formed(request: ChatRequest, said: dict[str, Any]) -> Any:  # noqa: ANN401 - what the caller's schema wants
+    """What was said, in the caller's own form where that is not ours; a market's reader has nothing to add to it."""
+    wanted = request.parameters["response_format"].get("json_schema")
+    schema = wanted.get("schema") if isinstance(wanted, dict) else None
+    if not isinstance(schema, dict) or not schema:
+        return said
+    try:
+        if not problems(compiled(schema), said):
+            return said
+        return example(schema, said, _STAND_IN)
+    except (BadSchema, NoExample):
+        return said
 
 
 def text_of(message: JSON) -> str:
