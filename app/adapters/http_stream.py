@@ -12,6 +12,7 @@ import httpx
 
 from app.adapters.codec import Framing, StreamDecoder, bad_answer
 from app.adapters.ndjson import NDJSONParser
+from app.adapters.scrub import blotted
 from app.adapters.sse import OversizedEvent, SSEEvent, SSEParser
 from app.domain.chat import Allowance, ChatChunk
 from app.domain.errors import FailureKind, ProviderError
@@ -28,7 +29,8 @@ class ChatStream:
     """Iterates over chunks; ends only after a finish reason, and raises ProviderError otherwise.
 
     Only chunks count for the timers: comments and chunks without content do not reset the first-token timer, and
-    the time that the reader of the chunks takes is not the provider's.
+    the time that the reader of the chunks takes is not the provider's. `secret` is the call's key, which stands in no
+    chunk.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class ChatStream:
         first_token_at: float,
         idle: float,
         named: Callable[[ProviderError], ProviderError],
+        secret: str = "",
         warnings: tuple[str, ...] = (),
         allowance: Allowance | None = None,
     ) -> None:
@@ -49,6 +52,7 @@ class ChatStream:
         self._first_token_at = first_token_at
         self._idle = idle
         self._named = named
+        self._secret = secret
         self._warnings = warnings
         self._allowance = allowance
         self._now = asyncio.get_running_loop().time
@@ -125,13 +129,18 @@ class ChatStream:
                 self._frames += 1
                 if self._frames > MAX_FRAMES:
                     raise bad_answer(f"{MAX_FRAMES} frames of a stream without any content")
-            for chunk in decoder.feed(event):
+            for chunk in decoder.feed(self._blotted(event)):
                 if chunk.carries or chunk.finish_reason is not None:
                     self._is_committed = True
                 self._ready.append(chunk)
             if decoder.ended:
                 self._finish()
                 return
+
+    def _blotted(self, event: SSEEvent) -> SSEEvent:
+        if self._secret and (self._secret in event.data or self._secret in event.event):
+            return SSEEvent(blotted(self._secret, event.event), blotted(self._secret, event.data))
+        return event
 
     def _at_end(self) -> None:
         """The provider closed the stream."""

@@ -10,6 +10,9 @@ MAX_MESSAGE: Final = 500
 
 _REDACTED: Final = "[redacted]"
 _LEAST_KEY: Final = 6
+_LEAST_OWN: Final = 16
+"""Characters of a key that is blotted out of answers: local servers go by `ollama` or `EMPTY`, and say these words."""
+
 _KEYS: Final = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|tgp|csk|nvapi|hf|pplx|r8|fw|ollama|oc)[-_][\w*.…-]{4,}"
     r"|\b(?:AIza|AQ\.)[\w*-]{8,}"
@@ -39,3 +42,13 @@ def without(secret: str, text: str) -> str:
         if text.endswith(secret[:length]):
             return text[:-length] + _REDACTED
     return text
+
+
+def blotted(secret: str, text: str) -> str:
+    """An answer's text without this very key: a server that echoes what it was sent must not give it away."""
+    return text.replace(secret, _REDACTED) if len(secret) >= _LEAST_OWN else text
+
+
+def blotted_bytes(secret: str, body: bytes) -> bytes:
+    """The same for a body."""
+    return body.replace(secret.encode(), _REDACTED.encode()) if len(secret) >= _LEAST_OWN else body
