@@ -23,6 +23,10 @@ MAX_BYTES: Final = 256 * 1024
 
 _AFTER_FINISH: Final = 2.0
 _DRAINING: Final = 0.05
+_TURN: Final = 0.01
+"""Seconds that a stream whose bytes are all there already may keep the event loop from everybody else."""
+
+_WAITED: Final = 0.001
 
 
 class ChatStream:
@@ -56,6 +60,7 @@ class ChatStream:
         self._warnings = warnings
         self._allowance = allowance
         self._now = asyncio.get_running_loop().time
+        self._turn = self._now()
         self._ready: deque[ChatChunk] = deque()
         self._failure: ProviderError | None = None
         self._is_over = False
@@ -67,6 +72,9 @@ class ChatStream:
         return self
 
     async def __anext__(self) -> ChatChunk:
+        if self._now() - self._turn > _TURN:
+            await asyncio.sleep(0)
+            self._turn = self._now()
         if not self._ready:
             due = self._now() + self._idle if self._is_committed else self._first_token_at
             if self._decoder.complete:
@@ -97,6 +105,7 @@ class ChatStream:
 
     async def _fill(self, due: float) -> None:
         """Read once and decode what came."""
+        started = self._now()
         try:
             async with asyncio.timeout_at(due):
                 data = await anext(self._source, None)
@@ -106,6 +115,9 @@ class ChatStream:
             kind = FailureKind.STREAM_TRUNCATED if self._bytes else FailureKind.UNREACHABLE
             self._stopped(ProviderError(kind, f"the connection broke within the stream: {error}"))
         else:
+            now = self._now()
+            if now - started > _WAITED:
+                self._turn = now  # it had to wait, and so the others had their turn
             if data is None:
                 self._at_end()
             else:
