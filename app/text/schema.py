@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -26,6 +26,7 @@ class BadSchema(ValueError):
 
 class _Checker(Protocol):
     def is_valid(self, instance: Any) -> bool: ...  # noqa: ANN401 - any JSON
+    def validate(self, instance: Any) -> None: ...  # noqa: ANN401 - any JSON
     def iter_errors(self, instance: Any) -> Any: ...  # noqa: ANN401 - any JSON
 
 
@@ -63,19 +64,30 @@ def problems(schema: Schema, value: object) -> list[str]:
     try:
         if schema.checker.is_valid(value):
             return []
-        return _named(schema.checker, value) if cost <= _MOST_TO_NAME else [_UNNAMED]
+        if cost <= _MOST_TO_NAME:
+            return _named(schema.checker.iter_errors(value))
+        return [_UNNAMED] if schema.weight.has_alternatives else _first(schema.checker, value)
     except ValueError as error:
         return [str(error)[:_LONGEST]]
 
 
-def _named(checker: _Checker, value: object) -> list[str]:
+def _named(errors: Iterable[jsonschema_rs.ValidationError]) -> list[str]:
     found: list[str] = []
-    for error in checker.iter_errors(value):
+    for error in errors:
         path = ".".join(str(step) for step in error.instance_path) or "$"
         found.append(f"{path}: {error.message[:_LONGEST]}")
         if len(found) == _MOST_NAMED:
             break
     return found
+
+
+def _first(checker: _Checker, value: object) -> list[str]:
+    """The first problem alone, after which the checker stops."""
+    try:
+        checker.validate(value)
+    except jsonschema_rs.ValidationError as error:
+        return _named([error])
+    return []
 
 
 def _nowhere(uri: str) -> None:

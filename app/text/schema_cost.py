@@ -45,10 +45,14 @@ class Unbounded(ValueError):
 
 
 class Weight:
-    """A schema and what its checks cost; raises Unbounded for one that is too large or refers by other than a path."""
+    """A schema and what its checks cost; raises Unbounded for one that is too large or refers by other than a path.
+
+    `has_alternatives`: a problem may have to be told with all that is wrong in each of them.
+    """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._root = schema
+        self.has_alternatives = False
         self._pattern = 0
         # What moves the point that references count from; in the oldest drafts it was called otherwise.
         self._bases = ("$id", "id") if "draft-04" in str(schema.get("$schema")) else ("$id",)
@@ -67,6 +71,7 @@ class Weight:
         return worst * places + self._pattern * text // _PATTERN_STEPS
 
     def _note(self, node: Mapping[str, Any], *, is_root: bool) -> None:
+        self.has_alternatives = self.has_alternatives or "anyOf" in node or "oneOf" in node
         if isinstance(node.get("pattern"), str):
             self._pattern += _states(node["pattern"])
         patterns = node.get("patternProperties")

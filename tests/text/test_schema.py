@@ -108,7 +108,10 @@ def test_recursion_and_alternatives_of_honest_schemas_are_checked() -> None:
     assert problems(compiled(tree), {"kids": [leaf, {}]}) == ['kids.1: "kids" is a required property']
 
 
-def test_many_problems_of_a_large_value_are_found_but_not_named() -> None:
-    assert problems(compiled({"items": {"type": "string"}}), list(range(50_000))) == [
-        "$: somewhere it is not as the schema says"
-    ]
+def test_of_many_problems_of_a_large_value_the_first_is_named() -> None:
+    assert problems(compiled({"items": {"type": "string"}}), list(range(50_000))) == ['0: 0 is not of type "string"']
+
+
+def test_problems_of_a_large_value_with_alternatives_are_found_but_not_named() -> None:
+    either = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+    assert problems(compiled({"items": either}), list(range(50_000))) == ["$: somewhere it is not as the schema says"]
