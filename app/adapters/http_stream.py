@@ -12,7 +12,7 @@ import httpx
 
 from app.adapters.codec import Framing, StreamDecoder, bad_answer
 from app.adapters.ndjson import NDJSONParser
-from app.adapters.scrub import blotted
+from app.adapters.scrub import blotted, spellings
 from app.adapters.sse import OversizedEvent, SSEEvent, SSEParser
 from app.domain.chat import Allowance, ChatChunk
 from app.domain.errors import FailureKind, ProviderError
@@ -56,7 +56,7 @@ class ChatStream:
         self._first_token_at = first_token_at
         self._idle = idle
         self._named = named
-        self._secret = secret
+        self._secret = spellings(secret)
         self._warnings = warnings
         self._allowance = allowance
         self._now = asyncio.get_running_loop().time
@@ -150,7 +150,7 @@ class ChatStream:
                 return
 
     def _blotted(self, event: SSEEvent) -> SSEEvent:
-        if self._secret and (self._secret in event.data or self._secret in event.event):
+        if any(each in event.data or each in event.event for each in self._secret):
             return SSEEvent(blotted(self._secret, event.event), blotted(self._secret, event.data))
         return event
 

@@ -112,3 +112,16 @@ async def test_the_word_that_a_local_server_takes_for_a_key_is_a_word_in_answers
         answer = await HTTPAdapter(OpenAICodec(), server.url, transport, provider="p").complete(plain_call("ollama"))
 
     assert answer.text == "an ollama is no llama"
+
+
+async def test_a_key_with_slashes_is_known_when_they_are_escaped(transport: httpx.AsyncBaseTransport) -> None:
+    secret = "abcdefgh/ijklmnop/qrst"
+
+    async def script(exchange: Exchange) -> None:
+        spoken = {**CHOICE, "message": {"role": "assistant", "content": f"you sent {secret}"}}
+        await exchange.send(response(orjson.dumps({"id": "c", "choices": [spoken]}).replace(b"/", b"\\/")))
+
+    async with misbehaving(script) as server:
+        answer = await HTTPAdapter(OpenAICodec(), server.url, transport, provider="p").complete(plain_call(secret))
+
+    assert answer.text == "you sent [redacted]"
