@@ -11,7 +11,7 @@ import httpx
 
 from app.adapters.codec import Codec, WireRequest, bad_answer
 from app.adapters.http_stream import ChatStream
-from app.adapters.scrub import without
+from app.adapters.scrub import blotted_bytes, spellings, without
 from app.domain.chat import Credential, Timeouts
 from app.domain.errors import FailureKind, ProviderError
 
@@ -71,6 +71,8 @@ class Sender:
             raise self.named(error, credential) from None
         finally:
             await close(response, None)
+        if is_success and credential.secret is not None:
+            body = blotted_bytes(spellings(credential.secret.get_secret_value()), body)
         return response.status_code, response.headers, body
 
     async def send(

@@ -143,9 +143,9 @@ class Gateway:
             with attempt:
                 async with _Bound(call.timeouts.total):
                     response = await attempt.adapter.complete(call)
-                attempt.usage, attempt.length = response.usage, len(response.text)
-                attempt.allow(response.allowance)
-                response = rendition.settled(response)
+                    attempt.usage, attempt.length = response.usage, len(response.text)
+                    attempt.allow(response.allowance)
+                    response = await rendition.settled(response)
                 usage = attempt.answered(response.usage)
         finally:
             journey.note(attempt)
