@@ -152,7 +152,10 @@ class Sender:
         if url is None:
             if len(self._urls) >= _MOST_URLS:
                 self._urls.clear()  # paths hold model names, and those come from callers
-            url = self._urls[path] = httpx.URL(self._base_url + path)
+            try:
+                url = self._urls[path] = httpx.URL(self._base_url + path)
+            except httpx.InvalidURL:
+                raise ProviderError(FailureKind.MODEL_NOT_FOUND, "the model's name makes no address") from None
         return url
 
 
