@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -76,6 +77,7 @@ class Application:
             draining = asyncio.Event()
             self._app = create_app(await build(self._settings, draining, stack))
             _announce_stop(draining)
+            keep_out_of_collections()
             await self._app(scope, receive, send_all_but_the_end)
         # Only now is everything recorded and closed.
         _leave_within(LEAVING_SECONDS)
@@ -85,6 +87,15 @@ class Application:
 def application() -> Application:
     """What each worker of uvicorn runs."""
     return Application(load_settings(read_environment()))
+
+
+def keep_out_of_collections() -> None:
+    """Have the garbage collector leave alone what was loaded so far: modules, tables and routes are never garbage.
+
+    Looking through them takes a tenth of a second each time, in which every request stands still.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _leave_within(seconds: float) -> None:
