@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.serving import keep_out_of_collections
+from app.serving import spare_collections
 
 LOADED = [["a table that lives as long as the process"]]
 
@@ -19,15 +19,17 @@ class Knot:
 
 
 @pytest.fixture(autouse=True)
-def _thawed() -> Iterator[None]:
+def _as_before() -> Iterator[None]:
+    thresholds = gc.get_threshold()
     yield
     gc.unfreeze()
+    gc.set_threshold(*thresholds)
 
 
 def test_what_was_loaded_is_not_looked_through_again() -> None:
     assert any(one is LOADED for one in gc.get_objects())
 
-    keep_out_of_collections()
+    spare_collections()
 
     assert not any(one is LOADED for one in gc.get_objects())
 
@@ -35,13 +37,13 @@ def test_what_was_loaded_is_not_looked_through_again() -> None:
 def test_garbage_of_the_start_is_freed_and_not_kept_for_good() -> None:
     knot = weakref.ref(Knot())
 
-    keep_out_of_collections()
+    spare_collections()
 
     assert knot() is None
 
 
 def test_what_comes_later_is_still_collected() -> None:
-    keep_out_of_collections()
+    spare_collections()
 
     knot = weakref.ref(Knot())
     gc.collect()
