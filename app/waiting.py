@@ -1,4 +1,4 @@
-"""A timer for the many short waits of one stream: asyncio's own is made anew for each, a tenth of a chunk's cost."""
+"""A timer for many short waits, one after the other: asyncio's own is made anew for each, at twenty times the cost."""
 
 from __future__ import annotations
 
