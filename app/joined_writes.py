@@ -28,15 +28,26 @@ class JoinedWrites(asyncio.Transport):
         if not data:
             return
         if not self._held:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         self._held.append(bytes(data))
         self._size += len(data)
         if self._size >= MOST_HELD:
-            self._flush()
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held now."""
+        held = self._held
+        if not held:
+            return
+        joined = held[0] if len(held) == 1 else b"".join(held)
+        held.clear()
+        self._size = 0
+        if not self._inner.is_closing():
+            self._inner.write(joined)
 
     def close(self) -> None:
         """Close once everything is written."""
-        self._flush()
+        self.flush()
         self._inner.close()
 
     def abort(self) -> None:
@@ -67,13 +78,3 @@ class JoinedWrites(asyncio.Transport):
     def resume_reading(self) -> None:
         """Read on."""
         self._inner.resume_reading()
-
-    def _flush(self) -> None:
-        held = self._held
-        if not held:
-            return
-        joined = held[0] if len(held) == 1 else b"".join(held)
-        held.clear()
-        self._size = 0
-        if not self._inner.is_closing():
-            self._inner.write(joined)

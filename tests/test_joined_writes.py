@@ -3,8 +3,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from app.joined_writes import MOST_HELD, JoinedWrites
+from app.serving_protocol import BoundedProtocol
 
 
 class Recording(asyncio.Transport):
@@ -103,3 +106,20 @@ async def test_a_buffer_may_be_used_again_after_it_was_written(writes: JoinedWri
     await turn()
 
     assert connection.written == [b"first"]
+
+
+async def test_what_was_said_goes_out_before_a_caller_who_stops_sending_is_left(connection: Recording) -> None:
+    async def app(scope: object, receive: object, send: object) -> None:
+        """Never called."""
+
+    config = uvicorn.Config(app, interface="asgi3", lifespan="off", log_config=None)
+    config.load()
+    protocol = BoundedProtocol(config, ServerState(), {})
+    protocol.connection_made(connection)
+
+    protocol.transport.write(b"an answer")
+    protocol.eof_received()
+    written = list(connection.written)
+    protocol.connection_lost(None)
+
+    assert written == [b"an answer"]
