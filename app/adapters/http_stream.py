@@ -16,6 +16,7 @@ from app.adapters.scrub import blotted, spellings
 from app.adapters.sse import OversizedEvent, SSEEvent, SSEParser
 from app.domain.chat import Allowance, ChatChunk
 from app.domain.errors import FailureKind, ProviderError
+from app.waiting import Waiting
 
 MAX_FRAMES: Final = 64
 MAX_BYTES: Final = 256 * 1024
@@ -61,6 +62,7 @@ class ChatStream:
         self._allowance = allowance
         self._now = asyncio.get_running_loop().time
         self._turn = self._now()
+        self._waiting = Waiting()
         self._ready: deque[ChatChunk] = deque()
         self._failure: ProviderError | None = None
         self._is_over = False
@@ -93,6 +95,7 @@ class ChatStream:
 
     async def drain(self) -> None:
         """Read the few bytes after the end, so that the connection can be used again; bounded in time."""
+        self._waiting.close()
         if not self._is_over or self._failure is not None:
             return
         try:
@@ -107,7 +110,7 @@ class ChatStream:
         """Read once and decode what came."""
         started = self._now()
         try:
-            async with asyncio.timeout_at(due):
+            with self._waiting.until(due):
                 data = await anext(self._source, None)
         except TimeoutError:
             self._stopped(ProviderError(FailureKind.TIMEOUT, self._timer_message()))

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from pydantic import SecretStr
 
@@ -18,6 +18,8 @@ from app.domain.usage import Usage
 
 JSON = dict[str, Any]
 """A JSON object of a wire."""
+
+_TEXTS: Final = ("content", "reasoning_content", "refusal")
 
 
 class Wire(StrEnum):
@@ -177,6 +179,13 @@ class ChatChunk:
 
 
 def _length(delta: JSON) -> int:
-    texts = [delta.get("content"), delta.get("reasoning_content"), delta.get("refusal")]
-    texts += [(call.get("function") or {}).get("arguments") for call in delta.get("tool_calls") or ()]
-    return sum(len(text) for text in texts if isinstance(text, str))
+    total = 0
+    for name in _TEXTS:
+        text = delta.get(name)
+        if isinstance(text, str):
+            total += len(text)
+    for call in delta.get("tool_calls") or ():
+        arguments = (call.get("function") or {}).get("arguments")
+        if isinstance(arguments, str):
+            total += len(arguments)
+    return total
