@@ -66,7 +66,10 @@ class ReasoningMemory:
         turn = self._turns.get((caller, provider, ids[0])) if ids else None
         if turn is None or turn.until < self._now():
             return message
-        return {**turn.fields, **{name: value for name, value in message.items() if value is not None}}
+        return {
+            **turn.fields,
+            **{name: value for name, value in message.items() if value is not None or name == "content"},
+        }
 
 
 class StreamedTurn:

@@ -94,3 +94,10 @@ def test_the_memory_is_bounded() -> None:
     for number in range(MOST_TURNS):
         memory.keep("k", "p", {**TURN, "tool_calls": [{**CALL, "id": f"call_x{number}"}]})
     assert memory.restored("k", "p", ChatRequest(BACK)).messages[1] == BACK[1]
+
+
+def test_a_restored_turn_still_says_that_it_has_no_content() -> None:
+    memory = ReasoningMemory(FakeClock().now)
+    memory.keep("k", "p", TURN)
+
+    assert memory.restored("k", "p", ChatRequest(BACK)).messages[1] == TURN
