@@ -15,7 +15,7 @@ _RESPONSES = {
     "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "top_logprobs",
 }  # fmt: skip
 _ITEMS = {
-    "message": {"role", "content", "type"},
+    "message": {"role", "content", "type", "id", "status"},
     "function_call": {"type", "call_id", "name", "arguments", "id", "status"},
     "function_call_output": {"type", "call_id", "output"},
     "reasoning": {"type", "id", "summary", "encrypted_content", "status", "content"},
@@ -67,10 +67,10 @@ _ANTHROPIC = {
     "tool_choice", "metadata", "service_tier", "thinking", "output_config", "stream",
 }  # fmt: skip
 _BLOCKS = {
-    "text": {"text"},
+    "text": {"text", "citations"},
     "image": {"source"},
     "document": {"source", "title"},
-    "tool_use": {"id", "name", "input"},
+    "tool_use": {"id", "name", "input", "caller"},
     "tool_result": {"tool_use_id", "content", "is_error"},
     "thinking": {"thinking", "signature"},
     "redacted_thinking": {"data"},

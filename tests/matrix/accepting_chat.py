@@ -75,6 +75,7 @@ DATED_AZURE = Likes(
     ),
     roles=frozenset({"system", "developer", "user", "assistant", "tool"}),
     names=True,
+    assistant=frozenset({"role", "content", "tool_calls", "name", "refusal"}),
     parts=frozenset({"text", "image_url", "input_audio", "file"}),
     rules=(_says_json,),
 )
@@ -170,7 +171,7 @@ OPENROUTER = Likes(
     frozenset(_OPENAIS - {"n"} | {"top_k", "min_p", "reasoning", "provider", "max_tokens"}),
     roles=frozenset({"system", "developer", "user", "assistant", "tool"}),
     names=True,
-    assistant=frozenset({"role", "content", "tool_calls", "reasoning", "reasoning_details"}),
+    assistant=frozenset({"role", "content", "tool_calls", "refusal", "reasoning", "reasoning_details"}),
     parts=frozenset({"text", "image_url", "input_audio", "file"}),
 )
 
@@ -183,7 +184,7 @@ def _says_auto(body: JSON) -> Iterator[str]:
 VLLM = Likes(
     frozenset(_OPEN | {"parallel_tool_calls"}),
     names=True,
-    assistant=frozenset({"role", "content", "tool_calls", "reasoning"}),
+    assistant=frozenset({"role", "content", "tool_calls", "refusal", "reasoning"}),
     parts=frozenset({"text", "image_url", "input_audio"}),
     strict=False,
     rules=(_says_auto,),
@@ -191,12 +192,12 @@ VLLM = Likes(
 LOCALAI = Likes(
     frozenset(_OPEN | {"metadata"}),
     names=True,
-    assistant=frozenset({"role", "content", "tool_calls", "reasoning"}),
+    assistant=frozenset({"role", "content", "tool_calls", "refusal", "reasoning"}),
 )
 COMPATIBLE = Likes(
     frozenset(_OPENAIS - {"max_completion_tokens"} | {"max_tokens", "top_k"}),
     names=True,
-    assistant=frozenset({"role", "content", "tool_calls", "reasoning_content", "reasoning_details"}),
+    assistant=frozenset({"role", "content", "tool_calls", "refusal", "reasoning_content", "reasoning_details"}),
     parts=frozenset({"text", "image_url", "input_audio", "file"}),
     allows_tools=True,
 )
