@@ -86,7 +86,7 @@ class ChatStream:
         if self._ready:
             chunk = self._ready.popleft()
             if self._warnings or self._allowance is not None:
-                chunk = replace(chunk, warnings=self._warnings, allowance=self._allowance)
+                chunk = replace(chunk, warnings=self._warnings + chunk.warnings, allowance=self._allowance)
                 self._warnings, self._allowance = (), None
             return chunk
         if self._failure is not None:

@@ -158,7 +158,8 @@ class ChatChunk:
     """One event of a stream. `chunk` is OpenAI's `chat.completion.chunk`.
 
     `carries` tells whether content, reasoning, refusal or tool bytes are in it: the first such chunk commits a stream.
-    `usage` is cumulative: it replaces what came before. `warnings` stand on the first chunk of a stream only.
+    `usage` is cumulative: it replaces what came before. `warnings` about the request stand on the first chunk of a
+    stream, those about the answer where they arise.
     `native` is the provider's own event, framed for the wire, where the request's `native` body was sent: every event
     of such a stream is in exactly one chunk, if need be in one without choices. `allowance`, from the headers, stands
     on the first chunk only.

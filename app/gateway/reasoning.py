@@ -81,7 +81,8 @@ class ReasoningMemory:
         if turn is None or turn.until < self._now():
             return message
         fields: JSON = orjson.loads(turn.fields)
-        return {**fields, **{name: value for name, value in message.items() if value is not None}}
+        stated = {name: value for name, value in message.items() if value is not None or name == "content"}
+        return {**fields, **stated}
 
 
 class StreamedTurn:

@@ -190,7 +190,7 @@ def test_a_server_tool_is_refused_where_no_provider_has_it(wire: Wire) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         wire.client.responses.create(model=wire.model, input="BTC?", tools=[{"type": "web_search"}])
 
-    assert (caught.value.code, caught.value.param) == ("caller_unsupported_parameter", "tools")
+    assert (caught.value.code, caught.value.param) == ("caller_unsupported_parameter", "tools[0]")
     assert wire.upstream.calls == 0
 
 

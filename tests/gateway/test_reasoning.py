@@ -112,3 +112,10 @@ def test_all_turns_together_take_no_more_than_they_may() -> None:
     kept = [number for number in range(count) if is_kept(number)]
     assert kept == list(range(count - len(kept), count))
     assert MOST_BYTES_TOGETHER * 0.9 < len(kept) * MOST_BYTES <= MOST_BYTES_TOGETHER * 1.01
+
+
+def test_a_restored_turn_still_says_that_it_has_no_content() -> None:
+    memory = ReasoningMemory(FakeClock().now)
+    memory.keep("k", "p", TURN)
+
+    assert memory.restored("k", "p", ChatRequest(BACK)).messages[1] == TURN
