@@ -194,7 +194,7 @@ class FakeGateway:
     async def count_tokens(self, ask: Ask) -> TokenCount:
         self.asked.append(ask)
         await self._begin()
-        return TokenCount(2095, CountSource.PROVIDER, self.target)
+        return TokenCount(2095, CountSource.PROVIDER, self.target, attempts=1)
 
     def stream(self, ask: Ask) -> AbstractAsyncContextManager[FakeStream]:
         return self._streaming(ask)
