@@ -11,7 +11,7 @@ from app.adapters.efforts import groq_efforts
 from app.adapters.openai import OpenAICodec
 from app.adapters.openai_embeddings import OpenAIEmbeddingCodec
 from app.adapters.openai_messages import MessageRules
-from app.adapters.openai_request import OPENAI_ONLY, RequestOptions
+from app.adapters.openai_request import OPENAI_ONLY, SAMPLING_ELSEWHERE, RequestOptions
 from app.adapters.openai_tools import ToolRules
 from app.domain.chat import JSON
 
@@ -35,6 +35,7 @@ GROQ: Final = OpenAICodec(
         max_tokens_field="max_completion_tokens",
         dropped=(OPENAI_ONLY - {"service_tier"})
         | {"n", "logprobs", "top_logprobs", "logit_bias", "presence_penalty", "frequency_penalty"},
+        untranslated=SAMPLING_ELSEWHERE,
         efforts=groq_efforts,
         most={"stop": 4, "tools": 128},
         messages=MessageRules(

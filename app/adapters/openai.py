@@ -65,7 +65,7 @@ class OpenAICodec:
     def encode(self, call: Call, *, stream: bool) -> WireRequest:
         """The request with what the provider would refuse left out; needs are never left out but refused."""
         refuse_the_unsayable(self.provider, call.request, self.abilities(call.model))
-        writer = RequestWriter(self.provider, self.request)
+        writer = RequestWriter(self.provider, self.request, is_translated=call.request.native is not None)
         body = writer.body(call.model, call.request.messages, call.request.parameters, stream=stream)
         try:
             encoded = orjson.dumps(body)

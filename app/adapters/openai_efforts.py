@@ -10,6 +10,7 @@ _ORDER: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _THREE: Final = ("low", "medium", "high")
 _O_SERIES: Final = re.compile(r"(?:^|/)o\d+(?:-mini)?(?:-\d{4}-|$)")
 _GPT: Final = re.compile(r"(?:^|/)gpt-(\d{1,3})(?:\.(\d{1,3}))?(?:-|$)")
+_NEVER_REASON: Final = re.compile(r"(?:^|/)(?:chatgpt-4o|gpt-(?:3\.5|4o?|4\.\d))(?:-|$)")
 _ALWAYS_REASON: Final = re.compile(r"(?:^|/)gpt-(?:6-astra|6\.1-sol)(?:-|$)")
 # Their levels differ from their family's, and nobody has written them down.
 _APART: Final = re.compile(r"-(?:pro|codex|chat|deep-research)(?:-|$)")
@@ -37,6 +38,9 @@ def with_known_effort(model: str, parameters: Mapping[str, Any]) -> tuple[Mappin
     effort = parameters.get("reasoning_effort")
     if effort is None:
         return parameters, ()
+    if _NEVER_REASON.search(model):
+        rest = {name: value for name, value in parameters.items() if name != "reasoning_effort"}
+        return rest, () if effort == "none" else (f"reasoning_effort was dropped: {model} does not reason",)
     known = levels_of(model)
     if known is None or effort in known or effort not in _ORDER:
         return parameters, ()

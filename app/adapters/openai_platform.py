@@ -69,7 +69,7 @@ class PlatformCodec(OpenAICodec):
                 raise unsupported(f"{call.model} takes no {name} while it reasons", name)
         if call.request.response_format == JSON_SCHEMA and not self.has_schema:
             raise unsupported(f"api-version {self.address.version} has no JSON schema", "response_format")
-        if warnings:
+        if parameters is not call.request.parameters:
             call = replace(call, request=replace(call.request, parameters=parameters))
         wire = OpenAICodec.encode(self, call, stream=stream)
         path = self.address.path(wire.path, call.model)

@@ -20,6 +20,9 @@ Efforts = Callable[[str], Mapping[str, JSON]]
 Finishing = Callable[[str, JSON], Sequence[str]]
 """A provider's last word on a body that is otherwise done, given the model; returns warnings."""
 
+SAMPLING_ELSEWHERE: Final = frozenset({"top_k"})
+"""What other wires can say, and strict servers of this one refuse."""
+
 OPENAI_ONLY: Final = frozenset(
     {"store", "metadata", "service_tier", "prediction", "verbosity", "safety_identifier"}
     | {"prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "moderation", "web_search_options"}
@@ -48,7 +51,8 @@ class RequestOptions:
     """How one provider's requests differ from OpenAI's.
 
     `max_tokens_field`: the one name it knows, None: as given. `allowed`: the only fields it takes, None: all but
-    `dropped`. `efforts`: its words for `reasoning_effort`, None: as given. `most`: how many entries a list may have.
+    `dropped`. `untranslated`: what it does not take from callers of other wires; those of its own may know better.
+    `efforts`: its words for `reasoning_effort`, None: as given. `most`: how many entries a list may have.
     `highest`: the largest values of numbers. `keeps_stream_options`: the caller's own stay beside ours.
     """
 
@@ -56,6 +60,7 @@ class RequestOptions:
     renamed: Mapping[str, str] = field(default_factory=dict)
     dropped: frozenset[str] = frozenset()
     allowed: frozenset[str] | None = None
+    untranslated: frozenset[str] = frozenset()
     refuses: Refusals = refuses_nothing
     efforts: Efforts | None = None
     most: Mapping[str, int] = field(default_factory=dict)
@@ -71,11 +76,12 @@ class RequestOptions:
 
 
 class RequestWriter:
-    """Writes one request; `warnings` fill up on the way."""
+    """Writes one request; `warnings` fill up on the way. `is_translated`: the caller spoke another wire."""
 
-    def __init__(self, provider: str, options: RequestOptions) -> None:
+    def __init__(self, provider: str, options: RequestOptions, *, is_translated: bool = False) -> None:
         self._provider = provider
         self._options = options
+        self._is_translated = is_translated
         self.warnings: list[str] = []
 
     def body(self, model: str, messages: Sequence[JSON], parameters: Mapping[str, Any], *, stream: bool) -> JSON:
@@ -165,6 +171,8 @@ class RequestWriter:
             if name in body:
                 body[new] = body.pop(name)
         unknown = options.dropped if options.allowed is None else body.keys() - options.allowed
+        if self._is_translated:
+            unknown = unknown | options.untranslated
         for name in sorted(unknown & body.keys()):
             self._drop(body, name, f"{self._provider} does not take it")
 

@@ -18,7 +18,7 @@ from app.adapters.ollama import OllamaCodec
 from app.adapters.openai_embeddings import OpenAIEmbeddingCodec
 from app.adapters.openai_likes import COMPATIBLE, LOCALAI, OPENROUTER, TOGETHER, VLLM, XAI
 from app.adapters.openai_platform import PlatformCodec
-from app.adapters.openai_request import RequestOptions
+from app.adapters.openai_request import SAMPLING_ELSEWHERE, RequestOptions
 from app.adapters.refusals import openai_refusals
 from app.domain.provider import ProviderType
 
@@ -39,11 +39,18 @@ class Preset:
     limits: LimitHeaders = OPENAIS
 
 
+_OPENAIS: Final = RequestOptions(
+    max_tokens_field="max_completion_tokens",
+    untranslated=SAMPLING_ELSEWHERE,
+    has_developer_role=True,
+    refuses=openai_refusals,
+)
+
 PRESETS: Final[Mapping[ProviderType, Preset]] = {
     ProviderType.OPENAI: Preset(
         PlatformCodec(
             "openai",
-            RequestOptions(max_tokens_field="max_completion_tokens", has_developer_role=True, refuses=openai_refusals),
+            _OPENAIS,
             embedding=OpenAIEmbeddingCodec("openai", is_packed=True, takes_token_ids=True),
             counting=InputTokens(),
         ),
@@ -55,7 +62,7 @@ PRESETS: Final[Mapping[ProviderType, Preset]] = {
     ProviderType.AZURE: Preset(
         PlatformCodec(
             "azure",
-            RequestOptions(max_tokens_field="max_completion_tokens", has_developer_role=True, refuses=openai_refusals),
+            _OPENAIS,
             key_header="api-key",
             lists_models=False,
             embedding=OpenAIEmbeddingCodec("azure", is_packed=True, takes_token_ids=True),

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import orjson
 import pytest
 
 from app.adapters.openai_efforts import levels_of, with_known_effort
 from app.adapters.presets import PRESETS
+from app.domain.chat import NativeBody, Wire
 from app.domain.provider import ProviderType
 from tests.adapters.streams import a_call
 
@@ -60,3 +63,27 @@ def test_both_wires_send_the_level_that_the_model_knows() -> None:
     wire = codec.for_call(call).encode(call, stream=False)
     assert orjson.loads(wire.body)["reasoning"] == {"effort": "low"}
     assert [warning.split(" ")[0] for warning in wire.warnings] == ["reasoning_effort"]
+
+
+@pytest.mark.parametrize(
+    "model", ["gpt-4o-mini", "gpt-4.1", "gpt-4-turbo", "gpt-4", "gpt-3.5-turbo", "chatgpt-4o-latest"]
+)
+def test_a_model_that_does_not_reason_is_told_no_level(model: str) -> None:
+    assert with_known_effort(model, {"reasoning_effort": "low"})[1] == (
+        f"reasoning_effort was dropped: {model} does not reason",
+    )
+    assert with_known_effort(model, {"reasoning_effort": "none", "seed": 1}) == ({"seed": 1}, ())
+    wire = PRESETS[ProviderType.OPENAI].codec.encode(a_call(model, reasoning_effort="none"), stream=False)
+    assert "reasoning_effort" not in orjson.loads(wire.body)
+
+
+@pytest.mark.parametrize("type_", [ProviderType.OPENAI, ProviderType.AZURE, ProviderType.GROQ])
+def test_top_k_of_another_wire_does_not_reach_servers_that_refuse_it(type_: ProviderType) -> None:
+    codec, own = PRESETS[type_].codec, a_call("m", top_k=3)
+    spoken = replace(own, request=replace(own.request, native=NativeBody(Wire.MESSAGES, {}, {})))
+
+    translated = codec.encode(spoken, stream=False)
+
+    assert "top_k" not in orjson.loads(translated.body)
+    assert [warning.split(" ")[0] for warning in translated.warnings] == ["top_k"]
+    assert orjson.loads(codec.encode(own, stream=False).body)["top_k"] == 3
