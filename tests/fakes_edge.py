@@ -469,4 +469,9 @@ def fake_services(**changes: Any) -> Services:
         "reload": FakeReload(),
         "draining": asyncio.Event(),
     }
-    return Services(**(base | changes))
+    fakes = base | changes
+
+    async def find_model(name: str) -> ListedName | None:
+        return dict(await fakes["models"]()).get(name)
+
+    return Services(**({"find_model": find_model} | fakes))
