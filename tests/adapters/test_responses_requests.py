@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -271,7 +272,8 @@ def test_a_callers_own_body_goes_out_as_it_is() -> None:
 
 def test_defaults_are_added_to_a_callers_own_body_where_it_says_nothing() -> None:
     defaults = {"temperature": 0.9, "top_p": 0.3, "max_tokens": 99, "reasoning_effort": "low", "user": "u", "seed": 7}
-    wire = NativeResponsesCodec().encode(native_call({**NATIVE, "store": True}, **defaults), stream=False)
+    call = replace(native_call({**NATIVE, "store": True}, **defaults), model="prod-1")
+    wire = NativeResponsesCodec().encode(call, stream=False)
     body = orjson.loads(wire.body)
     assert [warning.partition(" ")[0] for warning in wire.warnings] == ["seed"]
     assert body["user"] == "u"
@@ -287,3 +289,10 @@ def test_what_a_caller_said_itself_is_not_warned_of() -> None:
     wire = NativeResponsesCodec().encode(Call("gpt-6-luna", request), stream=False)
     body = orjson.loads(wire.body)
     assert (body["max_output_tokens"], body["temperature"], wire.warnings) == (5, 0.5, ())
+
+
+def test_an_effort_that_a_caller_said_itself_stays_and_is_not_warned_of() -> None:
+    native = {"input": "x", "reasoning": {"effort": "low"}}
+    request = ChatRequest([], {"reasoning_effort": "low"}, NativeBody(Wire.RESPONSES, native))
+    wire = NativeResponsesCodec().encode(Call("gpt-4o", request), stream=False)
+    assert (orjson.loads(wire.body)["reasoning"], wire.warnings) == ({"effort": "low"}, ())
