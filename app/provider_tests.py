@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from app.catalog.catalog import Catalog
@@ -79,7 +79,7 @@ async def _run(
 
 async def _shown(run: AsyncGenerator[CheckResult | Report], out: Console) -> Report:
     """A table that grows with each check; where nobody watches, it is printed once it is whole."""
-    table = Table("check", "result", "ms", "cost", "seen")
+    table = Table("check", "result", "ms", "cost", Column("seen", overflow="fold"))
     async with aclosing(run):
         seen = await anext(run)  # what is wrong with the question comes before any table
         with Live(table, console=out, refresh_per_second=8) if out.is_terminal else nullcontext():

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from app.domain.catalog import last_day
 from app.domain.provider import ProviderType
@@ -49,7 +50,9 @@ def read_overrides(path: Path) -> dict[str, Any]:
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in problem["loc"] if part != "[key]")
-        raise CatalogUnreadable(f"{path}: {place}: {problem['msg'].removeprefix('Value error, ')}") from None
+        raise CatalogUnreadable(f"{path}: {place}: {_expected(problem)}") from None
+    except json.JSONDecodeError as error:
+        raise CatalogUnreadable(f"{path}:{error.lineno}: expected JSON: {error.msg}") from None
     except (ValueError, RecursionError):
         raise CatalogUnreadable(f"{path}: expected JSON") from None
     checked: dict[str, Any] = raw
@@ -111,6 +114,15 @@ def _over(known: Mapping[str, Any], entry: Mapping[str, Any], source: str) -> di
         old = None if name in _WHOLE else result.get(name)
         result[name] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
     return result
+
+
+def _expected(problem: ErrorDetails) -> str:
+    """What belongs where something else was found; of an unknown field, the fields that there are."""
+    if problem["type"] != "extra_forbidden":
+        return problem["msg"].removeprefix("Value error, ")
+    depth = len(problem["loc"])
+    shape = _File if depth == 1 else _Entry if depth == 4 else _Prices
+    return f"unknown field, known: {', '.join(field.alias or name for name, field in shape.model_fields.items())}"
 
 
 def _is_day(value: str) -> str:
