@@ -104,7 +104,7 @@ def try_provider(
         passed = show_test(settings, _providers(settings), name, model=model, checks=check, path=path, out=out)
     except (NotFound, RequestRejected) as error:
         _die(error.message, EX_USAGE)
-    except ConfigurationError as error:
+    except (ConfigurationError, CatalogUnreadable) as error:
         _die(str(error), EX_CONFIG)
     raise typer.Exit(0 if passed else 1)
 
