@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from app.domain.catalog import last_day
+from app.domain.catalog import CAPABILITIES, last_day
 from app.domain.provider import ProviderType
 
 _MOST_BYTES = 16 * 1024 * 1024
@@ -137,6 +137,12 @@ def _is_type(value: str) -> str:
     return value
 
 
+def _is_capability(value: str) -> str:
+    if value not in CAPABILITIES:
+        raise ValueError(f"expected a capability: {', '.join(CAPABILITIES)}")
+    return value
+
+
 def _is_count(value: str) -> str:
     if not (value.isascii() and value.isdigit() and 0 < int(value[:12]) and len(value) <= 12):
         raise ValueError("expected a number of tokens")
@@ -173,7 +179,7 @@ class _Entry(_Shape):
     price_since: _Day | None = None
     price_dated: _Day | None = None
     price_disagreement: dict[str, _Prices] | None = None
-    capabilities: dict[str, bool | None] | None = None
+    capabilities: dict[Annotated[str, AfterValidator(_is_capability)], bool | None] | None = None
     behaviour: dict[str, Any] | None = None
     knowledge_cutoff: _Day | None = None
     release_date: _Day | None = None

@@ -147,6 +147,10 @@ def test_overrides_add_models_and_name_a_default(tmp_path: Path) -> None:
             '{"providers": {"openai": [{"id": "x", "price_usd_per_mtok": {"in": 1}}]}}',
             "in: unknown field, known: input, ",
         ),
+        (
+            '{"providers": {"openai": [{"id": "x", "capabilities": {"tols": true}}]}}',
+            "tols: expected a capability: tools,",
+        ),
         ('{"providers": {"openai": [{"id": "x", "price_usd_per_mtok": {"input": -1}}]}}', "input"),
         ('{"providers": {"openai": [{"id": "x", "price_usd_per_mtok": {"input": NaN}}]}}', "input"),
         ('{"providers": {"openai": [{"id": "x", "price_tiers_above_prompt_tokens": {"many": {}}}]}}', "tokens"),
