@@ -109,12 +109,15 @@ def _provider_row(
         "last_error": state.last_error,
         "last_checked": iso(state.last_checked) if state.last_checked else None,
         "cooldown_until": moment.text(_cooldown_until(state, targets, now)),
-        "requests_today": state.limits.used_today(now),
+        "requests_today": state.limits.day.requests(now),
         "requests_this_minute": state.limits.used_this_minute(now),
         "rate_limit_per_minute": state.config.rate_limit.requests_per_minute,
         "rate_limit_per_day": state.config.rate_limit.requests_per_day,
-        "tokens_today": state.tokens_today(now),
+        "tokens_today": state.limits.day.tokens(now),
+        "token_limit_per_minute": state.config.rate_limit.tokens_per_minute,
+        "token_limit_per_day": state.config.rate_limit.tokens_per_day,
         "in_flight": state.in_flight,
+        "max_concurrent": state.config.max_concurrent,
         "targets": _target_rows(targets, moment),
     }
 
@@ -180,6 +183,7 @@ def _configuration_row(config: ProviderConfig, pool: Pool, now: float) -> dict[s
         "priority": config.priority,
         "enabled": config.enabled,
         "rate_limit": _limits(config.rate_limit),
+        "max_concurrent": config.max_concurrent,
         "state": status_of(state, pool.states(config.name), now).value if state else "disabled",
     }
 
