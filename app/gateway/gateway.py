@@ -142,11 +142,14 @@ class Gateway:
 
     async def _pause(self, journey: Journey, seconds: float) -> None:
         started = self._clock.now()
-        if journey.walk.limited is None:
-            await anyio.sleep(seconds)
-        else:
-            journey.permit = await self._room(journey, journey.walk.limited)
-        journey.paused += self._clock.now() - started
+        denial, journey.walk.limited = journey.walk.limited, None
+        try:
+            if denial is None:
+                await anyio.sleep(seconds)
+            else:
+                journey.permit = await self._room(journey, denial)
+        finally:
+            journey.paused += self._clock.now() - started
 
     async def _room(self, journey: Journey, denial: ProviderError) -> Permit:
         """A permit for the step whose limit said no; raises that denial when none is to be had in time."""

@@ -61,7 +61,7 @@ class Walk:
         self.pause = 0.0
         self.attempts = 0
         self.limited: ProviderError | None = None
-        """The denial of the step's limit, where the next attempt has to wait for room."""
+        """The denial of the step's limit, where the next attempt has to wait for room; whoever waits clears it."""
         self._untried = list(plan.steps[1:])
         self._tried: dict[int, _Tried] = {}
         self._failures: list[ProviderError] = []
@@ -92,7 +92,6 @@ class Walk:
         """Whether another attempt follows this error; if so, `step`, `kind` and `pause` describe it."""
         if not isinstance(error, ProviderError):
             return False
-        self.limited = None
         self._failures.append(error)
         self._tried[id(self.step)] = _Tried(self.step, error)
         if REACTIONS[error.kind].sent:
