@@ -90,6 +90,10 @@ class ProviderState:
         """Calls under way."""
         return self.limits.in_flight
 
+    def tokens_today(self, now: float) -> int:
+        """Tokens of the present UTC day, those reserved for calls under way among them."""
+        return self.limits.day.tokens(now)
+
 
 class TargetState:
     """One target with one key: breaker, retry budget, recent outcomes, cooldown. Moments are monotonic seconds.

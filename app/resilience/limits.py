@@ -146,6 +146,10 @@ class Limits:
         """Requests of the last 60 seconds; without a sliding window to the twentieth of a minute."""
         return self._requests.used(now) if isinstance(self._requests, SlidingWindow) else self._recent.total(now)
 
+    def used_today(self, now: float) -> int:
+        """Requests of the present UTC day."""
+        return self.day.requests(now)
+
     def give_back(self, taken: Taken | None, now: float, day_ends: float) -> None:
         """What a permit calls: the request was not sent."""
         self._recent.add(now, -1)
