@@ -45,7 +45,7 @@ class Attempt:
     """One attempt at one target, entered with `with`. Raises ProviderError (LIMITED, CIRCUIT_OPEN) when not admitted.
 
     Whoever makes the call reports what came back: `usage`, `length` (characters seen so far, for an estimate when the
-    provider never counts), `first_token` (seconds from the start).
+    provider never counts), `first_token` (seconds from `started`, which is monotonic).
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Attempt:
         self._clock = clock
         self._is_cut = is_cut
         self._permit = permit
-        self._started = 0.0
+        self.started = 0.0
         self._started_at = clock.wall()
 
     @property
@@ -89,7 +89,7 @@ class Attempt:
         return self._provider.adapter
 
     def __enter__(self) -> Attempt:
-        now = self._started = self._clock.now()
+        now = self.started = self._clock.now()
         permit = self._permit or self._reserve(now)
         if isinstance(permit, Denial):
             self._refuse(FailureKind.LIMITED, permit.says(str(self.candidate.target)), permit.patience)
@@ -109,20 +109,20 @@ class Attempt:
         now = self._clock.now()
         match error:
             case None:
-                self._target.breaker.succeeded(now, started=self._started)
+                self._target.breaker.succeeded(now, started=self.started)
                 self._finish(AttemptOutcome.OK, now)
             case ProviderError():
                 self._fail(error, now)
             case asyncio.CancelledError() | GeneratorExit():
-                self._target.breaker.released(now, started=self._started)
+                self._target.breaker.released(now, started=self.started)
                 self._estimate()
                 self._finish(AttemptOutcome.CANCELLED, now, code=Code.CANCELLED)
             case OutcryError():
-                self._target.breaker.released(now, started=self._started)
+                self._target.breaker.released(now, started=self.started)
                 self._estimate()
                 self._finish(AttemptOutcome.ERROR, now, code=error.code, message=error.message)
             case _:
-                self._target.breaker.released(now, started=self._started)
+                self._target.breaker.released(now, started=self.started)
                 self._finish(AttemptOutcome.ERROR, now, code=Code.INTERNAL, message=type(error).__name__)
 
     def allow(self, allowance: Allowance | None) -> None:
@@ -168,9 +168,9 @@ class Attempt:
     def _fail(self, error: ProviderError, now: float) -> None:
         reaction = REACTIONS[error.kind]
         if reaction.breaks and not self._is_excused(error):
-            self._target.breaker.failed(now, started=self._started)
+            self._target.breaker.failed(now, started=self.started)
         else:
-            self._target.breaker.released(now, started=self._started)
+            self._target.breaker.released(now, started=self.started)
         self._cool(error, reaction.cooldown, now)
         if self.length:
             self._estimate()
@@ -227,7 +227,7 @@ class Attempt:
             kind=self._kind,
             outcome=outcome,
             started_at=self._started_at,
-            duration=now - self._started,
+            duration=now - self.started,
             streamed=self._streamed,
             code=code,
             upstream_status=upstream_status,
