@@ -38,6 +38,7 @@ from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
 from app.ledger.writer import LedgerRules, UsageWriter
 from app.model_listing import ModelListing
+from app.providers.day_record import DayRecord
 from app.providers.lookup import ProviderLookup
 from app.providers.monitor import HealthMonitor, HealthRules
 from app.providers.pool import Pool
@@ -50,6 +51,7 @@ from app.services import GatewayKey, Services
 from app.settings import Settings
 from app.storage.agents import SqlAgentRepository, current_revision
 from app.storage.database import Database, DatabaseRules, open_database
+from app.storage.days import SqlDayRepository
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.errors import DatabaseUnusable
 from app.storage.listener import ConfigListener
@@ -106,6 +108,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
 
     health = HealthRules(**settings.health.model_dump())
     monitor = HealthMonitor(pool, now=clock.now, wall=clock.wall, rng=rng, rules=health)
+    days = DayRecord(pool, SqlDayRepository(database), now=clock.now, wall=clock.wall)
     writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()))
     gateway = Gateway(
         pool,
@@ -129,14 +132,17 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     )
     metrics.collectors.append(_states(pool, writer, directory))
 
+    stack.push_async_callback(days.sync)
     stack.push_async_callback(writer.drain)
     stack.push_async_callback(decisions.close)
     supervisor = Supervisor(metrics.job_restarted)
     supervisor.add("health", monitor.run)
     supervisor.add("usage", writer.run)
+    supervisor.add("days", _once_migrated(database, settings, days.run))
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
-    supervisor.add("configuration", _watched(database, settings, agents))
+    followed = _once_migrated(database, settings, lambda: ConfigListener(database).run(agents.refresh))
+    supervisor.add("configuration", followed)
     await stack.enter_async_context(supervisor)
     stack.enter_context(configuration.reloaded_on_hangup())
     listing = ModelListing(pool, catalog)
@@ -152,7 +158,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         metrics=metrics,
         models=listing,
         find_model=listing.find,
-        unready=lambda: _unready(directory, draining),
+        unready=lambda: _unready(directory, days, draining),
         reload=configuration.reload,
         draining=draining,
         keys=tuple(GatewayKey.of(key.key, key.scopes) for key in settings.api_keys),
@@ -191,15 +197,17 @@ def _look_up_prices(pool: Pool) -> None:
             pool.candidate(Target(provider.config.name, default))
 
 
-def _watched(database: Database, settings: Settings, agents: AgentService) -> Callable[[], Awaitable[None]]:
-    """The job that keeps the agents' directory as the database has it."""
+def _once_migrated(
+    database: Database, settings: Settings, job: Callable[[], Awaitable[None]]
+) -> Callable[[], Awaitable[None]]:
+    """The job, from the moment on when there are tables for it."""
 
-    async def watch() -> None:
+    async def wait_and_work() -> None:
         while not await _is_migrated(database, settings):
             await anyio.sleep(1)
-        await ConfigListener(database).run(agents.refresh)
+        await job()
 
-    return watch
+    return wait_and_work
 
 
 async def _is_migrated(database: Database, settings: Settings) -> bool:
@@ -245,6 +253,6 @@ def _refreshed(metrics: Metrics) -> Callable[[], Awaitable[None]]:
     return refresh
 
 
-def _unready(directory: AgentDirectory, draining: asyncio.Event) -> list[str]:
-    reasons = [] if directory.is_loaded else ["the database has not answered yet"]
+def _unready(directory: AgentDirectory, days: DayRecord, draining: asyncio.Event) -> list[str]:
+    reasons = [] if directory.is_loaded and days.is_loaded else ["the database has not answered yet"]
     return [*reasons, "the service is stopping"] if draining.is_set() else reasons

@@ -99,7 +99,7 @@ class ProviderFile:
         model, models = self._models(place, shape)
         timeouts = self._timeouts(place, shape)
         url, url_missing = self._base_url(name, place, shape, kind)
-        self.warnings += [f"{name}: {idle}: accepted, not acted on by this version" for idle in _idle(shape)]
+        self.warnings += [f"{name}: {warning}" for warning in _idle(shape)]
         credentials, key_missing = self._credentials(name, place, shape, kind, is_vendor=not url.startswith("http://"))
         return ProviderConfig(
             name=name,
@@ -112,6 +112,7 @@ class ProviderFile:
             weight=shape.weight,
             enabled=shape.enabled and not url_missing and not key_missing,
             rate_limit=self._rate_limit(place, shape.rate_limit),
+            max_concurrent=shape.max_concurrent,
             timeouts=timeouts,
             parameters=dict(shape.parameters),
             input_per_1m_tokens=self._cost(place, shape.cost).input_per_1m_tokens,
@@ -292,12 +293,10 @@ class ProviderFile:
 
 
 def _idle(shape: CommonShape) -> Iterator[str]:
-    """The stated settings that nothing acts on yet: an operator must not rely on a limit that nobody keeps."""
+    """What is stated and has no effect: an operator must not rely on a limit that nobody keeps."""
     limits = shape.rate_limit
-    for name in ("tokens_per_minute", "tokens_per_day", "burst_limit"):
-        if getattr(limits, name) is not None:
-            yield f"rate_limit.{name}"
-    if limits.strategy != LimitStrategy.SLIDING_WINDOW.value:
-        yield "rate_limit.strategy"
+    requests = limits.calls_per_minute if limits.requests_per_minute is None else limits.requests_per_minute
+    if limits.burst_limit is not None and (limits.strategy != LimitStrategy.TOKEN_BUCKET.value or requests is None):
+        yield "rate_limit.burst_limit: has no effect without strategy token_bucket and requests_per_minute"
     if shape.enable_caching:
-        yield "enable_caching"
+        yield "enable_caching: accepted, not acted on by this version"

@@ -172,6 +172,7 @@ class CommonShape(Shape):
     weight: Annotated[float, Field(gt=0, le=1_000_000), AfterValidator(_finite)] = 1.0
     enabled: bool = True
     rate_limit: RateLimitShape = RateLimitShape()
+    max_concurrent: Count | None = None
     timeout: Seconds | None = None
     timeouts: TimeoutsShape = TimeoutsShape()
     parameters: Parameters = {}

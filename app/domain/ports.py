@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import AttemptRecord
 from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
+from app.domain.day import DayUse
 from app.domain.decision import Decision
 from app.domain.embedding import EmbedCall, Embeddings
 
@@ -80,6 +81,13 @@ class UsageRepository(Protocol):
 
     async def append(self, records: Sequence[AttemptRecord]) -> None: ...
     async def summary(self, *, by: str, group: Sequence[str], since: datetime | None) -> list[dict[str, Any]]: ...
+
+
+class DayRepository(Protocol):
+    """What each provider was asked per UTC day; every process adds its share. Raises StorageUnavailable."""
+
+    async def of_day(self, day: date) -> Mapping[str, DayUse]: ...
+    async def add(self, used: Mapping[str, DayUse], day: date) -> Mapping[str, DayUse]: ...
 
 
 class DecisionRepository(Protocol):

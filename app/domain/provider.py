@@ -34,7 +34,7 @@ class ProviderType(StrEnum):
 
 
 class LimitStrategy(StrEnum):
-    """How a request limit counts."""
+    """How a limit per minute counts."""
 
     FIXED_WINDOW = "fixed_window"
     SLIDING_WINDOW = "sliding_window"
@@ -43,7 +43,10 @@ class LimitStrategy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """What a provider may be asked, per minute and per UTC day; None is unlimited."""
+    """What a provider may be asked, per minute and per UTC day; None is unlimited.
+
+    `burst_limit` is how many requests at once a token bucket holds, None as many as it gets in a minute.
+    """
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -111,7 +114,8 @@ class ProviderConfig:
     """One provider: instance name, dialect, address, keys, models, limits, order.
 
     `base_url` is complete (version segment added, no trailing slash); "" for the sandbox. Lower `priority` is tried
-    first. `parameters` are defaults below the agent's and the request's. `headers` go with every request.
+    first. At most `max_concurrent` calls are under way at once, None without a limit. `parameters` are defaults below
+    the agent's and the request's. `headers` go with every request.
     """
 
     name: str
@@ -124,6 +128,7 @@ class ProviderConfig:
     weight: float = 1.0
     enabled: bool = True
     rate_limit: RateLimit = RateLimit()
+    max_concurrent: int | None = None
     timeouts: TimeoutOverrides = TimeoutOverrides()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     input_per_1m_tokens: Decimal | None = None

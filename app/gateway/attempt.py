@@ -21,6 +21,7 @@ from app.domain.errors import REACTIONS, Code, Cooldown, FailureKind, OutcryErro
 from app.domain.ports import Adapter, AttemptObserver
 from app.domain.routing import Candidate
 from app.domain.usage import Usage, UsageSource, cost_of
+from app.gateway.expected import expected_tokens
 from app.gateway.walk import DEFAULT_COOLDOWN
 from app.providers.state import ProviderState, TargetState
 from app.resilience.limits import Denial, Permit
@@ -61,6 +62,7 @@ class Attempt:
         observers: Sequence[AttemptObserver],
         clock: Clock,
         is_cut: bool,  # the deadline left less than the target's own timers
+        permit: Permit | None = None,  # of one who has waited for it
     ) -> None:
         self.ask = ask
         self.call = call
@@ -77,7 +79,7 @@ class Attempt:
         self._observers = observers
         self._clock = clock
         self._is_cut = is_cut
-        self._permit: Permit | None = None
+        self._permit = permit
         self.started = 0.0
         self._started_at = clock.wall()
 
@@ -88,27 +90,23 @@ class Attempt:
 
     def __enter__(self) -> Attempt:
         now = self.started = self._clock.now()
-        permit = self._provider.limits.reserve(now, self._started_at)
+        permit = self._permit or self._reserve(now)
         if isinstance(permit, Denial):
-            self._refuse(
-                FailureKind.LIMITED, f"{self.candidate.target}: limit {permit.limit} is reached", permit.retry_after
-            )
+            self._refuse(FailureKind.LIMITED, permit.says(str(self.candidate.target)), permit.patience)
         elif not self._target.breaker.try_acquire(now):
-            permit.refund()
+            permit.refund(now)
             wait = self._target.breaker.retry_after(now)
             self._refuse(FailureKind.CIRCUIT_OPEN, f"the circuit of {self.candidate.target} is open", wait)
         else:
             self._permit = permit
             self._target.budget.record(now)
             self._target.last_used = now
-            self._provider.in_flight += 1
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         now = self._clock.now()
-        self._provider.in_flight -= 1
         match error:
             case None:
                 self._target.breaker.succeeded(now, started=self.started)
@@ -147,7 +145,22 @@ class Attempt:
         assert self.usage is not None  # noqa: S101 - _estimate always sets it
         return self.usage
 
-    def _refuse(self, kind: FailureKind, message: str, retry_after: float) -> None:
+    def _reserve(self, now: float) -> Permit | Denial:
+        limits = self._provider.limits
+        tokens = expected_tokens(self.call.request) if limits.counts_tokens else 0
+        return limits.reserve(now, self._started_at, tokens=tokens, priority=self.ask.priority)
+
+    def _leave_limits(self, permit: Permit, error: ProviderError, now: float) -> None:
+        """What a failure took of the limits: nothing when nothing was sent, what was expected when nobody knows."""
+        if error.kind is FailureKind.UNREACHABLE or not REACTIONS[error.kind].sent:
+            permit.refund(now)
+        elif self.usage is not None:
+            permit.settle(self.usage.total_tokens, now)
+        else:
+            # A provider that said no counts no tokens; one that fell silent may have written a whole answer.
+            permit.settle(0 if (error.upstream_status or 0) >= 400 else None, now)
+
+    def _refuse(self, kind: FailureKind, message: str, retry_after: float | None) -> None:
         failure = ProviderError(kind, message, retry_after=retry_after)
         self._finish(AttemptOutcome.SKIPPED, self._clock.now(), code=failure.code, message=message)
         raise failure
@@ -159,10 +172,10 @@ class Attempt:
         else:
             self._target.breaker.released(now, started=self.started)
         self._cool(error, reaction.cooldown, now)
-        if (error.kind is FailureKind.UNREACHABLE or not reaction.sent) and self._permit is not None:
-            self._permit.refund()
         if self.length:
             self._estimate()
+        if self._permit is not None:
+            self._leave_limits(self._permit, error, now)
         outcome = AttemptOutcome.ERROR if reaction.sent else AttemptOutcome.SKIPPED
         self._finish(outcome, now, code=error.code, message=error.message, upstream_status=error.upstream_status)
 
@@ -204,6 +217,8 @@ class Attempt:
         message: str | None = None,
         upstream_status: int | None = None,
     ) -> None:
+        if self._permit is not None:
+            self._permit.settle(None if self.usage is None else self.usage.total_tokens, now)
         card = self.candidate.price
         self.record = AttemptRecord(
             request_id=self.ask.request_id,

@@ -22,8 +22,10 @@ from app.domain.ports import AttemptObserver
 from app.domain.routing import Candidate
 from app.gateway.attempt import Attempt, Clock
 from app.gateway.counting import Counting, TokenCounter
+from app.gateway.expected import expected_tokens
 from app.gateway.journey import Journey
 from app.gateway.planning import Planner
+from app.gateway.queueing import permit_within
 from app.gateway.reasoning import ReasoningMemory
 from app.gateway.rendition import Renderer, Rendition
 from app.gateway.stream import CompletionStream, commit
@@ -31,6 +33,7 @@ from app.gateway.timers import TimerRules, cut
 from app.gateway.walk import Walk
 from app.providers.pool import Pool
 from app.providers.state import ProviderState
+from app.resilience.limits import Permit
 from app.resilience.retry import RetryRules
 from app.waiting import Waiting
 
@@ -116,7 +119,6 @@ class Gateway:
             except ProviderError as error:
                 if not journey.goes_on(error):
                     raise
-            await self._pause(journey, walk.pause)
             return await self._walked_on(journey, once)
         except OutcryError as error:
             final = walk.deciding(error)
@@ -128,15 +130,42 @@ class Gateway:
         retrying = self._retrying.copy(
             sleep=partial(self._pause, journey), retry=retry_if_exception(journey.goes_on), wait=lambda _: walk.pause
         )
-        async for attempt in retrying:
-            with attempt:
-                return await once(journey)
+        try:
+            await self._pause(journey, walk.pause)
+            async for attempt in retrying:
+                with attempt:
+                    return await once(journey)
+        finally:
+            if (unused := journey.take_permit()) is not None:
+                unused.refund(self._clock.now())
         raise AssertionError("unreachable: the loop returns or raises")
 
     async def _pause(self, journey: Journey, seconds: float) -> None:
         started = self._clock.now()
-        await anyio.sleep(seconds)
-        journey.paused += self._clock.now() - started
+        denial, journey.walk.limited = journey.walk.limited, None
+        try:
+            if denial is None:
+                await anyio.sleep(seconds)
+            else:
+                journey.permit = await self._room(journey, denial)
+        finally:
+            journey.paused += self._clock.now() - started
+
+    async def _room(self, journey: Journey, denial: ProviderError) -> Permit:
+        """A permit for the step whose limit said no; raises that denial when none is to be had in time."""
+        ask, itinerary, target = journey.ask, journey.itinerary, journey.walk.step.target
+        request = ask.request if isinstance(ask.request, EmbedRequest) else itinerary.chat_for(target)
+        permit = await permit_within(
+            journey.walk.wait,
+            self._provider(journey.walk.step).limits,
+            tokens=expected_tokens(request),
+            priority=ask.priority,
+            now=self._clock.now,
+            wall=self._clock.wall,
+        )
+        if permit is None:
+            raise denial
+        return permit
 
     async def _complete_once(self, journey: Journey) -> Completion:
         attempt, call, rendition = self._chat_attempt(journey, streamed=False)
@@ -260,6 +289,7 @@ class Gateway:
             observers=self._observers,
             clock=self._clock,
             is_cut=is_cut,
+            permit=journey.take_permit(),
         )
 
 

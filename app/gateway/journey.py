@@ -11,6 +11,7 @@ from app.domain.target import Target
 from app.gateway.attempt import Attempt
 from app.gateway.planning import Itinerary
 from app.gateway.walk import Walk
+from app.resilience.limits import Permit
 
 
 @dataclass(slots=True)
@@ -18,6 +19,7 @@ class Journey:
     """`paused` are the seconds it waited between attempts; `rung` is that of the present attempt.
 
     `refused` has the lowest rung of the ladder that each target turned out to have no words for.
+    `permit` is what a wait at a limit ended with, for the next attempt.
     """
 
     ask: Ask
@@ -28,6 +30,7 @@ class Journey:
     paused: float = 0.0
     rung: Rung | None = None
     refused: dict[Target, Rung] = field(default_factory=dict)
+    permit: Permit | None = None
 
     def overhead(self, now: float) -> float:
         """What the gateway itself took, in seconds: neither attempts nor the pauses between them."""
@@ -41,6 +44,11 @@ class Journey:
         """Keep the record of a finished attempt."""
         if attempt.record is not None:
             self.records.append(attempt.record)
+
+    def take_permit(self) -> Permit | None:
+        """The permit that was waited for; whoever takes it settles or refunds it."""
+        permit, self.permit = self.permit, None
+        return permit
 
     def trail(self, now: float, *, under_way: int = 0) -> Trail:
         """What was done so far, for headers and the record."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from app.resilience.retry import RetryRules, full_jitter
 
 DEFAULT_COOLDOWN = 5.0
 """Seconds that a rate-limited target is left alone when its provider names no time."""
+
+LONGEST_WAIT = 0.25
+"""Seconds that a request waits for room at a limit, once, when no other target has any."""
 
 CLOCK_SLACK = 0.01
 """Seconds by which a timer may fire early: an attempt that used up the deadline leaves less than this."""
@@ -56,6 +60,8 @@ class Walk:
         self.kind = AttemptKind.FIRST
         self.pause = 0.0
         self.attempts = 0
+        self.limited: ProviderError | None = None
+        """The denial of the step's limit, where the next attempt has to wait for room; whoever waits clears it."""
         self._untried = list(plan.steps[1:])
         self._tried: dict[int, _Tried] = {}
         self._failures: list[ProviderError] = []
@@ -65,6 +71,7 @@ class Walk:
         self._now = now
         self._rng = rng
         self._may_retry = may_retry
+        self._has_waited = False
 
     @property
     def remaining(self) -> float:
@@ -76,6 +83,11 @@ class Walk:
         """The part of the remaining deadline that the current attempt may use."""
         return self._rules.share if self._untried and self.attempts < self._max_retries else 1.0
 
+    @property
+    def wait(self) -> float:
+        """The most seconds to wait for room at the step's limit; an attempt must still have time after it."""
+        return min(LONGEST_WAIT, self.remaining if not self.attempts else self.remaining - self._rules.least_remaining)
+
     def goes_on(self, error: BaseException) -> bool:
         """Whether another attempt follows this error; if so, `step`, `kind` and `pause` describe it."""
         if not isinstance(error, ProviderError):
@@ -86,7 +98,7 @@ class Walk:
             self.attempts += 1
             if self.attempts > self._max_retries or self.remaining < self._rules.least_remaining:
                 return False
-        return self._falls_over(error) or self._retries()
+        return self._falls_over(error) or self._retries() or self._waits(error)
 
     def deciding(self, error: OutcryError) -> OutcryError:
         """The error that the caller gets when nothing follows `error`."""
@@ -124,6 +136,18 @@ class Walk:
                 return True
         return False
 
+    def _waits(self, error: ProviderError) -> bool:
+        """Once all that is left are limits: wait in line at the one that promises room first."""
+        if error.kind is not FailureKind.LIMITED or self._has_waited:
+            return False
+        self._has_waited = True
+        limited = (one for one in self._tried.values() if one.failure.kind is FailureKind.LIMITED)
+        soonest = min(limited, key=lambda one: math.inf if (wait := one.failure.retry_after) is None else wait)
+        self.step, self.limited, self.pause = soonest.step, soonest.failure, 0.0
+        is_first = not self.attempts and self.step is self.plan.steps[0]
+        self.kind = AttemptKind.FIRST if is_first else AttemptKind.FALLBACK
+        return True
+
     def _pause_before(self, failure: ProviderError) -> float | None:
         """Seconds to wait before trying a failed target again; None when it must not be."""
         retries = REACTIONS[failure.kind].retry_same if failure.should_retry is None else failure.should_retry
@@ -148,6 +172,9 @@ def _exhausted(failures: list[ProviderError], last: ProviderError) -> AllAttempt
     message = (
         last.message if len(failures) == 1 else f"all {len(failures)} attempts failed; the last one: {last.message}"
     )
+    if code is Code.RATE_LIMIT:
+        # Nothing was attempted: each limit is named instead.
+        message = "; ".join(dict.fromkeys(one.message for one in failures))
     return AllAttemptsFailed(code, message, last=last, retry_after=min(waits, default=None))
 
 

@@ -114,7 +114,10 @@ def _provider_row(
         "rate_limit_per_minute": state.config.rate_limit.requests_per_minute,
         "rate_limit_per_day": state.config.rate_limit.requests_per_day,
         "tokens_today": state.tokens_today(now),
+        "token_limit_per_minute": state.config.rate_limit.tokens_per_minute,
+        "token_limit_per_day": state.config.rate_limit.tokens_per_day,
         "in_flight": state.in_flight,
+        "max_concurrent": state.config.max_concurrent,
         "targets": _target_rows(targets, moment),
     }
 
@@ -180,6 +183,7 @@ def _configuration_row(config: ProviderConfig, pool: Pool, now: float) -> dict[s
         "priority": config.priority,
         "enabled": config.enabled,
         "rate_limit": _limits(config.rate_limit),
+        "max_concurrent": config.max_concurrent,
         "state": status_of(state, pool.states(config.name), now).value if state else "disabled",
     }
 

@@ -173,8 +173,6 @@ class HealthMonitor:
         if state is None:
             return
         now, wall = self._now(), self._wall()
-        if record.usage is not None:
-            state.tokens.add(record.usage.total_tokens, now, wall)
         own_key = state.owns(record.credential_id)
         if (of_key := counts_as(record, own_key=True)) is None:
             return

@@ -95,6 +95,9 @@ class Pool:
         """
         enabled = sorted((p for p in provider_set.providers if p.enabled), key=lambda config: config.priority)
         providers = {config.name: self._kept_or_new(config) for config in enabled}
+        now = self._now()
+        for state in providers.values():
+            state.limits.change(state.config.rate_limit, state.config.max_concurrent, now)
         kept = {name for name, state in providers.items() if self._providers.get(name) is state}
         self._targets = OrderedDict((key, state) for key, state in self._targets.items() if key[0] in kept)
         self._providers = providers
@@ -212,14 +215,8 @@ class Pool:
             return ProviderState(config, self._build_adapter(config), window=self._window)
         if old.config == config:
             return old
-        # What was asked of a provider this minute still counts when another of its settings changes.
-        same_limits = (old.config.type, old.config.base_url, old.config.rate_limit) == (
-            config.type,
-            config.base_url,
-            config.rate_limit,
-        )
-        limits = old.limits if same_limits else None
-        return ProviderState(config, self._build_adapter(config), window=self._window, limits=limits)
+        # What was asked of a provider still counts when its settings change, its limits among them.
+        return ProviderState(config, self._build_adapter(config), window=self._window, limits=old.limits)
 
     def _reindex(self) -> None:
         serving: dict[str, list[Target]] = {}

@@ -12,7 +12,7 @@ from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig
 from app.domain.target import Target
 from app.resilience.breaker import Breaker, BreakerRules
-from app.resilience.limits import DayCount, RequestLimits
+from app.resilience.limits import Limits
 from app.resilience.retry import RetryBudget, RetryRules
 from app.resilience.window import RollingWindow
 
@@ -31,18 +31,16 @@ class ProviderState:
     """
 
     def __init__(
-        self, config: ProviderConfig, adapter: Adapter, *, window: float, limits: RequestLimits | None = None
+        self, config: ProviderConfig, adapter: Adapter, *, window: float, limits: Limits | None = None
     ) -> None:
         self.config = config
         self.adapter = adapter
         self.credentials = config.credentials or (Credential(),)
-        self.limits = limits or RequestLimits(config.rate_limit)
-        self.in_flight = 0
+        self.limits = limits or Limits(config.rate_limit, config.max_concurrent)
         self.window = RollingWindow(window, _SAMPLES)
         self.uptime = RollingWindow(_UPTIME_SECONDS, _UPTIME_SAMPLES)
         self.models: tuple[str, ...] = ()
         self.listed: tuple[str, ...] | None = None
-        self.tokens = DayCount()
         self.answers: bool | None = None
         self.last_error: str | None = None
         self.last_checked: datetime | None = None
@@ -87,9 +85,14 @@ class ProviderState:
         until = [self._parked.get(credential.id, now) for credential in self.credentials]
         return min(until) if min(until) > now else None
 
+    @property
+    def in_flight(self) -> int:
+        """Calls under way."""
+        return self.limits.in_flight
+
     def tokens_today(self, now: float) -> int:
-        """Tokens of the present UTC day, as far as this process knows."""
-        return self.tokens.total(now)
+        """Tokens of the present UTC day, those reserved for calls under way among them."""
+        return self.limits.day.tokens(now)
 
 
 class TargetState:

@@ -1,165 +1,220 @@
-"""Request limits: exactly N in any minute, N in a UTC day, taken all or nothing."""
+"""The limits of one provider: requests and tokens per minute and UTC day, calls at once; taken all or nothing."""
 
 from __future__ import annotations
 
-from collections import deque
+import math
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime
 from typing import Final
 
 from app.domain.provider import RateLimit
+from app.domain.routing import Priority
+from app.resilience.days import DayCount
+from app.resilience.line import Line, Place
+from app.resilience.meters import MINUTE, Meter, SlidingWindow, Taken, meter_of
 from app.resilience.window import Tally
 
-_MINUTE: Final = 60.0
-
-
-class SlidingWindow:
-    """Admits exactly `limit` in any `seconds`, by remembering when each one was admitted."""
-
-    __slots__ = ("_limit", "_seconds", "_stamps")
-
-    def __init__(self, limit: int, seconds: float) -> None:
-        self._limit = limit
-        self._seconds = seconds
-        self._stamps: deque[float] = deque()
-
-    def try_acquire(self, now: float) -> bool:
-        """Take one place; `now` never goes backwards and names the place in a refund."""
-        if self.used(now) >= self._limit:
-            return False
-        self._stamps.append(now)
-        return True
-
-    def refund(self, stamp: float) -> None:
-        """Give the place taken at `stamp` back; one that has left the window already is nothing to give back."""
-        # From the right: what is refunded was taken a moment ago.
-        for index in range(len(self._stamps) - 1, -1, -1):
-            if self._stamps[index] == stamp:
-                del self._stamps[index]
-                return
-            if self._stamps[index] < stamp:
-                return
-
-    def available_at(self, now: float) -> float:
-        """The earliest moment at which one may be admitted, `now` when there is room."""
-        if self.used(now) < self._limit:
-            return now
-        return self._stamps[-self._limit] + self._seconds if self._limit > 0 else now + self._seconds
-
-    def used(self, now: float) -> int:
-        """How many are in the window that ends now."""
-        while self._stamps and self._stamps[0] + self._seconds <= now:
-            self._stamps.popleft()
-        return len(self._stamps)
-
-
-class DayCount:
-    """A count that starts anew with each UTC day.
-
-    The wall clock is read once, at a day's start; from then on the day ends at a monotonic moment, so that a jump of
-    the wall clock gives nobody a second day.
-    """
-
-    __slots__ = ("_count", "ends")
-
-    def __init__(self) -> None:
-        self._count = 0
-        self.ends = 0.0
-
-    def add(self, count: int, now: float, wall: datetime) -> None:
-        """Count what happened now."""
-        if now >= self.ends:
-            self._count, self.ends = 0, now + _rest_of_day(wall)
-        self._count += count
-
-    def take_back(self, count: int, ends: float) -> None:
-        """Undo an addition made in the day that ends at `ends`."""
-        if ends == self.ends:
-            self._count -= count
-
-    def total(self, now: float) -> int:
-        """The count of the present day."""
-        return self._count if now < self.ends else 0
+MAX_CONCURRENT: Final = "max_concurrent"
+# Nobody knows when a call under way ends; a second is what people wait before they look again.
+_UNKNOWN: Final = 1.0
+# Low priority leaves this part of every limit to the others.
+_KEPT_FREE: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """No: which limit says so, and how many seconds until it may say yes."""
+    """No: which limit says so, and how many seconds until it may say yes, infinity when it never will.
+
+    `may_end_early`: a call that is under way may make room before that.
+    """
 
     limit: str
     retry_after: float
+    may_end_early: bool = False
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds after which asking again makes sense; None for never."""
+        return self.retry_after if self.retry_after < math.inf else None
+
+    def says(self, target: str) -> str:
+        """The denial in a person's words."""
+        if self.retry_after < math.inf:
+            return f"{target}: limit {self.limit} is reached"
+        return f"{target}: the request is larger than limit {self.limit} allows at its priority"
 
 
 class Permit:
-    """One reserved request. Refunding it twice gives back once."""
+    """One reserved request with the tokens it is expected to take. What is done with it after the first time is void.
 
-    __slots__ = ("_day_ends", "_is_refunded", "_limits", "_stamp")
+    Whoever holds one either refunds it, when nothing was sent, or settles it.
+    """
 
-    def __init__(self, limits: RequestLimits, stamp: float, day_ends: float) -> None:
+    __slots__ = ("_day_ends", "_limits", "_requests", "_spent", "_tokens", "expected")
+
+    def __init__(self, limits: Limits, requests: Taken | None, tokens: Taken | None, expected: int) -> None:
         self._limits = limits
-        self._stamp = stamp
-        self._day_ends = day_ends
-        self._is_refunded = False
+        self._requests = requests
+        self._tokens = tokens
+        self._day_ends = limits.day.ends
+        self._spent = False
+        self.expected = expected
 
-    def refund(self) -> None:
+    def refund(self, now: float) -> None:
         """Nothing was sent: give everything back."""
-        if not self._is_refunded:
-            self._is_refunded = True
-            self._limits.give_back(self._stamp, self._day_ends)
+        if not self._spent:
+            self._spent = True
+            self._limits.give_back(self._requests, now, self._day_ends)
+            self._limits.correct(self._tokens, -self.expected, now, self._day_ends)
+            self._limits.released()
+
+    def settle(self, tokens: int | None, now: float) -> None:
+        """It took so many tokens; None when nobody knows, and what was expected stands."""
+        if not self._spent:
+            self._spent = True
+            if tokens is not None and tokens != self.expected:
+                self._limits.correct(self._tokens, tokens - self.expected, now, self._day_ends)
+            self._limits.released()
 
 
-class RequestLimits:
-    """The request limits of one provider, and its request counts even where nothing is limited."""
+class Limits:
+    """What one provider may be asked, and what it was asked even where nothing is limited.
 
-    __slots__ = ("_day", "_minute", "_per_day", "_unlimited")
+    It lives as long as the provider is configured: `change` puts other limits in force and forgets nothing.
+    """
 
-    def __init__(self, rate: RateLimit) -> None:
-        self._minute = None if rate.requests_per_minute is None else SlidingWindow(rate.requests_per_minute, _MINUTE)
-        self._unlimited = Tally(_MINUTE)
-        self._per_day = rate.requests_per_day
-        self._day = DayCount()
+    __slots__ = (
+        "_is_limited", "_max_concurrent", "_rate", "_recent", "_requests", "_tokens", "counts_tokens", "day",
+        "in_flight", "line",
+    )  # fmt: skip
 
-    def reserve(self, now: float, wall: datetime) -> Permit | Denial:
-        """One request of every limit, or of none."""
-        if (denial := self._denial(now)) is not None:
-            return denial
-        if self._minute is None:
-            self._unlimited.add(now)
-        else:
-            self._minute.try_acquire(now)
-        self._day.add(1, now, wall)
-        return Permit(self, now, self._day.ends)
+    def __init__(self, rate: RateLimit | None = None, max_concurrent: int | None = None) -> None:
+        self.in_flight = 0
+        self.day = DayCount()
+        self.line = Line()
+        self._recent = Tally(MINUTE)
+        self._requests: Meter | None = None
+        self._tokens: Meter | None = None
+        self._put(rate or RateLimit(), max_concurrent)
 
-    def give_back(self, stamp: float, day_ends: float) -> None:
-        """What a permit calls; callers refund the permit."""
-        if self._minute is None:
-            self._unlimited.add(stamp, -1)
-        else:
-            self._minute.refund(stamp)
-        self._day.take_back(1, day_ends)
+    def change(self, rate: RateLimit, max_concurrent: int | None, now: float) -> None:
+        """Other limits from now on; what the old ones counted this minute counts as of now."""
+        if (rate, max_concurrent) == (self._rate, self._max_concurrent):
+            return
+        requests = self.used_this_minute(now)
+        tokens = 0 if self._tokens is None else self._tokens.used(now)
+        self._put(rate, max_concurrent)
+        if self._requests is not None and requests > 0:
+            self._requests.take(requests, now)
+        if self._tokens is not None and tokens > 0:
+            self._tokens.take(tokens, now)
+        self.line.wake()
+
+    def reserve(
+        self,
+        now: float,
+        wall: datetime,
+        *,
+        tokens: int = 0,
+        priority: Priority = Priority.NORMAL,
+        place: Place | None = None,
+    ) -> Permit | Denial:
+        """One request with the tokens that are expected of it, from every limit or from none.
+
+        Whoever waits in the line gives its `place`; the others do not get past those who wait.
+        """
+        if self._is_limited:
+            if (denial := self._denial(now, tokens, priority)) is not None:
+                return denial
+            if self.line and (first := self.line.ahead_of(priority, place)) is not None:
+                return Denial(first.limit, _UNKNOWN, may_end_early=True)
+        self.in_flight += 1
+        self._recent.add(now)
+        self.day.add(1, tokens, now, wall)
+        return Permit(
+            self,
+            None if self._requests is None else self._requests.take(1, now),
+            None if self._tokens is None else self._tokens.take(tokens, now),
+            tokens,
+        )
 
     def has_room(self, now: float) -> bool:
-        """Whether a reservation would succeed now."""
-        return self._denial(now) is None
+        """Whether a small request of normal priority would be admitted now."""
+        return not self._is_limited or (not self.line and self._denial(now, 1, Priority.NORMAL) is None)
 
     def used_this_minute(self, now: float) -> int:
-        """Requests of the last 60 seconds."""
-        return self._unlimited.total(now) if self._minute is None else self._minute.used(now)
+        """Requests of the last 60 seconds; without a sliding window to the twentieth of a minute."""
+        return self._requests.used(now) if isinstance(self._requests, SlidingWindow) else self._recent.total(now)
 
     def used_today(self, now: float) -> int:
-        """Requests of the present UTC day, as far as this process knows."""
-        return self._day.total(now)
+        """Requests of the present UTC day."""
+        return self.day.requests(now)
 
-    def _denial(self, now: float) -> Denial | None:
-        if self._minute is not None and (free_at := self._minute.available_at(now)) > now:
-            return Denial("requests_per_minute", free_at - now)
-        if self._per_day is not None and self._day.total(now) >= self._per_day:
-            # A limit of zero a day is full before a day was ever counted.
-            return Denial("requests_per_day", self._day.ends - now if self._day.ends > now else _MINUTE)
-        return None
+    def give_back(self, taken: Taken | None, now: float, day_ends: float) -> None:
+        """What a permit calls: the request was not sent."""
+        self._recent.add(now, -1)
+        self.day.adjust(-1, 0, now, day_ends)
+        if taken is not None:
+            taken.give_back(taken.amount, now)
+
+    def correct(self, taken: Taken | None, difference: int, now: float, day_ends: float) -> None:
+        """What a permit calls: it took so many tokens more, or less, than were reserved.
+
+        Less goes back to where it came from; more counts from now on, when it has become known.
+        """
+        self.day.adjust(0, difference, now, day_ends)
+        if difference < 0:
+            if taken is not None:
+                taken.give_back(-difference, now)
+        elif self._tokens is not None:
+            self._tokens.take(difference, now)
+
+    def released(self) -> None:
+        """What a permit calls: one call less is under way."""
+        self.in_flight -= 1
+        if self.line:
+            self.line.wake()
+
+    def _put(self, rate: RateLimit, max_concurrent: int | None) -> None:
+        self._rate = rate
+        self._max_concurrent = max_concurrent
+        self._requests = meter_of(rate.strategy, rate.requests_per_minute, rate.burst_limit)
+        self._tokens = meter_of(rate.strategy, rate.tokens_per_minute)
+        self.counts_tokens = rate.tokens_per_minute is not None or rate.tokens_per_day is not None
+        self._is_limited = self.counts_tokens or (
+            rate.requests_per_minute is not None or rate.requests_per_day is not None or max_concurrent is not None
+        )
+
+    def _denial(self, now: float, tokens: int, priority: Priority) -> Denial | None:
+        """The limit that takes longest to say yes; None when all do."""
+        is_low, rate, day = priority is Priority.LOW, self._rate, self.day
+        worst: Denial | None = None
+        if self._max_concurrent is not None and self.in_flight >= self._max_concurrent - _spare(
+            self._max_concurrent, is_low=is_low
+        ):
+            worst = Denial(MAX_CONCURRENT, _UNKNOWN, may_end_early=True)
+        for name, meter, amount in (
+            ("requests_per_minute", self._requests, 1),
+            ("tokens_per_minute", self._tokens, tokens),
+        ):
+            if meter is not None and not meter.fits(amount, now, spare := _spare(meter.capacity, is_low=is_low)):
+                wait = meter.available_at(amount, now, spare) - now
+                worst = _longer(
+                    worst,
+                    Denial(name, wait, may_end_early=meter is self._tokens and self.in_flight > 0 and wait < math.inf),
+                )
+        for name, limit, used, amount in (
+            ("requests_per_day", rate.requests_per_day, day.requests(now), 1),
+            ("tokens_per_day", rate.tokens_per_day, day.tokens(now), tokens),
+        ):
+            if limit is not None and used + amount > (most := limit - _spare(limit, is_low=is_low)):
+                worst = _longer(worst, Denial(name, math.inf if amount > most else day.left(now)))
+        return worst
 
 
-def _rest_of_day(wall: datetime) -> float:
-    today = wall.astimezone(UTC)
-    midnight = datetime.combine(today.date() + timedelta(days=1), time(), UTC)
-    return (midnight - today).total_seconds()
+def _spare(limit: int, *, is_low: bool) -> int:
+    return limit // _KEPT_FREE if is_low else 0
+
+
+def _longer(one: Denial | None, other: Denial) -> Denial:
+    return other if one is None or other.retry_after > one.retry_after else one

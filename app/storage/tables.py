@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import JSON, BigInteger, Column, Date, ForeignKey, Index, Integer, String, Text
 from sqlmodel import Field, SQLModel
 
 from app.storage.columns import ExactDecimal, UTCDateTime
@@ -116,6 +116,17 @@ class DecisionRow(SQLModel, table=True):
     request: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
+class ProviderDayRow(SQLModel, table=True):
+    """What one provider was asked on one UTC day, by all processes together."""
+
+    __tablename__ = "provider_days"
+
+    day: date = Field(sa_column=Column(Date, primary_key=True))
+    provider: str = Field(sa_column=Column(String(64), primary_key=True))
+    requests: int = Field(sa_column=Column(BigInteger, nullable=False))
+    tokens: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
 class VaultCanaryRow(SQLModel, table=True):
     """A known text under each encryption key that was ever first: tells a wrong key at start."""
 
@@ -138,6 +149,7 @@ class ConfigRevisionRow(SQLModel, table=True):
 
 ATTEMPTS: Any = SQLModel.metadata.tables["attempts"]
 DECISIONS: Any = SQLModel.metadata.tables["decisions"]
+PROVIDER_DAYS: Any = SQLModel.metadata.tables["provider_days"]
 
 # Lists are read newest first, a page at a time; summaries by time.
 Index("ix_attempts_started_at_id", ATTEMPTS.c.started_at, ATTEMPTS.c.id)

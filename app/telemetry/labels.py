@@ -12,7 +12,7 @@ MOST_ROUTES: Final = 200
 
 # The limits that a provider or a caller can run into.
 LIMITS: Final = (
-    "requests_per_minute", "tokens_per_minute", "requests_per_day", "tokens_per_day", "burst_limit", "in_flight",
+    "requests_per_minute", "tokens_per_minute", "requests_per_day", "tokens_per_day", "max_concurrent",
 )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ class House:
     adapters: dict[str, ScriptedAdapter]
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     limits: dict[str, RateLimit] = field(default_factory=dict)
+    at_once: dict[str, int] = field(default_factory=dict)
     rules: RetryRules = RetryRules(base=0.0, cap=0.0)
     breaker: BreakerRules = BreakerRules()
     clock: FakeClock = field(default_factory=FakeClock)
@@ -76,6 +77,7 @@ class House:
             priority=priority,
             parameters=self.parameters.get(name, {}),
             rate_limit=self.limits.get(name, RateLimit()),
+            max_concurrent=self.at_once.get(name),
         )
 
     def employ(self, *configs: AgentConfig) -> None:

@@ -23,6 +23,7 @@ from app.providers.monitor import HealthMonitor, HealthRules, counts_as
 from app.providers.pool import Pool
 from app.providers.state import ProviderState
 from app.resilience.breaker import BreakerRules
+from app.resilience.limits import Permit
 from app.resilience.retry import RetryRules
 from tests.fakes_providers import FakeAdapter, FakeAdapters, FakeCatalog, FakeClock
 
@@ -293,12 +294,14 @@ def test_traffic_to_a_provider_that_is_gone_is_ignored() -> None:
 def test_the_report_has_every_field_of_the_contract_and_no_key() -> None:
     limited = ProviderConfig(
         "alpha", ProviderType.OPENAI, "http://alpha", (KEY,), (ModelConfig("alpha-1"),),
-        rate_limit=RateLimit(requests_per_minute=5, requests_per_day=9),
+        rate_limit=RateLimit(requests_per_minute=5, requests_per_day=9, tokens_per_day=700), max_concurrent=4,
     )  # fmt: skip
     watched = Watched(limited, BETA)
     state = watched.state("alpha")
-    state.limits.reserve(watched.clock.now(), watched.clock.wall())
-    state.in_flight = 2
+    permit = state.limits.reserve(watched.clock.now(), watched.clock.wall())
+    assert isinstance(permit, Permit)
+    permit.settle(15, watched.clock.now())
+    state.limits.in_flight = 2
     watched.monitor.attempt_finished(record("alpha", None, AttemptOutcome.OK, usage=Usage(10, 5)))
     watched.attempt("alpha", Code.PROVIDER_ERROR)
 
@@ -323,7 +326,10 @@ def test_the_report_has_every_field_of_the_contract_and_no_key() -> None:
         "rate_limit_per_minute": 5,
         "rate_limit_per_day": 9,
         "tokens_today": 15,
+        "token_limit_per_minute": None,
+        "token_limit_per_day": 700,
         "in_flight": 2,
+        "max_concurrent": 4,
     }
     assert [target["model"] for target in targets] == ["alpha-1"]
     assert report["ranking"] == ["beta", "alpha"]
@@ -406,6 +412,7 @@ def test_rows_show_every_configured_provider_without_its_key_or_address() -> Non
             "burst_limit": None,
             "strategy": "sliding_window",
         },
+        "max_concurrent": None,
         "state": "healthy",
     }
     assert (rows[1]["enabled"], rows[1]["state"], rows[1]["models"]) == (False, "disabled", ["m"])

@@ -196,7 +196,7 @@ def test_a_candidate_shows_the_target_as_it_stands(pool_of: Callable[..., Pool],
     target = Target("p", "gpt-a")
     state, at_provider = pool.state(target, "aaaaaaaa"), pool.provider("p")
     assert at_provider is not None
-    at_provider.in_flight = 3
+    at_provider.limits.in_flight = 3
     state.last_used = 990.0
     state.window.add(clock.now(), True, 0.5)
     state.window.add(clock.now(), False, 9.0)

@@ -93,6 +93,7 @@ EXAMPLES: Final[dict[str, Any]] = {
                 "models": ["gpt-4o-mini"],
                 "default_model": "gpt-4o-mini",
                 "rate_limit": {"requests_per_minute": 5000, "strategy": "sliding_window"},
+                "max_concurrent": 50,
                 "state": {"status": "healthy", "circuit": "closed", "in_flight": 0},
             }
         ],

@@ -43,6 +43,7 @@ def _provider(config: ProviderConfig, services: Services, state: dict[str, Any])
         "models": list(services.providers.models(config.name)) if config.enabled else [m.id for m in config.models],
         "default_model": services.providers.default_model(config.name) if config.enabled else config.default_model,
         "rate_limit": dataclasses.asdict(config.rate_limit),
+        "max_concurrent": config.max_concurrent,
         "state": {
             "status": state.get("status") if config.enabled else "disabled",
             "circuit": state.get("circuit"),
