@@ -7,6 +7,7 @@ from typing import Any, Final
 from app.api.decision_wire import DecisionAnswer, DecisionBody
 from app.api.document import Operation
 from app.api.native_chat import ChatAnswer, ChatBody
+from app.api.provider_preferences import PROVIDER_SCHEMA
 
 _USAGE: Final = {
     "input_tokens": 21,
@@ -69,7 +70,7 @@ COMPLETIONS: Final = Operation(
             "tools": {"type": ["array", "null"], "maxItems": 128, "items": {"type": "object"}},
             "tool_choice": {"type": ["string", "object", "null"]},
             "response_format": {"type": ["object", "null"]},
-            "provider": {"type": ["object", "null"], "properties": {"allow_fallbacks": {"type": "boolean"}}},
+            "provider": PROVIDER_SCHEMA,
         },
     },
     request_example={"model": "auto", "messages": [{"role": "user", "content": "BTC/USDT: up or down?"}]},
@@ -127,7 +128,7 @@ RESPONSES: Final = Operation(
             "text": {"type": ["object", "null"], "description": "format: text, json_object or json_schema; verbosity"},
             "include": {"type": ["array", "null"], "items": {"type": "string"}},
             "store": {"type": ["boolean", "null"], "description": "Taken, and false in the answer"},
-            "provider": {"type": ["object", "null"], "properties": {"allow_fallbacks": {"type": "boolean"}}},
+            "provider": PROVIDER_SCHEMA,
         },
     },
     request_example={"model": "auto", "instructions": "Be brief.", "input": "BTC/USDT: up or down?"},
@@ -227,7 +228,7 @@ _ANTHROPIC_FIELDS: Final = {
     "tool_choice": {"type": ["object", "null"]},
     "thinking": {"type": ["object", "null"]},
     "output_config": {"type": ["object", "null"], "description": "format: json_schema; effort"},
-    "provider": {"type": ["object", "null"], "properties": {"allow_fallbacks": {"type": "boolean"}}},
+    "provider": PROVIDER_SCHEMA,
 }
 
 MESSAGES: Final = Operation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from app.domain.chat import Credential
@@ -32,6 +33,37 @@ class Priority(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class MaxPrice:
+    """The most a caller pays, in dollars per million tokens of prompt and completion; None is no matter."""
+
+    prompt: Decimal | None = None
+    completion: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What a caller wants of providers; names are those of configured providers or of their types.
+
+    `order` is tried first, as it stands, and nothing else is when it `is_closed`. `only` None lets all in. `sort`
+    is the policy of this request. `max_price` keeps out what costs more, or what has no known price.
+    `require_parameters` keeps out whoever would leave out a parameter of the request.
+    """
+
+    order: tuple[str, ...] = ()
+    only: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] = ()
+    sort: PolicyName | None = None
+    max_price: MaxPrice | None = None
+    require_parameters: bool = False
+    allow_fallbacks: bool = True
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether only what `order` names may be tried."""
+        return bool(self.order) and not self.allow_fallbacks
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A target as it stands at one moment.
 
@@ -39,7 +71,9 @@ class Candidate:
     circuit (0: none); `parked` tells that the credential is in quarantine, so that only a wonder would let it through;
     `success_rate` is over the rolling window, None without traffic; latencies are seconds; `capabilities` of the model
     None are unknown, not absent; `dialect` is what the provider's wire has words for, None unknown. `credential` is
-    the agent's own key where it has one, else the provider's first usable one.
+    the agent's own key where it has one, else the provider's first usable one. `rank` is the place of the name that
+    led here among those the caller gave: whatever the policy, a lower one goes first. `unheeded` are the parameters
+    that would be left out here, known only where the caller requires all of them.
     """
 
     target: Target
@@ -61,15 +95,21 @@ class Candidate:
     dialect: frozenset[str] | None = None
     price: PriceCard | None = None
     is_reasoning: bool = False
+    rank: int = 0
+    unheeded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RoutingQuery:
-    """What routing may know of a request: needs are those of `domain.needs`."""
+    """What routing may know of a request: needs are those of `domain.needs`.
+
+    `preferences` name configured providers only.
+    """
 
     needs: frozenset[str] = frozenset()
     input_tokens: int = 0
     priority: Priority = Priority.NORMAL
+    preferences: Preferences | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from app.agents.directory import AgentDirectory, AgentEntry
 from app.catalog.tokens import estimate_tokens
 from app.domain.agent import AgentConfig
 from app.domain.attempt import Ask
-from app.domain.chat import ChatRequest, Credential
-from app.domain.embedding import EmbedRequest
+from app.domain.chat import Call, ChatRequest, Credential
+from app.domain.embedding import EmbedCall, EmbedRequest
 from app.domain.errors import Code, NotAdmitted, NotFound, StorageUnavailable
 from app.domain.needs import EMBEDDINGS, needs_of
 from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery
@@ -20,6 +20,7 @@ from app.domain.target import Target
 from app.providers.lookup import called, origin_of
 from app.providers.pool import Pool
 from app.routing.names import Selection, resolve
+from app.routing.preferences import understood
 from app.routing.router import Router, doubts
 
 
@@ -59,6 +60,7 @@ class _Choice:
     policy: PolicyName
     keeps_order: bool
     warnings: tuple[str, ...]
+    ranks: Mapping[Target, int]
 
 
 class Planner:
@@ -76,13 +78,21 @@ class Planner:
         agent = None if agent_id is None else self._agent(agent_id)
         choice = self._choice(ask, selection, agent)
         targets = self._with_readable_keys(choice.targets, agent)
-        query = _query(ask)
-        candidates = [self._candidate(target, agent) for target in targets]
+        query, unknown = self._query(ask)
+        choice = replace(choice, warnings=(*choice.warnings, *unknown)) if unknown else choice
+        candidates = [self._candidate(target, agent, ask, choice) for target in targets]
         plan = self._routed(candidates, query, choice)
         if not ask.allow_failover:
-            plan = replace(plan, steps=plan.steps[:1])
+            plan = _alone(plan)
         defaults = {step.target: self._defaults(step.target, agent) for step in plan.steps}
         return Itinerary(plan, ask.request, agent, defaults, query, choice.warnings, agent_id)
+
+    def _query(self, ask: Ask) -> tuple[RoutingQuery, tuple[str, ...]]:
+        query = _query(ask)
+        if ask.preferences is None:
+            return query, ()
+        preferences, warnings = understood(ask.preferences, self._pool)
+        return replace(query, preferences=preferences), warnings
 
     def _routed(self, candidates: Sequence[Candidate], query: RoutingQuery, choice: _Choice) -> Plan:
         """The router's plan; when nothing is left, now and then one with the least bad of the ejected targets."""
@@ -124,17 +134,22 @@ class Planner:
 
     def _choice(self, ask: Ask, selection: Selection, agent: AgentEntry | None) -> _Choice:
         targets: Sequence[Target] = selection.targets
-        keeps_order = selection.keep_order
+        stated = (ask.preferences and ask.preferences.sort) or ask.policy
+        keeps_order = selection.keep_order and stated is None
         is_agents_choice = agent is not None and (selection.agent_id is not None or ask.model == "auto")
         if agent is not None and is_agents_choice:
-            targets, keeps_order = self._agents_targets(agent), ask.policy is None
+            targets, keeps_order = self._agents_targets(agent), stated is None
         warnings = selection.warnings
+        ranks: dict[Target, int] = {}
         if ask.fallbacks:
-            extra = [resolve(name, self._pool) for name in ask.fallbacks]
-            targets = [*targets, *(target for one in extra for target in one.targets)]
-            keeps_order = keeps_order or len(selection.targets) <= 1
-        policy = ask.policy or selection.policy or PolicyName(self._pool.current.failover_strategy)
-        return _Choice(list(dict.fromkeys(targets)), policy, keeps_order, warnings)
+            ranks = dict.fromkeys(targets, 0)
+            for place, name in enumerate(ask.fallbacks, start=1):
+                for target in resolve(name, self._pool).targets:
+                    ranks.setdefault(target, place)
+            keeps_order = keeps_order or (stated is None and len(targets) <= 1)
+            targets = list(ranks)
+        policy = stated or selection.policy or PolicyName(self._pool.current.failover_strategy)
+        return _Choice(list(dict.fromkeys(targets)), policy, keeps_order, warnings, ranks)
 
     def _agents_targets(self, agent: AgentEntry) -> list[Target]:
         pairs = [
@@ -152,8 +167,25 @@ class Planner:
             raise NotAdmitted(Code.NO_TARGET, f"agent {agent.agent.id} has no enabled configuration that is served")
         return targets
 
-    def _candidate(self, target: Target, agent: AgentEntry | None) -> Candidate:
-        return self._pool.candidate(target, self._credential(target, agent))
+    def _candidate(self, target: Target, agent: AgentEntry | None, ask: Ask, choice: _Choice) -> Candidate:
+        candidate = self._pool.candidate(target, self._credential(target, agent))
+        if rank := choice.ranks.get(target, 0):
+            candidate = replace(candidate, rank=rank)
+        if ask.preferences is not None and ask.preferences.require_parameters:
+            candidate = replace(candidate, unheeded=self._unheeded(target, ask))
+        return candidate
+
+    def _unheeded(self, target: Target, ask: Ask) -> tuple[str, ...]:
+        """Which of the caller's parameters would be left out at this target."""
+        provider = self._pool.provider(target.provider)
+        if provider is None:
+            return ()
+        request = ask.request
+        if isinstance(request, EmbedRequest):
+            return provider.adapter.unheeded(EmbedCall(target.model, request))
+        # A response format is brought about at every target, by the ladder.
+        parameters = {name: value for name, value in request.parameters.items() if name != "response_format"}
+        return provider.adapter.unheeded(Call(target.model, replace(request, parameters=parameters)))
 
     def _credential(self, target: Target, agent: AgentEntry | None) -> Credential | None:
         config = self._config_for(target, agent, with_key=True)
@@ -181,6 +213,16 @@ class Planner:
     def _names_provider(self, stored: str, name: str) -> bool:
         state = called(stored, self._pool)
         return state is not None and state.config.name == name
+
+
+def _alone(plan: Plan) -> Plan:
+    """The plan with its first target only."""
+    others = {step.target for step in plan.steps[1:]}
+    verdicts = tuple(
+        replace(verdict, why_not="fallbacks are not allowed") if verdict.target in others else verdict
+        for verdict in plan.verdicts
+    )
+    return replace(plan, steps=plan.steps[:1], verdicts=verdicts)
 
 
 def agent_credential(config: AgentConfig) -> Credential | None:

@@ -84,6 +84,14 @@ def policy_of(name: str) -> PolicyName:
     return policy
 
 
+def providers_called(name: str, pool: PoolView) -> tuple[str, ...]:
+    """The enabled providers of this name, else of this type, in the order of priority; letter case is no matter."""
+    word = name.strip().lower()
+    named = tuple(view.config.name for view in pool.providers() if view.config.name.lower() == word)
+    type_ = _TYPES.get(word)
+    return named or tuple(view.config.name for view in pool.providers() if view.config.type is type_)
+
+
 def known_models(pool: PoolView) -> list[str]:
     """Every name worth listing: `auto*`, aliases, tasks, `provider/model`, bare ids."""
     pinned = [f"{view.config.name}/{model}" for view in pool.providers() for model in pool.models(view.config.name)]
