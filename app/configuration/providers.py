@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from app.configuration.discovery import credential, standard_key, standard_url
@@ -238,27 +238,26 @@ class ProviderFile:
         self, name: str, place: Place, shape: CommonShape, kind: ProviderType, *, is_vendor: bool
     ) -> tuple[tuple[Credential, ...], bool]:
         """The keys in the order to use them, and whether the provider cannot work for want of one."""
-        stated = [((*place, "api_keys", position), key) for position, key in enumerate(shape.api_keys)]
-        single = [((*place, "api_key"), shape.api_key)]
-        if isinstance(shape, NamedShape):
-            single.append(((*place, "api", "api_key"), shape.api.api_key))
-        keys = [(where, key) for where, key in (*single, *stated) if key]
-        found: dict[str, Place] = {}
-        for where, key in keys:
+        keys = _stated_keys(place, shape)
+        found: dict[str, tuple[Place, float | None]] = {}
+        for where, key, weight in keys:
             secret = self._secret(name, key)
             if secret:
-                found.setdefault(secret, where)
+                found.setdefault(secret, (where, weight))
         if not keys:
             own = standard_key(kind, self.environ)
             if own is not None:
-                found = {own[1]: (*place, "api_key")}
+                found = {own[1]: ((*place, "api_key"), None)}
             elif is_vendor and kind in _KEYED:
                 if shape.enabled:
                     self.warnings.append(f"{name} is off: it has no api_key and its variable is not set")
                 return (Credential(),), True
         if keys and not found:
             return (Credential(),), True
-        return tuple(self._credential(where, secret) for secret, where in found.items()) or (Credential(),), False
+        credentials = tuple(
+            replace(self._credential(where, secret), weight=weight) for secret, (where, weight) in found.items()
+        )
+        return credentials or (Credential(),), False
 
     def _secret(self, name: str, key: str) -> str | None:
         return self._from_environment(name, "api_key", key) if key.startswith(ENV_PREFIX) else key.strip()
@@ -290,6 +289,15 @@ class ProviderFile:
             name: PanelConfig(tuple(panel.members), panel.method, panel.quorum)
             for name, panel in self.shape.panels.items()
         }
+
+
+def _stated_keys(place: Place, shape: CommonShape) -> list[tuple[Place, str, float | None]]:
+    """Where each key stands, the key or the name of its variable, and its weight."""
+    keys: list[tuple[Place, str | None, float | None]] = [((*place, "api_key"), shape.api_key, None)]
+    if isinstance(shape, NamedShape):
+        keys.append(((*place, "api", "api_key"), shape.api.api_key, None))
+    keys += [((*place, "api_keys", position), one.key, one.weight) for position, one in enumerate(shape.api_keys)]
+    return [(where, key, weight) for where, key, weight in keys if key]
 
 
 def _idle(shape: CommonShape) -> Iterator[str]:

@@ -54,6 +54,10 @@ def _as_model(value: Any) -> Any:  # noqa: ANN401  # an id stands for a model of
     return {"id": value} if isinstance(value, str) else value
 
 
+def _as_key(value: Any) -> Any:  # noqa: ANN401  # a key alone has no weight
+    return {"key": value} if isinstance(value, str) else value
+
+
 def _as_names(value: Any) -> Any:  # noqa: ANN401  # `{tools: true, vision: false}` says what a list says
     if isinstance(value, dict) and all(isinstance(has, bool) for has in value.values()):
         return [name for name, has in value.items() if has]
@@ -163,12 +167,19 @@ class ModelShape(Shape):
     cost: CostShape = CostShape()
 
 
+class KeyShape(Shape):
+    """One of `api_keys`. Keys with a weight share the requests by it; the others are reserves, in their order."""
+
+    key: str
+    weight: Annotated[float, Field(gt=0, le=1_000_000), AfterValidator(_finite)] | None = None
+
+
 class CommonShape(Shape):
     """What both forms of a provider have."""
 
     provider_type: str | None = None
     api_key: str | None = None
-    api_keys: Annotated[list[str], BeforeValidator(as_list)] = []
+    api_keys: Annotated[list[Annotated[KeyShape, BeforeValidator(_as_key)]], BeforeValidator(as_list)] = []
     base_url: BaseURL | None = None
     model: Text | None = None
     models: list[Annotated[ModelShape, BeforeValidator(_as_model)]] = []

@@ -74,13 +74,16 @@ class ProviderState:
         """Whether the key is out of use at this moment."""
         return bool(self._parked) and self._parked.get(credential_id, now) > now
 
+    def usable_credentials(self, now: float) -> tuple[Credential, ...]:
+        """The keys that are not parked, in their order; all of them when every one is."""
+        if not self._parked:
+            return self.credentials
+        usable = tuple(one for one in self.credentials if not self.is_parked(one.id, now))
+        return usable or self.credentials
+
     def usable_credential(self, now: float) -> Credential:
         """The first key that is not parked; the first of all when every one is."""
-        if self._parked:
-            for credential in self.credentials:
-                if not self.is_parked(credential.id, now):
-                    return credential
-        return self.credentials[0]
+        return self.usable_credentials(now)[0]
 
     def cooldown_until(self, now: float) -> float | None:
         """When the first of its keys comes back; None while one is usable."""

@@ -37,6 +37,7 @@ class House:
     adapters: dict[str, ScriptedAdapter]
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     limits: dict[str, RateLimit] = field(default_factory=dict)
+    keys: dict[str, tuple[Credential, ...]] = field(default_factory=dict)
     rules: RetryRules = RetryRules(base=0.0, cap=0.0)
     breaker: BreakerRules = BreakerRules()
     clock: FakeClock = field(default_factory=FakeClock)
@@ -70,7 +71,7 @@ class House:
             name,
             ProviderType.OPENAI_COMPATIBLE,
             f"http://{name}.invalid/v1",
-            credentials=(Credential("k", None),),
+            credentials=self.keys.get(name, (Credential("k", None),)),
             models=(ModelConfig(f"{name}-1"),),
             default_model=f"{name}-1",
             priority=priority,
