@@ -20,7 +20,7 @@ from app.decisions.wire import usage_rendered
 from app.domain.attempt import Ask, AttemptRecord, Completion
 from app.domain.chat import ChatChunk, ChatRequest
 from app.domain.errors import OutcryError, Violation
-from app.domain.routing import Plan, PolicyName, Priority
+from app.domain.routing import Explanation, Plan, PolicyName, Priority, Verdict
 from app.services import CompletionStream
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -194,13 +194,24 @@ def attempt_rendered(attempt: AttemptRecord) -> dict[str, Any]:
 
 def plan_rendered(plan: Plan) -> dict[str, Any]:
     """Why a request went where it went."""
+    return {"policy": plan.policy, "reason": plan.reason, "candidates": verdicts_rendered(plan.verdicts)}
+
+
+def verdicts_rendered(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    """What was thought of each candidate."""
+    return [{"target": str(one.target), "score": one.score, "why_not": one.why_not} for one in verdicts]
+
+
+def explanation_rendered(found: Explanation, warnings: Sequence[str] = ()) -> dict[str, Any]:
+    """The answer of `POST /routing/explain`; `routing` is what the answer of `POST /chat` would have."""
+    plan, error = found.plan, found.error
+    nothing = {"policy": None, "reason": None, "candidates": verdicts_rendered(found.verdicts)}
     return {
-        "policy": plan.policy,
-        "reason": plan.reason,
-        "candidates": [
-            {"target": str(verdict.target), "score": verdict.score, "why_not": verdict.why_not}
-            for verdict in plan.verdicts
-        ],
+        "target": None if plan is None else str(plan.steps[0].target),
+        "plan": [] if plan is None else [str(step.target) for step in plan.steps],
+        "routing": nothing if plan is None else plan_rendered(plan),
+        "error": None if error is None else {"code": error.code, "status": error.status, "message": error.message},
+        "warnings": [*found.warnings, *warnings],
     }
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from app.domain.chat import Credential
+from app.domain.errors import OutcryError
 from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard
 
@@ -103,13 +104,14 @@ class Candidate:
 class RoutingQuery:
     """What routing may know of a request: needs are those of `domain.needs`.
 
-    `preferences` name configured providers only.
+    `preferences` name configured providers only. In a rehearsal nobody's turn is used up.
     """
 
     needs: frozenset[str] = frozenset()
     input_tokens: int = 0
     priority: Priority = Priority.NORMAL
     preferences: Preferences | None = None
+    is_rehearsal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +132,22 @@ class Plan:
     reason: str
     verdicts: tuple[Verdict, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What would become of a request: its plan, or the error that it would be answered with."""
+
+    plan: Plan | None
+    verdicts: tuple[Verdict, ...]
+    warnings: tuple[str, ...] = ()
+    error: OutcryError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyInForce:
+    """The policy of `auto` in this process, one of `workers`; `is_changed`: at run time, not by the file."""
+
+    policy: PolicyName
+    is_changed: bool
+    workers: int

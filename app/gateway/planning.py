@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from app.agents.directory import AgentDirectory, AgentEntry
@@ -13,9 +12,9 @@ from app.domain.agent import AgentConfig
 from app.domain.attempt import Ask
 from app.domain.chat import Call, ChatRequest, Credential
 from app.domain.embedding import EmbedCall, EmbedRequest
-from app.domain.errors import Code, NotAdmitted, NotFound, StorageUnavailable
+from app.domain.errors import Code, NotAdmitted, NotFound, RequestRejected, StorageUnavailable
 from app.domain.needs import EMBEDDINGS, needs_of
-from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery
+from app.domain.routing import Candidate, Explanation, Plan, PolicyName, RoutingQuery
 from app.domain.target import Target
 from app.providers.lookup import called, origin_of
 from app.providers.pool import Pool
@@ -63,6 +62,17 @@ class _Choice:
     ranks: Mapping[Target, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Prospects:
+    """What a request is routed with."""
+
+    choice: _Choice
+    query: RoutingQuery
+    candidates: Sequence[Candidate]
+    agent: AgentEntry | None
+    agent_id: int | None
+
+
 class Planner:
     """Turns asks into itineraries from the pool and the agents' directory: in memory, without a wait."""
 
@@ -73,6 +83,31 @@ class Planner:
 
     def plan(self, ask: Ask) -> Itinerary:
         """The way of one request. Raises NotFound, RequestRejected or NotAdmitted when there is none."""
+        found = self._prospects(ask)
+        plan = self._routed(found.candidates, found.query, found.choice)
+        if not ask.allow_failover:
+            plan = _alone(plan)
+        agent = found.agent
+        defaults = {step.target: self._defaults(step.target, agent) for step in plan.steps}
+        return Itinerary(plan, ask.request, agent, defaults, found.query, found.choice.warnings, found.agent_id)
+
+    def explain(self, ask: Ask) -> Explanation:
+        """What `plan` would do, as far as nobody is asked and nothing changed for it; no last resort is taken.
+
+        Raises NotFound for a name that means nothing.
+        """
+        found = self._prospects(ask)
+        query = replace(found.query, is_rehearsal=True)
+        try:
+            plan = self._route(found.candidates, query, found.choice)
+        except (NotAdmitted, RequestRejected) as error:
+            verdicts = self._router.verdicts(found.candidates, query)
+            return Explanation(None, verdicts, found.choice.warnings, error)
+        plan = plan if ask.allow_failover else _alone(plan)
+        return Explanation(plan, plan.verdicts, plan.warnings)
+
+    def _prospects(self, ask: Ask) -> _Prospects:
+        """Everything about a request that can be known before it is routed."""
         selection = resolve(ask.model, self._pool)
         agent_id = selection.agent_id if selection.agent_id is not None else ask.agent_id
         agent = None if agent_id is None else self._agent(agent_id)
@@ -81,11 +116,7 @@ class Planner:
         query, unknown = self._query(ask)
         choice = replace(choice, warnings=(*choice.warnings, *unknown)) if unknown else choice
         candidates = [self._candidate(target, agent, ask, choice) for target in targets]
-        plan = self._routed(candidates, query, choice)
-        if not ask.allow_failover:
-            plan = _alone(plan)
-        defaults = {step.target: self._defaults(step.target, agent) for step in plan.steps}
-        return Itinerary(plan, ask.request, agent, defaults, query, choice.warnings, agent_id)
+        return _Prospects(choice, query, candidates, agent, agent_id)
 
     def _query(self, ask: Ask) -> tuple[RoutingQuery, tuple[str, ...]]:
         query = _query(ask)
@@ -96,18 +127,18 @@ class Planner:
 
     def _routed(self, candidates: Sequence[Candidate], query: RoutingQuery, choice: _Choice) -> Plan:
         """The router's plan; when nothing is left, now and then one with the least bad of the ejected targets."""
-        route = partial(
-            self._router.plan, query=query, policy=choice.policy, keep_order=choice.keeps_order,
-            warnings=choice.warnings,
-        )  # fmt: skip
         try:
-            return route(candidates)
+            return self._route(candidates, query, choice)
         except NotAdmitted:
             least_bad = self._router.least_bad(candidates, query)
             reopened = None if least_bad is None else self._pool.last_resort(least_bad)
             if reopened is None:
                 raise
-        return route([reopened if one is least_bad else one for one in candidates])
+        return self._route([reopened if one is least_bad else one for one in candidates], query, choice)
+
+    def _route(self, candidates: Sequence[Candidate], query: RoutingQuery, choice: _Choice) -> Plan:
+        keeps = choice.keeps_order
+        return self._router.plan(candidates, query, choice.policy, keep_order=keeps, warnings=choice.warnings)
 
     def _with_readable_keys(self, targets: Sequence[Target], agent: AgentEntry | None) -> Sequence[Target]:
         """The targets without those whose stored key cannot be used: the provider's own must not stand in for it."""

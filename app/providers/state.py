@@ -70,6 +70,10 @@ class ProviderState:
             self._parked.pop(next(iter(self._parked)))
         self._parked[credential_id] = max(until, self._parked.get(credential_id, until))
 
+    def release(self) -> None:
+        """Let every key be used again, the agents' own too."""
+        self._parked.clear()
+
     def is_parked(self, credential_id: str, now: float) -> bool:
         """Whether the key is out of use at this moment."""
         return bool(self._parked) and self._parked.get(credential_id, now) > now

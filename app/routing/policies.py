@@ -66,14 +66,15 @@ class RoundRobin:
     def __init__(self) -> None:
         self._turns: dict[tuple[Target, ...], int] = {}
 
-    def order(self, candidates: Sequence[Candidate], _query: RoutingQuery) -> list[Candidate]:
+    def order(self, candidates: Sequence[Candidate], query: RoutingQuery) -> list[Candidate]:
         if not candidates:
             return []
         key = tuple(candidate.target for candidate in candidates)
         if len(self._turns) >= _MOST_ROTATIONS and key not in self._turns:
             self._turns.clear()
         turn = self._turns.get(key, 0)
-        self._turns[key] = (turn + 1) % len(candidates)
+        if not query.is_rehearsal:
+            self._turns[key] = (turn + 1) % len(candidates)
         return [*candidates[turn:], *candidates[:turn]]
 
     def score(self, _candidate: Candidate, _query: RoutingQuery) -> float | None:

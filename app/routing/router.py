@@ -79,6 +79,11 @@ class Router:
             warnings=(*warnings, *doubts(steps[0], query)),
         )
 
+    def verdicts(self, candidates: Sequence[Candidate], query: RoutingQuery) -> tuple[Verdict, ...]:
+        """Why each of the candidates that no plan has room for is left out."""
+        _, refusals = _sifted(candidates, query)
+        return tuple(Verdict(refusal.candidate.target, why_not=refusal.why_not) for refusal in refusals)
+
     def least_bad(self, candidates: Sequence[Candidate], query: RoutingQuery) -> Candidate | None:
         """The ejected target that comes back first, for the last resort when nothing else is left."""
         _, refusals = _sifted(candidates, query)

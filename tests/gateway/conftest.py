@@ -52,12 +52,13 @@ class House:
             now=self.clock.now,
             rng=random.Random(1),
         )
-        self.pool.replace(ProviderSet(tuple(self._config(name, i) for i, name in enumerate(self.adapters))))
+        self.reload()
         self.directory = AgentDirectory()
         self.directory.load(0, [], [])
+        self.planner = Planner(self.pool, Router(build_policies(random.Random(1))), self.directory)
         self.gateway = Gateway(
             self.pool,
-            Planner(self.pool, Router(build_policies(random.Random(1))), self.directory),
+            self.planner,
             [self.recorder],
             retry=self.rules,
             timers=TimerRules(),
@@ -65,6 +66,10 @@ class House:
             clock=Clock(self.clock.now, self.clock.wall),
             rng=random.Random(1),
         )
+
+    def reload(self) -> None:
+        """Put what is configured in force, as reading the provider file does."""
+        self.pool.replace(ProviderSet(tuple(self._config(name, i) for i, name in enumerate(self.adapters))))
 
     def _config(self, name: str, priority: int) -> ProviderConfig:
         return ProviderConfig(

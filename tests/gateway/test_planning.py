@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import pytest
@@ -12,9 +11,7 @@ from app.domain.chat import ChatRequest
 from app.domain.embedding import EmbedRequest
 from app.domain.errors import Code, RequestRejected
 from app.domain.routing import PolicyName, Preferences
-from app.gateway.planning import Itinerary, Planner
-from app.routing.policies import build_policies
-from app.routing.router import Router
+from app.gateway.planning import Itinerary
 from tests.fakes import ScriptedAdapter
 from tests.gateway.conftest import House, ask, house
 
@@ -24,7 +21,7 @@ def three(**options: Any) -> House:
 
 
 def planned(way: House, wanted: Ask) -> Itinerary:
-    return Planner(way.pool, Router(build_policies(random.Random(1))), way.directory).plan(wanted)
+    return way.planner.plan(wanted)
 
 
 def names(itinerary: Itinerary) -> list[str]:
