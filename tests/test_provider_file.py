@@ -352,6 +352,21 @@ def test_a_keys_weight_is_a_share_and_its_error_shows_no_key(load: Load, weight:
     assert "sk-a" not in str(caught.value)
 
 
+def test_an_alias_with_weights_is_a_split(load: Load) -> None:
+    found = load(ENTRY + "aliases: {canary: {a/x: 95, a/y: 5}, plain: [a/x, a/y]}\n")
+
+    assert found.aliases == {"canary": ("a/x", "a/y"), "plain": ("a/x", "a/y")}
+    assert found.splits == {"canary": (95.0, 5.0)}
+
+
+@pytest.mark.parametrize(
+    "alias", ["{a/x: heavy}", "{a/x: -1}", "{a/x: .inf}", "{a/x: 0, a/y: 0}", "{a/x: 1, a/y: null}", "{}", "[1]"]
+)
+def test_a_split_without_sense_is_refused(load: Load, alias: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"aliases\.canary"):
+        load(ENTRY + f"aliases: {{canary: {alias}}}\n")
+
+
 def test_the_types_own_variable_fills_in_where_the_file_gives_no_key(load: Load) -> None:
     text = "providers: [{name: a, provider_type: grok}, {name: b, provider_type: xai, api_key: own-key}]"
 

@@ -528,7 +528,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "plan": ["openai_primary/gpt-4o-mini"],
         "routing": {
             "policy": "cost_aware",
-            "reason": "cheapest expected request first",
+            "reason": "lowest expected cost of this request first",
             "candidates": [
                 {"target": "openai_primary/gpt-4o-mini", "score": 0.00030315, "why_not": None},
                 {"target": "claude/claude-sonnet-4-5", "score": None, "why_not": "circuit open for another 21.4 s"},

@@ -77,6 +77,7 @@ class ProviderFile:
             failover_strategy=self.shape.failover_strategy,
             global_timeout=self.shape.global_timeout,
             aliases=self._aliases(),
+            splits=self._splits(),
             tasks={name: TaskConfig(tuple(task.models or ()), task.policy) for name, task in self.shape.tasks.items()},
             panels=self._panels(),
             source=self.document.name,
@@ -280,6 +281,18 @@ class ProviderFile:
             if alias == "auto" or alias.startswith(_RESERVED_ALIASES):
                 raise wrong(self.document, ("aliases", alias), "is a name of the gateway's own")
         return {alias: tuple(targets) for alias, targets in self.shape.aliases.items()}
+
+    def _splits(self) -> dict[str, tuple[float, ...]]:
+        """The weights of those aliases that have them."""
+        for alias, targets in self.shape.aliases.items():
+            for target, weight in targets.items():
+                if weight is None and any(other is not None for other in targets.values()):
+                    raise wrong(self.document, ("aliases", alias, target), "expected a weight, as the others have")
+        return {
+            alias: tuple(weight for weight in targets.values() if weight is not None)
+            for alias, targets in self.shape.aliases.items()
+            if None not in targets.values()
+        }
 
     def _panels(self) -> dict[str, PanelConfig]:
         for name, panel in self.shape.panels.items():

@@ -74,7 +74,11 @@ class Candidate:
     None are unknown, not absent; `dialect` is what the provider's wire has words for, None unknown. `credential` is
     the agent's own key where it has one, else the provider's first usable one. `rank` is the place of the name that
     led here among those the caller gave: whatever the policy, a lower one goes first. `unheeded` are the parameters
-    that would be left out here, known only where the caller requires all of them.
+    that would be left out here, known only where the caller requires all of them. `samples` are the outcomes behind
+    `success_rate`; `usual_output` tokens are what answers have on the average, None before the first; `cached_share`
+    is the part of prompts that came from the provider's cache. `miss_chance` is the chance (0..1) that this request
+    is not answered in time, known only where a policy asks for it. `accuracy` (0..1) is how often graded decisions
+    were right; None while nothing is graded.
     """
 
     target: Target
@@ -98,13 +102,19 @@ class Candidate:
     is_reasoning: bool = False
     rank: int = 0
     unheeded: tuple[str, ...] = ()
+    samples: int = 0
+    usual_output: float | None = None
+    cached_share: float = 0.0
+    miss_chance: float | None = None
+    accuracy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RoutingQuery:
     """What routing may know of a request: needs are those of `domain.needs`.
 
-    `preferences` name configured providers only. In a rehearsal nobody's turn is used up.
+    `preferences` name configured providers only. In a rehearsal nobody's turn is used up. `max_tokens` is the longest
+    answer that is asked for, None without an end.
     """
 
     needs: frozenset[str] = frozenset()
@@ -112,6 +122,7 @@ class RoutingQuery:
     priority: Priority = Priority.NORMAL
     preferences: Preferences | None = None
     is_rehearsal: bool = False
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

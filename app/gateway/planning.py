@@ -7,19 +7,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.agents.directory import AgentDirectory, AgentEntry
-from app.catalog.tokens import estimate_tokens
 from app.domain.agent import AgentConfig
 from app.domain.attempt import Ask
-from app.domain.chat import Call, ChatRequest, Credential
-from app.domain.embedding import EmbedCall, EmbedRequest
+from app.domain.chat import ChatRequest, Credential
+from app.domain.embedding import EmbedRequest
 from app.domain.errors import Code, NotAdmitted, NotFound, RequestRejected, StorageUnavailable
-from app.domain.needs import EMBEDDINGS, needs_of
 from app.domain.routing import Candidate, Explanation, Plan, PolicyName, RoutingQuery
 from app.domain.target import Target
+from app.gateway.query import query_of, unheeded_by
 from app.providers.lookup import called, origin_of
 from app.providers.pool import Pool
+from app.routing.expectations import dependability
 from app.routing.names import Selection, resolve
-from app.routing.preferences import understood
 from app.routing.router import Router, doubts
 
 
@@ -60,6 +59,7 @@ class _Choice:
     keeps_order: bool
     warnings: tuple[str, ...]
     ranks: Mapping[Target, int]
+    weights: Mapping[Target, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +113,18 @@ class Planner:
         agent = None if agent_id is None else self._agent(agent_id)
         choice = self._choice(ask, selection, agent)
         targets = self._with_readable_keys(choice.targets, agent)
-        query, unknown = self._query(ask)
+        query, unknown = query_of(ask, self._pool)
         choice = replace(choice, warnings=(*choice.warnings, *unknown)) if unknown else choice
         candidates = [self._candidate(target, agent, ask, choice) for target in targets]
+        if choice.policy is PolicyName.LATENCY_AWARE and not choice.keeps_order:
+            candidates = [self._timed(candidate, ask, query) for candidate in candidates]
         return _Prospects(choice, query, candidates, agent, agent_id)
 
-    def _query(self, ask: Ask) -> tuple[RoutingQuery, tuple[str, ...]]:
-        query = _query(ask)
-        if ask.preferences is None:
-            return query, ()
-        preferences, warnings = understood(ask.preferences, self._pool)
-        return replace(query, preferences=preferences), warnings
+    def _timed(self, candidate: Candidate, ask: Ask, query: RoutingQuery) -> Candidate:
+        in_time = self._pool.share_in_time(candidate, ask.deadline, query.input_tokens)
+        if in_time is None:
+            return candidate
+        return replace(candidate, miss_chance=1.0 - in_time * dependability(candidate))
 
     def _routed(self, candidates: Sequence[Candidate], query: RoutingQuery, choice: _Choice) -> Plan:
         """The router's plan; when nothing is left, now and then one with the least bad of the ejected targets."""
@@ -180,7 +181,7 @@ class Planner:
             keeps_order = keeps_order or (stated is None and len(targets) <= 1)
             targets = list(ranks)
         policy = stated or selection.policy or PolicyName(self._pool.current.failover_strategy)
-        return _Choice(list(dict.fromkeys(targets)), policy, keeps_order, warnings, ranks)
+        return _Choice(list(dict.fromkeys(targets)), policy, keeps_order, warnings, ranks, selection.weights)
 
     def _agents_targets(self, agent: AgentEntry) -> list[Target]:
         pairs = [
@@ -200,23 +201,12 @@ class Planner:
 
     def _candidate(self, target: Target, agent: AgentEntry | None, ask: Ask, choice: _Choice) -> Candidate:
         candidate = self._pool.candidate(target, self._credential(target, agent))
-        if rank := choice.ranks.get(target, 0):
-            candidate = replace(candidate, rank=rank)
+        if choice.ranks or choice.weights:
+            rank, weight = choice.ranks.get(target, 0), choice.weights.get(target, candidate.weight)
+            candidate = replace(candidate, rank=rank, weight=weight)
         if ask.preferences is not None and ask.preferences.require_parameters:
-            candidate = replace(candidate, unheeded=self._unheeded(target, ask))
+            candidate = replace(candidate, unheeded=unheeded_by(self._pool.provider(target.provider), target, ask))
         return candidate
-
-    def _unheeded(self, target: Target, ask: Ask) -> tuple[str, ...]:
-        """Which of the caller's parameters would be left out at this target."""
-        provider = self._pool.provider(target.provider)
-        if provider is None:
-            return ()
-        request = ask.request
-        if isinstance(request, EmbedRequest):
-            return provider.adapter.unheeded(EmbedCall(target.model, request))
-        # A response format is brought about at every target, by the ladder.
-        parameters = {name: value for name, value in request.parameters.items() if name != "response_format"}
-        return provider.adapter.unheeded(Call(target.model, replace(request, parameters=parameters)))
 
     def _credential(self, target: Target, agent: AgentEntry | None) -> Credential | None:
         config = self._config_for(target, agent, with_key=True)
@@ -259,11 +249,3 @@ def _alone(plan: Plan) -> Plan:
 def agent_credential(config: AgentConfig) -> Credential | None:
     """An agent's own key, None where it has none."""
     return None if config.api_key is None else Credential.of(config.api_key)
-
-
-def _query(ask: Ask) -> RoutingQuery:
-    request = ask.request
-    needs = needs_of(request) if isinstance(request, ChatRequest) else frozenset({EMBEDDINGS})
-    # A provider that embeds cuts or refuses a text that is too long by itself: no window is about all of them.
-    tokens = estimate_tokens(request.messages) if isinstance(request, ChatRequest) else 0
-    return RoutingQuery(needs, tokens, ask.priority)

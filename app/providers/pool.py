@@ -196,7 +196,17 @@ class Pool:
             dialect=facts.dialect,
             price=facts.price,
             is_reasoning=facts.is_reasoning,
+            samples=state.window.count(now),
+            usual_output=state.habits.output_tokens,
+            cached_share=state.habits.cached_share,
         )
+
+    def share_in_time(self, candidate: Candidate, deadline: float, input_tokens: int) -> float | None:
+        """Which share of its recent answers would have met this deadline (monotonic) with such a prompt, if any."""
+        now = self._now()
+        target = candidate.target
+        state = self._targets.get((target.provider, target.model, candidate.credential.id), self._untouched)
+        return state.pace.share_within(deadline - now, input_tokens, now)
 
     def with_next_key(self, failed: Candidate) -> Candidate | None:
         """The same target with another of its provider's keys; None when none is left, or the key was an agent's."""

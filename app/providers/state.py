@@ -12,11 +12,15 @@ from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig
 from app.domain.target import Target
 from app.resilience.breaker import Breaker, BreakerRules
+from app.resilience.habits import Habits
 from app.resilience.limits import DayCount, RequestLimits
+from app.resilience.pace import Pace
 from app.resilience.retry import RetryBudget, RetryRules
 from app.resilience.window import RollingWindow
 
 _SAMPLES: Final = 256
+# Read sample by sample for every candidate of a request that goes by latency.
+_PACE_SAMPLES: Final = 64
 _UPTIME_SECONDS: Final = 3600.0
 _UPTIME_SAMPLES: Final = 720
 _MOST_PARKED: Final = 1000
@@ -102,10 +106,14 @@ class ProviderState:
 class TargetState:
     """One target with one key: breaker, retry budget, recent outcomes, cooldown. Moments are monotonic seconds.
 
-    `allowance` is what the provider said last about its own limit.
+    `allowance` is what the provider said last about its own limit. `window` has the outcomes, `pace` the durations of
+    the successes among them by the length of their prompts, `habits` what answers are like.
     """
 
-    __slots__ = ("allowance", "breaker", "budget", "cooldown_until", "credential_id", "last_used", "target", "window")
+    __slots__ = (
+        "allowance", "breaker", "budget", "cooldown_until", "credential_id", "habits", "last_used", "pace", "target",
+        "window",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -122,6 +130,8 @@ class TargetState:
         self.breaker = Breaker(breaker, rng)
         self.budget = RetryBudget(retry)
         self.window = RollingWindow(window, _SAMPLES)
+        self.pace = Pace(window, _PACE_SAMPLES)
+        self.habits = Habits()
         self.allowance: Allowance | None = None
         self.cooldown_until = 0.0
         self.last_used = 0.0

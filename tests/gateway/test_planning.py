@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +13,10 @@ from app.domain.chat import ChatRequest
 from app.domain.embedding import EmbedRequest
 from app.domain.errors import Code, RequestRejected
 from app.domain.routing import PolicyName, Preferences
+from app.domain.target import Target
 from app.gateway.planning import Itinerary
 from tests.fakes import ScriptedAdapter
-from tests.gateway.conftest import House, ask, house
+from tests.gateway.conftest import HELLO, House, ask, house
 
 
 def three(**options: Any) -> House:
@@ -98,3 +101,42 @@ def test_embeddings_take_the_same_wishes() -> None:
     wanted = ask(way, request=EmbedRequest(["a"], {"dimensions": 3}), preferences=Preferences(require_parameters=True))
 
     assert names(planned(way, wanted)) == ["beta"]
+
+
+async def test_a_request_goes_to_whoever_meets_its_own_deadline() -> None:
+    way = three()
+    for provider, durations in (("alpha", [0.2] * 8 + [9.0] * 2), ("beta", [1.0] * 10), ("gamma", [7.0] * 10)):
+        state = way.pool.state(Target(provider, f"{provider}-1"), "k")
+        for seconds in durations:
+            state.pace.add(way.clock.now(), seconds, 100)
+            state.window.add(way.clock.now(), True, seconds)
+
+    def first(deadline: float) -> str:
+        wanted = ask(way, policy=PolicyName.LATENCY_AWARE, deadline=way.clock.now() + deadline)
+        return names(planned(way, wanted))[0]
+
+    # Its mean is the best but one, and every fifth answer of it comes too late.
+    assert first(5.0) == "beta"
+    assert first(0.5) == "alpha"
+
+
+def test_a_split_draws_by_its_weights_and_keeps_the_others_in_reserve() -> None:
+    way = three()
+    way.pool.current = replace(
+        way.pool.current, aliases={"canary": ("alpha-1", "beta-1")}, splits={"canary": (90.0, 10.0)}
+    )
+
+    plans = [names(planned(way, ask(way, model="canary"))) for _ in range(2000)]
+
+    assert Counter(plan[0] for plan in plans)["beta"] / 2000 == pytest.approx(0.1, abs=0.03)
+    assert all(sorted(plan) == ["alpha", "beta"] for plan in plans)
+    assert names(planned(way, ask(way, model="canary", policy=PolicyName.PRIORITY))) == ["alpha", "beta"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "most"), [({}, None), ({"max_tokens": 9}, 9), ({"max_tokens": 9, "max_completion_tokens": 5}, 5)]
+)
+def test_routing_knows_how_long_an_answer_may_be(parameters: dict[str, int], most: int | None) -> None:
+    way = three()
+
+    assert planned(way, ask(way, request=ChatRequest(HELLO.messages, parameters))).query.max_tokens == most
