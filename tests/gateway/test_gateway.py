@@ -459,6 +459,15 @@ async def test_a_dead_key_is_parked_and_the_next_one_tried_at_the_same_target_wi
     assert [AttemptKind.FIRST, AttemptKind.RETRY] == [one.kind for one in done.attempts]
 
 
+async def test_another_key_of_the_same_target_is_no_fallback() -> None:
+    way = House({"alpha": ScriptedAdapter(fails(FailureKind.AUTH), fails())}, keys=TWO_KEYS)
+
+    with pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way, max_retries=1))
+
+    assert (2, False) == (caught.value.trail.attempts, caught.value.trail.is_fallback)
+
+
 async def test_when_every_key_is_dead_the_next_target_answers() -> None:
     adapters = {"alpha": ScriptedAdapter(fails(FailureKind.AUTH)), "beta": ScriptedAdapter("sell")}
     way = House(adapters, keys=TWO_KEYS)

@@ -414,9 +414,12 @@ def test_rows_show_every_configured_provider_without_its_key_or_address() -> Non
 
 def test_successes_teach_how_long_and_how_dear_answers_are_and_failures_do_not() -> None:
     watched = Watched(ALPHA)
-    for outcome, code in ((AttemptOutcome.OK, None), (AttemptOutcome.ERROR, Code.PROVIDER_ERROR)):
+    for outcome, code, usage in (
+        (AttemptOutcome.OK, None, Usage(100, 40, cached_tokens=25)),
+        (AttemptOutcome.ERROR, Code.PROVIDER_ERROR, Usage(100, 1)),
+    ):
         seen = record("alpha", code, outcome, credential_id=KEY.id)
-        watched.monitor.attempt_finished(replace(seen, duration=2.0, usage=Usage(100, 40, cached_tokens=25)))
+        watched.monitor.attempt_finished(replace(seen, duration=2.0, usage=usage))
         watched.monitor.attempt_finished(replace(seen, duration=2.0, usage=None))
 
     candidate = watched.pool.candidate(Target("alpha", "alpha-1"))

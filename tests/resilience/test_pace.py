@@ -38,6 +38,12 @@ def test_a_long_prompt_takes_as_much_longer_as_long_prompts_took() -> None:
     assert seen.share_within(51.1, 50_000, 0.0) == 1.0
 
 
+def test_a_shorter_prompt_is_never_thought_slower_though_it_happened_to_be() -> None:
+    seen = pace(*[(9.0 - tokens / 1000, tokens) for tokens in range(1000, 9000, 1000)])
+
+    assert seen.share_within(4.5, 8000, 0.0) == seen.share_within(4.5, 10, 0.0) == 0.5
+
+
 def test_a_few_answers_tell_no_slope() -> None:
     assert pace((1.0, 10), (9.0, 10_000)).share_within(5.0, 1_000_000, 0.0) == 0.5
 
