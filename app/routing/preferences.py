@@ -59,7 +59,10 @@ def objection(candidate: Candidate, query: RoutingQuery) -> Objection | None:
 
 def in_wanted_order(candidates: Sequence[Candidate], query: RoutingQuery) -> list[Candidate]:
     """The candidates with those of `provider.order` first; the names that the caller gave stay in their own order."""
-    places = {} if query.preferences is None else {name: i for i, name in enumerate(query.preferences.order)}
+    order = () if query.preferences is None else query.preferences.order
+    if not order and not any(candidate.rank for candidate in candidates):
+        return list(candidates)
+    places = {name: place for place, name in enumerate(order)}
     return sorted(candidates, key=lambda one: (one.rank, places.get(one.target.provider, len(places))))
 
 

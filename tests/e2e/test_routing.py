@@ -106,3 +106,38 @@ def test_fallbacks_are_counted_and_a_circuit_is_reset_by_hand(gateway: Service) 
     assert gateway.client.post("/providers/failing/circuit/reset").json()["targets"] == ["m"]
 
     assert gateway.client.get("/providers/health").json()["providers"]["failing"]["circuit"] == "closed"
+
+
+def test_a_dead_key_is_replaced_by_the_providers_next_one_within_the_request(
+    start: StartService, upstream: StartUpstream
+) -> None:
+    dead, good = "sk-dead-0123456789abcdef", "sk-good-0123456789abcdef"
+    picky = upstream(lambda request: Status(401) if request.key == dead else Answer("up"))
+    spare = upstream(Answer("spare"))
+    providers = [provider("main", picky, api_keys=[dead, good]), provider("spare", spare)]
+    del providers[0]["api_key"]
+    gateway = start(providers=providers)
+
+    answers = [gateway.client.post("/v1/chat/completions", json={"model": "auto", "messages": HELLO}) for _ in "12"]
+
+    assert [one.json()["choices"][0]["message"]["content"] for one in answers] == ["up", "up"]
+    assert [one.headers["x-outcry-attempts"] for one in answers] == ["2", "1"]
+    assert [one.headers["x-outcry-fallback"] for one in answers] == ["false", "false"]
+    assert [request.key for request in picky.requests] == [dead, good, good]
+    assert not spare.calls
+
+
+def test_a_canary_without_a_share_is_only_a_reserve(start: StartService, upstream: StartUpstream) -> None:
+    steady, canary = upstream(Answer("steady")), upstream(Answer("canary"))
+    gateway = start(
+        config={
+            "providers": [provider("steady", steady), provider("canary", canary)],
+            "aliases": {"split": {"steady/steady-1": 1, "canary/canary-1": 0}},
+        }
+    )
+
+    body = {"messages": HELLO, "model": "split"}
+    assert {gateway.client.post("/chat", json=body).json()["provider"] for _ in range(20)} == {"steady"}
+    assert not canary.calls
+    candidates = gateway.client.post("/routing/explain", json=body).json()["routing"]["candidates"]
+    assert {one["target"]: one["score"] for one in candidates} == {"steady/steady-1": 1.0, "canary/canary-1": 0.0}
