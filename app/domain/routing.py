@@ -114,7 +114,8 @@ class RoutingQuery:
     """What routing may know of a request: needs are those of `domain.needs`.
 
     `preferences` name configured providers only. In a rehearsal nobody's turn is used up. `max_tokens` is the longest
-    answer that is asked for, None without an end.
+    answer that is asked for, None without an end. `only_here` is the path of the first thing in it that no wire but the
+    caller's own has words for.
     """
 
     needs: frozenset[str] = frozenset()
@@ -123,6 +124,7 @@ class RoutingQuery:
     preferences: Preferences | None = None
     is_rehearsal: bool = False
     max_tokens: int | None = None
+    only_here: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,7 @@ from app.routing.preferences import understood
 
 def query_of(ask: Ask, pool: Pool) -> tuple[RoutingQuery, tuple[str, ...]]:
     """The query of an ask, and a warning for each provider it names that is not there."""
-    request = ask.request
-    needs = needs_of(request) if isinstance(request, ChatRequest) else frozenset({EMBEDDINGS})
-    # A provider that embeds cuts or refuses a text that is too long by itself: no window is about all of them.
-    tokens = estimate_tokens(request.messages) if isinstance(request, ChatRequest) else 0
-    query = RoutingQuery(needs, tokens, ask.priority, max_tokens=_most_output(request))
+    query = _bare(ask)
     if ask.preferences is None:
         return query, ()
     preferences, warnings = understood(ask.preferences, pool)
@@ -39,6 +35,21 @@ def unheeded_by(provider: ProviderState | None, target: Target, ask: Ask) -> tup
     # A response format is brought about at every target, by the ladder.
     parameters = {name: value for name, value in request.parameters.items() if name != "response_format"}
     return provider.adapter.unheeded(Call(target.model, replace(request, parameters=parameters)))
+
+
+def _bare(ask: Ask) -> RoutingQuery:
+    request = ask.request
+    if not isinstance(request, ChatRequest):
+        # A provider that embeds cuts or refuses a text that is too long by itself: no window is about all of them.
+        return RoutingQuery(frozenset({EMBEDDINGS}), priority=ask.priority, max_tokens=_most_output(request))
+    only_here = request.native.only_here if request.native is not None else ()
+    return RoutingQuery(
+        needs_of(request),
+        estimate_tokens(request.messages),
+        ask.priority,
+        only_here=only_here[0] if only_here else None,
+        max_tokens=_most_output(request),
+    )
 
 
 def _most_output(request: ChatRequest | EmbedRequest) -> int | None:

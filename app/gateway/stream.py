@@ -21,17 +21,17 @@ from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
 from app.gateway.attempt import Attempt
+from app.waiting import Waiting
 
 
 async def commit(chunks: AsyncIterator[ChatChunk], attempt: Attempt, now: Callable[[], float]) -> list[ChatChunk]:
     """Read until the first chunk that carries something (or finishes); raises ProviderError when none comes."""
-    started = now()
     opening: list[ChatChunk] = []
     async for chunk in chunks:
         opening.append(chunk)
         attempt.allow(chunk.allowance)
         if chunk.carries or chunk.finish_reason is not None:
-            attempt.first_token = now() - started
+            attempt.first_token = now() - attempt.started
             return opening
     raise ProviderError(
         FailureKind.STREAM_TRUNCATED, f"{attempt.candidate.target}: the stream ended before any content"
@@ -80,6 +80,8 @@ class CompletionStream:
         self._now = now
         self._arrived = arrived
         self._is_over = False
+        self._waiting = Waiting()
+        self._due = asyncio.get_running_loop().time() + deadline - now()
 
     @property
     def attempts(self) -> tuple[AttemptRecord, ...]:
@@ -105,12 +107,11 @@ class CompletionStream:
             return self._seen(self._opening.pop())
         if self._is_over:
             raise StopAsyncIteration
-        remaining = self._deadline - self._now()
         try:
-            if remaining <= 0:
+            if self._now() >= self._deadline:
                 # An upstream that floods never waits, and so would never meet a timeout.
                 raise TimeoutError
-            async with asyncio.timeout(remaining):
+            with self._waiting.until(self._due):
                 chunk = await anext(self._chunks)
         except StopAsyncIteration:
             await self._ended()
@@ -153,5 +154,6 @@ class CompletionStream:
         return error
 
     async def _leave(self, error: BaseException | None) -> None:
+        self._waiting.close()
         with anyio.move_on_after(1, shield=True):
             await self._stack.__aexit__(None if error is None else type(error), error, None)

@@ -6,10 +6,10 @@ from app.api import anthropic_wire
 from app.api.anthropic_answer import rendered
 from app.api.anthropic_stream import AnthropicStream
 from app.api.body import OPENAI_LIMIT, read_object
-from app.api.completions import answer, intent_of, stream
-from app.api.errors import header_value
+from app.api.completions import answer, intent_of, plan_headers, stream, warning_headers
 from app.api.exchange import Exchange
 from app.api.watch import Watch
+from app.domain.errors import OutcryError
 
 
 async def create_message(exchange: Exchange) -> None:
@@ -17,10 +17,13 @@ async def create_message(exchange: Exchange) -> None:
     intent = intent_of(exchange)
     body = await read_object(exchange, OPENAI_LIMIT)
     ask = anthropic_wire.ask_of(body, intent, exchange)
-    if body.get("stream"):
-        await stream(exchange, ask, AnthropicStream(exchange.request_id), warn=True)
-    else:
-        await answer(exchange, ask, rendered, warn=True)
+    try:
+        if body.get("stream"):
+            await stream(exchange, ask, AnthropicStream(exchange.request_id), warn=True)
+        else:
+            await answer(exchange, ask, rendered, warn=True)
+    except OutcryError as error:
+        raise anthropic_wire.told(error, body) from None
 
 
 async def count_tokens(exchange: Exchange) -> None:
@@ -28,10 +31,12 @@ async def count_tokens(exchange: Exchange) -> None:
     intent = intent_of(exchange)
     body = await read_object(exchange, OPENAI_LIMIT)
     ask = anthropic_wire.ask_of(body, intent, exchange, counts=True)
-    count = await Watch(exchange).run(exchange.services.gateway.count_tokens(ask))
-    headers = [
-        (b"x-outcry-provider", header_value(count.target.provider)),
-        (b"x-outcry-model", header_value(count.target.model)),
-        (b"x-outcry-token-source", count.source.value.encode()),
-    ]
+    try:
+        count = await Watch(exchange).run(exchange.services.gateway.count_tokens(ask))
+    except OutcryError as error:
+        raise anthropic_wire.told(error, body) from None
+    exchange.overhead = count.overhead
+    headers = plan_headers(count.target, count.attempts, count.overhead, is_fallback=False)
+    headers.append((b"x-outcry-token-source", count.source.value.encode()))
+    headers += warning_headers(exchange, count.warnings)
     await exchange.answer_json({"input_tokens": count.tokens}, headers)
