@@ -24,7 +24,7 @@ from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
 from app.domain.listing import ListedName
 from app.domain.provider import ProviderSet
-from app.domain.routing import Plan
+from app.domain.routing import Explanation, Plan, PolicyName, StrategyInForce
 from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
@@ -130,6 +130,15 @@ class HealthReport(Protocol):
     def report(self) -> dict[str, Any]: ...
 
 
+class Routing(Protocol):
+    """Where requests would go, and what may be changed about it; of this process alone."""
+
+    def explain(self, ask: Ask) -> Explanation: ...
+    def strategy(self) -> StrategyInForce: ...
+    def set_strategy(self, policy: PolicyName) -> StrategyInForce: ...
+    def reset_circuits(self, provider: str, model: str | None = None) -> Sequence[Target]: ...
+
+
 class UsageQueries(Protocol):
     """What was used, from the records."""
 
@@ -184,6 +193,8 @@ class Services:
     agents: Agents
     providers: Providers
     monitor: HealthReport
+    routing: Routing
+    routing_stats: Callable[[], dict[str, Any]]
     conformance: Conformance
     usage: UsageQueries
     metrics: RequestMetrics

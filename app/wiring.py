@@ -33,6 +33,7 @@ from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig, ProviderType
 from app.domain.target import Target
 from app.gateway.attempt import Clock
+from app.gateway.control import RoutingControl
 from app.gateway.gateway import Gateway
 from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
@@ -61,6 +62,7 @@ from app.storage.vault import Vault
 from app.supervisor import Supervisor
 from app.telemetry.logs import register_secret, setup_logging
 from app.telemetry.metrics import Metrics
+from app.telemetry.routing_stats import RoutingStats
 from app.transport.client import TransportRules, open_transport
 from app.transport.pictures import PublicPictures
 
@@ -110,10 +112,12 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     monitor = HealthMonitor(pool, now=clock.now, wall=clock.wall, rng=rng, rules=health)
     days = DayRecord(pool, SqlDayRepository(database), now=clock.now, wall=clock.wall)
     writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()))
+    planner = Planner(pool, Router(build_policies(rng)), directory)
+    routing_stats = RoutingStats(clock.wall)
     gateway = Gateway(
         pool,
-        Planner(pool, Router(build_policies(rng)), directory),
-        [monitor, metrics, writer],
+        planner,
+        [monitor, metrics, writer, routing_stats],
         retry=retry,
         timers=TimerRules(**settings.timeouts.model_dump()),
         counter=token_counter(),
@@ -152,6 +156,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         agents=agents,
         providers=pool,
         monitor=monitor,
+        routing=RoutingControl(pool, planner, clock.now, workers=settings.workers),
+        routing_stats=routing_stats.report,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
         conformance=ConformanceTests(pool, [writer], clock),
         usage=usage_rows,

@@ -68,7 +68,9 @@ class ScriptedAdapter:
         *behaviours: Behaviour,
         dialect: frozenset[str] = CHAT_ABILITIES,
         counts: int | ProviderError | None = None,
+        deaf_to: tuple[str, ...] = (),
     ) -> None:
+        self.deaf_to = deaf_to
         self._behaviours = list(behaviours)
         self._dialect = dialect
         self._counts = counts
@@ -133,6 +135,9 @@ class ScriptedAdapter:
 
     def supports(self, model: str) -> frozenset[str]:
         return self._dialect
+
+    def unheeded(self, call: Call | EmbedCall) -> tuple[str, ...]:
+        return tuple(name for name in call.request.parameters if name in self.deaf_to)
 
     async def embed(self, call: EmbedCall) -> Embeddings:
         self.embedded.append(call)

@@ -42,7 +42,7 @@ from app.domain.embedding import Embeddings
 from app.domain.errors import Code, NotFound, OutcryError
 from app.domain.listing import ListedName, ListedTarget, NameKind
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType
-from app.domain.routing import Candidate, Plan, Verdict
+from app.domain.routing import Candidate, Explanation, Plan, PolicyName, StrategyInForce, Verdict
 from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
@@ -371,6 +371,32 @@ class FakeMonitor:
         return {"overall_status": "healthy", "providers": {"alpha": state}, "ranking": ["alpha"]}
 
 
+class FakeRouting:
+    """One plan, one strategy; knows the provider alpha."""
+
+    def __init__(self) -> None:
+        self.asked: list[Ask] = []
+        self.policy = PolicyName.PRIORITY
+        self.reset: list[tuple[str, str | None]] = []
+
+    def explain(self, ask: Ask) -> Explanation:
+        self.asked.append(ask)
+        return Explanation(PLAN, PLAN.verdicts, PLAN.warnings)
+
+    def strategy(self) -> StrategyInForce:
+        return StrategyInForce(self.policy, self.policy is not PolicyName.PRIORITY, 1)
+
+    def set_strategy(self, policy: PolicyName) -> StrategyInForce:
+        self.policy = policy
+        return self.strategy()
+
+    def reset_circuits(self, provider: str, model: str | None = None) -> Sequence[Target]:
+        if provider != "alpha":
+            raise NotFound(f"provider {provider!r} is not configured", code=Code.UNKNOWN_PROVIDER)
+        self.reset.append((provider, model))
+        return (TARGET,)
+
+
 class FakeConformance:
     """A suite of two checks; knows the provider alpha."""
 
@@ -461,6 +487,8 @@ def fake_services(**changes: Any) -> Services:
         "agents": FakeAgents(),
         "providers": FakeProviders(),
         "monitor": FakeMonitor(),
+        "routing": FakeRouting(),
+        "routing_stats": dict,
         "conformance": FakeConformance(),
         "usage": FakeUsage(),
         "metrics": FakeMetrics(),

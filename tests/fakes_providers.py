@@ -99,6 +99,9 @@ class FakeAdapter:
     def supports(self, model: str) -> frozenset[str]:
         return CHAT_ABILITIES
 
+    def unheeded(self, call: Call | EmbedCall) -> tuple[str, ...]:
+        return ()
+
     async def embed(self, call: EmbedCall) -> Embeddings:
         raise ProviderError(FailureKind.UNSUPPORTED, "does not embed")
 

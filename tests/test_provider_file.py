@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from pydantic import SecretStr
 
 from app.domain.catalog import ModelMode
+from app.domain.chat import Credential
 from app.domain.provider import LimitStrategy, ProviderConfig, ProviderSet, ProviderType, TimeoutOverrides
 from app.provider_file import ConfigurationError, load_providers
 
@@ -337,6 +339,41 @@ def test_one_key_of_two_is_enough(load: Load) -> None:
 
     assert found.providers[0].enabled
     assert secrets(found.providers[0]) == ["key-two"]
+
+
+def test_keys_may_have_weights(load: Load) -> None:
+    keys = "[{key: sk-a-0123456789, weight: 3}, sk-b-0123456789]"
+    (found,) = load(f"providers:\n  - {{name: a, provider_type: openai, api_keys: {keys}}}\n").providers
+
+    assert [(one.id, one.weight) for one in found.credentials] == [
+        (Credential.of(SecretStr(secret)).id, weight)
+        for secret, weight in (("sk-a-0123456789", 3.0), ("sk-b-0123456789", None))
+    ]
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", ".inf", "heavy"])
+def test_a_keys_weight_is_a_share_and_its_error_shows_no_key(load: Load, weight: str) -> None:
+    keys = f"[{{key: sk-a-0123456789, weight: {weight}}}]"
+
+    with pytest.raises(ConfigurationError, match=r"api_keys\[0\]\.weight") as caught:
+        load(f"providers:\n  - {{name: a, provider_type: openai, api_keys: {keys}}}\n")
+
+    assert "sk-a" not in str(caught.value)
+
+
+def test_an_alias_with_weights_is_a_split(load: Load) -> None:
+    found = load(ENTRY + "aliases: {canary: {a/x: 95, a/y: 5}, plain: [a/x, a/y]}\n")
+
+    assert found.aliases == {"canary": ("a/x", "a/y"), "plain": ("a/x", "a/y")}
+    assert found.splits == {"canary": (95.0, 5.0)}
+
+
+@pytest.mark.parametrize(
+    "alias", ["{a/x: heavy}", "{a/x: -1}", "{a/x: .inf}", "{a/x: 0, a/y: 0}", "{a/x: 1, a/y: null}", "{}", "[1]"]
+)
+def test_a_split_without_sense_is_refused(load: Load, alias: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"aliases\.canary"):
+        load(ENTRY + f"aliases: {{canary: {alias}}}\n")
 
 
 def test_the_types_own_variable_fills_in_where_the_file_gives_no_key(load: Load) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, Protocol
@@ -40,6 +40,12 @@ class WireRequest:
     body: bytes = b""
     warnings: tuple[str, ...] = ()
     is_whole: bool = False
+
+
+def named_in(warnings: Iterable[str], parameters: Iterable[str]) -> tuple[str, ...]:
+    """The parameters that warnings are about: each of those begins with the name of its parameter."""
+    said = {warning.partition(" ")[0] for warning in warnings}
+    return tuple(name for name in parameters if name in said)
 
 
 class NoSuchWire(ProviderError):

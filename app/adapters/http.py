@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Final
 import httpx
 
 from app.adapters.allowance import OPENAIS, LimitHeaders, allowance_of
-from app.adapters.codec import Codec, Framing, NoSuchWire, WireRequest
+from app.adapters.codec import Codec, Framing, NoSuchWire, WireRequest, named_in
 from app.adapters.http_sender import HOP_HEADER, Sender, close
 from app.adapters.http_stream import ChatStream
 from app.adapters.pictures import PictureSource, inlined
@@ -72,6 +73,14 @@ class HTTPAdapter:
         """What the dialect has words for with this model."""
         return self._codec.supports(model)
 
+    def unheeded(self, call: Call | EmbedCall) -> tuple[str, ...]:
+        """The parameters that the codec warns of, or will not encode."""
+        try:
+            return named_in(self._warnings(call), call.request.parameters)
+        except ProviderError as error:
+            name = re.split(r"[.\[]", error.param or "", maxsplit=1)[0]
+            return (name,) if name in call.request.parameters else ()
+
     async def embed(self, call: EmbedCall) -> Embeddings:
         """One vector per input, within `timeouts.total`."""
         codec = self._codec.embedding
@@ -117,6 +126,12 @@ class HTTPAdapter:
         status, headers, body = await self._sender.exchange(codec, codec.models_request(), credential, timeouts)
         if status not in (200, 404, 405, 501):
             raise self._sender.named(self._sender.refused(codec, status, headers, body, credential), credential)
+
+    def _warnings(self, call: Call | EmbedCall) -> tuple[str, ...]:
+        if isinstance(call, Call):
+            return self._codec_for(call).encode(call, stream=False).warnings
+        embedding = self._codec.embedding
+        return () if embedding is None else embedding.encode(call).warnings
 
     def _codec_for(self, call: Call) -> Codec:
         """The codec of this call's wire, unless the server turned out to have only one."""

@@ -73,6 +73,10 @@ class SandboxAdapter:
         """Traders write JSON on demand, and nothing else."""
         return frozenset({JSON_OBJECT, JSON_SCHEMA})
 
+    def unheeded(self, call: Call | EmbedCall) -> tuple[str, ...]:
+        """Traders hear of a form and of a drill, and of nothing else."""
+        return tuple(name for name in call.request.parameters if name not in ("response_format", "drill"))
+
     async def embed(self, call: EmbedCall) -> Embeddings:  # noqa: ARG002
         """Traders have no vectors."""
         raise ProviderError(FailureKind.UNSUPPORTED, "the sandbox does not embed", param="model")

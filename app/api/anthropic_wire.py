@@ -10,7 +10,8 @@ from app.api.anthropic_checks import PARAMETERS, violations
 from app.api.anthropic_messages import Transcript
 from app.api.exchange import Exchange
 from app.api.intent import Intent, malformed
-from app.api.model_choice import fallbacks_allowed, models_of
+from app.api.model_choice import models_of
+from app.api.provider_preferences import failover_allowed, preferences_of
 from app.api.responses_reasoning import is_sealed
 from app.api.timing import deadline_of
 from app.domain.attempt import Ask
@@ -51,7 +52,7 @@ def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange, *, count
     for wrong in violations(body, counts=counts):
         raise RequestRejected(Code.INVALID_REQUEST, f"{wrong.field}: {wrong.message}", param=wrong.field)
     headers = _headers(exchange.headers)
-    names = models_of(body)
+    names, preferences = models_of(body), preferences_of(body.get("provider"))
     exchange.warnings += _untranslated(body)
     return Ask(
         request=request_of(body, headers),
@@ -61,7 +62,8 @@ def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange, *, count
         fallbacks=tuple(names[1:]),
         agent_id=intent.agent_id,
         policy=intent.policy,
-        allow_failover=fallbacks_allowed(body.get("provider")),
+        allow_failover=failover_allowed(preferences),
+        preferences=preferences,
         priority=intent.priority or Priority.NORMAL,
         caller=exchange.caller,
         route="messages",

@@ -14,7 +14,8 @@ from app.api.checks import TEXT, whole
 from app.api.exchange import Exchange
 from app.api.intent import Intent
 from app.api.messages import kind
-from app.api.model_choice import choice_violations, fallbacks_allowed, models_of
+from app.api.model_choice import choice_violations, models_of
+from app.api.provider_preferences import failover_allowed, preferences_of
 from app.api.timing import deadline_of
 from app.domain.attempt import Ask
 from app.domain.embedding import Embeddings, EmbedRequest
@@ -32,7 +33,7 @@ def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange) -> Ask:
     """The embeddings that a body asks for. Raises RequestRejected with the path of the first wrong field."""
     for wrong in violations(body):
         raise RequestRejected(Code.INVALID_REQUEST, f"{wrong.field}: {wrong.message}", param=wrong.field)
-    names = models_of(body)
+    names, preferences = models_of(body), preferences_of(body.get("provider"))
     parameters = {name: value for name, value in body.items() if name not in _OWN and value is not None}
     return Ask(
         request=EmbedRequest(_inputs_of(body["input"]), parameters),
@@ -42,7 +43,8 @@ def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange) -> Ask:
         fallbacks=tuple(names[1:]),
         agent_id=intent.agent_id,
         policy=intent.policy,
-        allow_failover=fallbacks_allowed(body.get("provider")),
+        allow_failover=failover_allowed(preferences),
+        preferences=preferences,
         priority=intent.priority or Priority.NORMAL,
         caller=exchange.caller,
         route="embeddings",

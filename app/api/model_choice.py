@@ -1,16 +1,15 @@
-"""Which models a body of OpenAI's family asks for, and whether others may stand in."""
+"""Which models a body of OpenAI's family asks for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from app.api.messages import kind
-from app.domain.errors import Code, RequestRejected, Violation
+from app.api.provider_preferences import preference_violations
+from app.domain.errors import Violation
 
 MAX_FALLBACKS: Final = 16
 FORBIDDEN: Final = ("api_base", "base_url", "api_key")
-EXTRAS: Final = ("order", "only", "ignore", "sort", "max_price", "require_parameters", "allow_fallbacks")
 
 
 def choice_violations(body: Mapping[str, Any]) -> Iterator[Violation]:
@@ -19,6 +18,7 @@ def choice_violations(body: Mapping[str, Any]) -> Iterator[Violation]:
         if name in body:
             yield Violation(name, "is not taken from a request: providers and their keys are configured")
     yield from _named(body)
+    yield from preference_violations(body.get("provider"))
 
 
 def _named(body: Mapping[str, Any]) -> Iterator[Violation]:
@@ -41,33 +41,3 @@ def models_of(body: Mapping[str, Any]) -> list[str]:
     """The models to try, in order, each once."""
     named = [body["model"]] if body.get("model") is not None else []
     return list(dict.fromkeys([*named, *(body.get("models") or ())]))
-
-
-def fallbacks_allowed(extras: object) -> bool:
-    """Whether `provider` lets another target answer; raises RequestRejected for what it must not say."""
-    if extras is None:
-        return True
-    if not isinstance(extras, dict):
-        raise RequestRejected(
-            Code.INVALID_REQUEST, f"provider: must be an object, not {kind(extras)}", param="provider"
-        )
-    for name, value in extras.items():
-        if name not in EXTRAS:
-            known = ", ".join(EXTRAS)
-            raise RequestRejected(
-                Code.INVALID_REQUEST, f"provider.{name[:64]}: is not one of {known}", param=f"provider.{name[:64]}"
-            )
-        if name != "allow_fallbacks" and value is not None:
-            raise RequestRejected(
-                Code.UNSUPPORTED_PARAMETER,
-                f"provider.{name} is not available; use model, models or x-outcry-policy",
-                param=f"provider.{name}",
-            )
-    allowed = extras.get("allow_fallbacks")
-    if allowed is not None and not isinstance(allowed, bool):
-        raise RequestRejected(
-            Code.INVALID_REQUEST,
-            "provider.allow_fallbacks: must be true or false",
-            param="provider.allow_fallbacks",
-        )
-    return allowed is not False

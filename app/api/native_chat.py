@@ -13,13 +13,14 @@ from app.api.exchange import Exchange
 from app.api.fields import Answer, Body, checked
 from app.api.intent import Intent, policy_named, policy_words
 from app.api.messages import MAX_TOOLS, format_violations, message_violations, tool_violations
+from app.api.provider_preferences import PROVIDER_SCHEMA, failover_allowed, preference_violations, preferences_of
 from app.api.sse import event
 from app.api.timing import deadline_of
 from app.decisions.wire import usage_rendered
 from app.domain.attempt import Ask, AttemptRecord, Completion
 from app.domain.chat import ChatChunk, ChatRequest
 from app.domain.errors import OutcryError, Violation
-from app.domain.routing import Plan, PolicyName, Priority
+from app.domain.routing import Explanation, Plan, PolicyName, Priority, Verdict
 from app.services import CompletionStream
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -49,6 +50,7 @@ class ChatBody(Body):
     priority: str | None = Field(default=None, pattern="^(low|normal|high)$")
     deadline_ms: int | None = Field(default=None, ge=1)
     metadata: dict[str, Any] = Field(default_factory=dict)
+    provider: dict[str, Any] | None = Field(default=None, json_schema_extra=PROVIDER_SCHEMA)
 
 
 class UsageAnswer(Answer):
@@ -105,7 +107,7 @@ def ask_of(chat: ChatBody, intent: Intent, exchange: Exchange) -> Ask:
     model = chat.model or "auto"
     if chat.task_type is not None and model == "auto":
         model = f"task:{chat.task_type}"
-    milliseconds = chat.deadline_ms
+    milliseconds, preferences = chat.deadline_ms, preferences_of(chat.provider)
     return Ask(
         request=ChatRequest(chat.messages, parameters),
         request_id=exchange.request_id,
@@ -114,7 +116,8 @@ def ask_of(chat: ChatBody, intent: Intent, exchange: Exchange) -> Ask:
         fallbacks=tuple(chat.fallbacks),
         agent_id=chat.agent_id or intent.agent_id,
         policy=_policy(chat.policy) or intent.policy,
-        allow_failover=chat.allow_failover,
+        allow_failover=chat.allow_failover and failover_allowed(preferences),
+        preferences=preferences,
         max_retries=chat.max_retries,
         priority=Priority(chat.priority) if chat.priority else intent.priority or Priority.NORMAL,
         caller=exchange.caller,
@@ -131,6 +134,8 @@ def _violations(body: Mapping[str, Any]) -> Iterator[Violation]:
     """What the model of the body cannot say. Wrong types it finds itself."""
     if isinstance(body.get("messages"), list) and body["messages"]:
         yield from message_violations(body["messages"])
+    if isinstance(body.get("provider"), dict):
+        yield from preference_violations(body["provider"])
     policy = body.get("policy")
     if isinstance(policy, str) and policy_named(policy) is None:
         yield Violation("policy", f"must be one of {policy_words()}")
@@ -189,13 +194,24 @@ def attempt_rendered(attempt: AttemptRecord) -> dict[str, Any]:
 
 def plan_rendered(plan: Plan) -> dict[str, Any]:
     """Why a request went where it went."""
+    return {"policy": plan.policy, "reason": plan.reason, "candidates": verdicts_rendered(plan.verdicts)}
+
+
+def verdicts_rendered(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    """What was thought of each candidate."""
+    return [{"target": str(one.target), "score": one.score, "why_not": one.why_not} for one in verdicts]
+
+
+def explanation_rendered(found: Explanation, warnings: Sequence[str] = ()) -> dict[str, Any]:
+    """The answer of `POST /routing/explain`; `routing` is what the answer of `POST /chat` would have."""
+    plan, error = found.plan, found.error
+    nothing = {"policy": None, "reason": None, "candidates": verdicts_rendered(found.verdicts)}
     return {
-        "policy": plan.policy,
-        "reason": plan.reason,
-        "candidates": [
-            {"target": str(verdict.target), "score": verdict.score, "why_not": verdict.why_not}
-            for verdict in plan.verdicts
-        ],
+        "target": None if plan is None else str(plan.steps[0].target),
+        "plan": [] if plan is None else [str(step.target) for step in plan.steps],
+        "routing": nothing if plan is None else plan_rendered(plan),
+        "error": None if error is None else {"code": error.code, "status": error.status, "message": error.message},
+        "warnings": [*found.warnings, *warnings],
     }
 
 

@@ -13,7 +13,8 @@ from app.api.errors import encoded_error, openai_form
 from app.api.exchange import Exchange
 from app.api.intent import Intent
 from app.api.messages import format_violations, message_violations, tool_violations
-from app.api.model_choice import choice_violations, fallbacks_allowed, models_of
+from app.api.model_choice import choice_violations, models_of
+from app.api.provider_preferences import failover_allowed, preferences_of
 from app.api.timing import deadline_of
 from app.domain.attempt import Ask
 from app.domain.chat import ChatChunk, ChatRequest
@@ -70,7 +71,7 @@ def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange) -> Ask:
     """The completion that a body asks for. Raises RequestRejected with the path of the first wrong field."""
     for wrong in violations(body):
         raise RequestRejected(Code.INVALID_REQUEST, f"{wrong.field}: {wrong.message}", param=wrong.field)
-    names = models_of(body)
+    names, preferences = models_of(body), preferences_of(body.get("provider"))
     parameters = {name: value for name, value in body.items() if name not in OWN and value is not None}
     return Ask(
         request=ChatRequest(body["messages"], parameters),
@@ -80,7 +81,8 @@ def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange) -> Ask:
         fallbacks=tuple(names[1:]),
         agent_id=intent.agent_id,
         policy=intent.policy,
-        allow_failover=fallbacks_allowed(body.get("provider")),
+        allow_failover=failover_allowed(preferences),
+        preferences=preferences,
         priority=intent.priority or Priority.NORMAL,
         caller=exchange.caller,
         route="chat_completions",

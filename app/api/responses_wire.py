@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from app.api.exchange import Exchange
 from app.api.intent import Intent
-from app.api.model_choice import fallbacks_allowed, models_of
+from app.api.model_choice import models_of
+from app.api.provider_preferences import failover_allowed, preferences_of
 from app.api.responses_checks import PARAMETERS, unsupported, violations
 from app.api.responses_items import Transcript, item_kind
 from app.api.responses_reasoning import is_sealed
@@ -61,7 +62,7 @@ def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange) -> Ask:
         raise RequestRejected(Code.UNSUPPORTED_PARAMETER, message, param=refused.field)
     for wrong in violations(body):
         raise RequestRejected(Code.INVALID_REQUEST, f"{wrong.field}: {wrong.message}", param=wrong.field)
-    names = models_of(body)
+    names, preferences = models_of(body), preferences_of(body.get("provider"))
     exchange.warnings += _untranslated(body)
     return Ask(
         request=request_of(body),
@@ -71,7 +72,8 @@ def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange) -> Ask:
         fallbacks=tuple(names[1:]),
         agent_id=intent.agent_id,
         policy=intent.policy,
-        allow_failover=fallbacks_allowed(body.get("provider")),
+        allow_failover=failover_allowed(preferences),
+        preferences=preferences,
         priority=intent.priority or Priority.NORMAL,
         caller=exchange.caller,
         route="responses",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from app.configuration.discovery import credential, standard_key, standard_url
@@ -76,6 +76,7 @@ class ProviderFile:
             failover_strategy=self.shape.failover_strategy,
             global_timeout=self.shape.global_timeout,
             aliases=self._aliases(),
+            splits=self._splits(),
             tasks={name: TaskConfig(tuple(task.models or ()), task.policy) for name, task in self.shape.tasks.items()},
             panels=self._panels(),
             source=self.document.name,
@@ -238,27 +239,26 @@ class ProviderFile:
         self, name: str, place: Place, shape: CommonShape, kind: ProviderType, *, is_vendor: bool
     ) -> tuple[tuple[Credential, ...], bool]:
         """The keys in the order to use them, and whether the provider cannot work for want of one."""
-        stated = [((*place, "api_keys", position), key) for position, key in enumerate(shape.api_keys)]
-        single = [((*place, "api_key"), shape.api_key)]
-        if isinstance(shape, NamedShape):
-            single.append(((*place, "api", "api_key"), shape.api.api_key))
-        keys = [(where, key) for where, key in (*single, *stated) if key]
-        found: dict[str, Place] = {}
-        for where, key in keys:
+        keys = _stated_keys(place, shape)
+        found: dict[str, tuple[Place, float | None]] = {}
+        for where, key, weight in keys:
             secret = self._secret(name, key)
             if secret:
-                found.setdefault(secret, where)
+                found.setdefault(secret, (where, weight))
         if not keys:
             own = standard_key(kind, self.environ)
             if own is not None:
-                found = {own[1]: (*place, "api_key")}
+                found = {own[1]: ((*place, "api_key"), None)}
             elif is_vendor and kind in _KEYED:
                 if shape.enabled:
                     self.warnings.append(f"{name} is off: it has no api_key and its variable is not set")
                 return (Credential(),), True
         if keys and not found:
             return (Credential(),), True
-        return tuple(self._credential(where, secret) for secret, where in found.items()) or (Credential(),), False
+        credentials = tuple(
+            replace(self._credential(where, secret), weight=weight) for secret, (where, weight) in found.items()
+        )
+        return credentials or (Credential(),), False
 
     def _secret(self, name: str, key: str) -> str | None:
         return self._from_environment(name, "api_key", key) if key.startswith(ENV_PREFIX) else key.strip()
@@ -282,6 +282,18 @@ class ProviderFile:
                 raise wrong(self.document, ("aliases", alias), "is a name of the gateway's own")
         return {alias: tuple(targets) for alias, targets in self.shape.aliases.items()}
 
+    def _splits(self) -> dict[str, tuple[float, ...]]:
+        """The weights of those aliases that have them."""
+        for alias, targets in self.shape.aliases.items():
+            for target, weight in targets.items():
+                if weight is None and any(other is not None for other in targets.values()):
+                    raise wrong(self.document, ("aliases", alias, target), "expected a weight, as the others have")
+        return {
+            alias: tuple(weight for weight in targets.values() if weight is not None)
+            for alias, targets in self.shape.aliases.items()
+            if None not in targets.values()
+        }
+
     def _panels(self) -> dict[str, PanelConfig]:
         for name, panel in self.shape.panels.items():
             if panel.quorum is not None and panel.quorum > len(panel.members):
@@ -290,6 +302,15 @@ class ProviderFile:
             name: PanelConfig(tuple(panel.members), panel.method, panel.quorum)
             for name, panel in self.shape.panels.items()
         }
+
+
+def _stated_keys(place: Place, shape: CommonShape) -> list[tuple[Place, str, float | None]]:
+    """Where each key stands, the key or the name of its variable, and its weight."""
+    keys: list[tuple[Place, str | None, float | None]] = [((*place, "api_key"), shape.api_key, None)]
+    if isinstance(shape, NamedShape):
+        keys.append(((*place, "api", "api_key"), shape.api.api_key, None))
+    keys += [((*place, "api_keys", position), one.key, one.weight) for position, one in enumerate(shape.api_keys)]
+    return [(where, key, weight) for where, key, weight in keys if key]
 
 
 def _idle(shape: CommonShape) -> Iterator[str]:

@@ -50,6 +50,21 @@ def _as_model(value: Any) -> Any:  # noqa: ANN401  # an id stands for a model of
     return {"id": value} if isinstance(value, str) else value
 
 
+def _as_shares(value: Any) -> Any:  # noqa: ANN401  # names in their order have no shares
+    names = as_list(value)
+    return dict.fromkeys(names) if isinstance(names, list) and all(isinstance(n, str) for n in names) else names
+
+
+def _has_a_share(value: dict[str, float | None]) -> dict[str, float | None]:
+    if all(share == 0 for share in value.values()):
+        raise ValueError("expected a weight above 0 for one of them at least")
+    return value
+
+
+def _as_key(value: Any) -> Any:  # noqa: ANN401  # a key alone has no weight
+    return {"key": value} if isinstance(value, str) else value
+
+
 def _as_names(value: Any) -> Any:  # noqa: ANN401  # `{tools: true, vision: false}` says what a list says
     if isinstance(value, dict) and all(isinstance(has, bool) for has in value.values()):
         return [name for name, has in value.items() if has]
@@ -104,6 +119,10 @@ Count = Annotated[int, Field(ge=1)]
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 BaseURL = Annotated[str, AfterValidator(_url)]
 Parameters = Annotated[dict[str, Any], AfterValidator(_parameters)]
+Share = Annotated[float, Field(ge=0, le=1_000_000), AfterValidator(_finite)]
+Shares = Annotated[
+    dict[Text, Share | None], BeforeValidator(_as_shares), Field(min_length=1), AfterValidator(_has_a_share)
+]
 Policy = Literal[
     "priority", "round_robin", "health_based", "least_recently_used", "weighted", "cost_aware", "latency_aware",
     "accuracy_first", "latency", "cost", "accuracy", "health",
@@ -159,12 +178,19 @@ class ModelShape(Shape):
     cost: CostShape = CostShape()
 
 
+class KeyShape(Shape):
+    """One of `api_keys`. Keys with a weight share the requests by it; the others are reserves, in their order."""
+
+    key: str
+    weight: Annotated[float, Field(gt=0, le=1_000_000), AfterValidator(_finite)] | None = None
+
+
 class CommonShape(Shape):
     """What both forms of a provider have."""
 
     provider_type: str | None = None
     api_key: str | None = None
-    api_keys: Annotated[list[str], BeforeValidator(as_list)] = []
+    api_keys: Annotated[list[Annotated[KeyShape, BeforeValidator(_as_key)]], BeforeValidator(as_list)] = []
     base_url: BaseURL | None = None
     model: Text | None = None
     models: list[Annotated[ModelShape, BeforeValidator(_as_model)]] = []
@@ -227,7 +253,7 @@ class FileShape(Shape):
     health_check_interval: Seconds | None = None
     global_timeout: Seconds | None = None
     failover_strategy: Policy = "priority"
-    aliases: dict[Text, Texts] = {}
+    aliases: dict[Text, Shares] = {}
     tasks: dict[Text, TaskShape] = {}
     panels: dict[Text, PanelShape] = {}
     alerts: Any = None

@@ -14,7 +14,7 @@ from app.domain.caller import LOCAL_CALLER, Caller
 from app.domain.chat import ChatRequest, ChatResponse
 from app.domain.embedding import Embeddings, EmbedRequest
 from app.domain.errors import Code
-from app.domain.routing import Plan, PolicyName, Priority
+from app.domain.routing import Plan, PolicyName, Preferences, Priority
 from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
@@ -45,6 +45,7 @@ class Ask:
     decision_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     enforces_format: bool = True
+    preferences: Preferences | None = None
 
     @property
     def chat(self) -> ChatRequest:

@@ -81,10 +81,14 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """The key of one attempt. `id` is the first 8 hex digits of its SHA-256, `""` where no key is needed."""
+    """The key of one attempt. `id` is the first 8 hex digits of its SHA-256, `""` where no key is needed.
+
+    `weight` is its share of the requests beside the provider's other keys; None for one that is used in its turn.
+    """
 
     id: str = ""
     secret: SecretStr | None = None
+    weight: float | None = None
 
     @classmethod
     def of(cls, secret: SecretStr) -> Credential:

@@ -40,6 +40,10 @@ class Adapter(Protocol):
         """
         ...
 
+    def unheeded(self, call: Call | EmbedCall) -> tuple[str, ...]:
+        """The parameters of this call that the dialect would leave out, change or refuse; asks nobody."""
+        ...
+
     async def embed(self, call: EmbedCall) -> Embeddings:
         """One vector per input; UNSUPPORTED where the provider does not embed."""
         ...

@@ -160,12 +160,16 @@ class TaskConfig:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSet:
-    """All that the provider file says, checked; `source` is the file's name or `environment` or `sandbox`."""
+    """All that the provider file says, checked; `source` is the file's name or `environment` or `sandbox`.
+
+    `splits` are the weights of those aliases whose names share the requests instead of standing in for each other.
+    """
 
     providers: tuple[ProviderConfig, ...]
     failover_strategy: str = "priority"
     global_timeout: float | None = None
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    splits: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     tasks: Mapping[str, TaskConfig] = field(default_factory=dict)
     panels: Mapping[str, PanelConfig] = field(default_factory=dict)
     source: str = "environment"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from app.domain.chat import Credential
+from app.domain.errors import OutcryError
 from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard
 
@@ -32,6 +34,37 @@ class Priority(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class MaxPrice:
+    """The most a caller pays, in dollars per million tokens of prompt and completion; None is no matter."""
+
+    prompt: Decimal | None = None
+    completion: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What a caller wants of providers; names are those of configured providers or of their types.
+
+    `order` is tried first, as it stands, and nothing else is when it `is_closed`. `only` None lets all in. `sort`
+    is the policy of this request. `max_price` keeps out what costs more, or what has no known price.
+    `require_parameters` keeps out whoever would leave out a parameter of the request.
+    """
+
+    order: tuple[str, ...] = ()
+    only: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] = ()
+    sort: PolicyName | None = None
+    max_price: MaxPrice | None = None
+    require_parameters: bool = False
+    allow_fallbacks: bool = True
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether only what `order` names may be tried."""
+        return bool(self.order) and not self.allow_fallbacks
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A target as it stands at one moment.
 
@@ -39,7 +72,13 @@ class Candidate:
     circuit (0: none); `parked` tells that the credential is in quarantine, so that only a wonder would let it through;
     `success_rate` is over the rolling window, None without traffic; latencies are seconds; `capabilities` of the model
     None are unknown, not absent; `dialect` is what the provider's wire has words for, None unknown. `credential` is
-    the agent's own key where it has one, else the provider's first usable one.
+    the agent's own key where it has one, else the provider's first usable one. `rank` is the place of the name that
+    led here among those the caller gave: whatever the policy, a lower one goes first. `unheeded` are the parameters
+    that would be left out here, known only where the caller requires all of them. `samples` are the outcomes behind
+    `success_rate`; `usual_output` tokens are what answers have on the average, None before the first; `cached_share`
+    is the part of prompts that came from the provider's cache. `miss_chance` is the chance (0..1) that this request
+    is not answered in time, known only where a policy asks for it. `accuracy` (0..1) is how often graded decisions
+    were right; None while nothing is graded.
     """
 
     target: Target
@@ -61,18 +100,30 @@ class Candidate:
     dialect: frozenset[str] | None = None
     price: PriceCard | None = None
     is_reasoning: bool = False
+    rank: int = 0
+    unheeded: tuple[str, ...] = ()
+    samples: int = 0
+    usual_output: float | None = None
+    cached_share: float = 0.0
+    miss_chance: float | None = None
+    accuracy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RoutingQuery:
     """What routing may know of a request: needs are those of `domain.needs`.
 
-    `only_here` is the path of the first thing in it that no wire but the caller's own has words for.
+    `preferences` name configured providers only. In a rehearsal nobody's turn is used up. `max_tokens` is the longest
+    answer that is asked for, None without an end. `only_here` is the path of the first thing in it that no wire but the
+    caller's own has words for.
     """
 
     needs: frozenset[str] = frozenset()
     input_tokens: int = 0
     priority: Priority = Priority.NORMAL
+    preferences: Preferences | None = None
+    is_rehearsal: bool = False
+    max_tokens: int | None = None
     only_here: str | None = None
 
 
@@ -94,3 +145,22 @@ class Plan:
     reason: str
     verdicts: tuple[Verdict, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What would become of a request: its plan, or the error that it would be answered with."""
+
+    plan: Plan | None
+    verdicts: tuple[Verdict, ...]
+    warnings: tuple[str, ...] = ()
+    error: OutcryError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyInForce:
+    """The policy of `auto` in this process, one of `workers`; `is_changed`: at run time, not by the file."""
+
+    policy: PolicyName
+    is_changed: bool
+    workers: int

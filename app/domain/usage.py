@@ -60,12 +60,16 @@ class PriceCard:
     dated: str | None = None
     since: str | None = None
 
+    def tier(self, input_tokens: int) -> PriceTier:
+        """The prices of a request with a prompt of this length."""
+        return next((t for t in reversed(self.tiers) if input_tokens > t.above_tokens), self.tiers[0])
+
     def cost(self, usage: Usage) -> Decimal | None:
         """Dollars for this usage, or None when a price that it needs is unknown; never negative.
 
         A tier prices the whole request; cached input without a price of its own costs what input costs.
         """
-        tier = next((t for t in reversed(self.tiers) if usage.input_tokens > t.above_tokens), self.tiers[0])
+        tier = self.tier(usage.input_tokens)
         if tier.input is None or tier.output is None:
             return None
         fresh = max(usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens, 0)

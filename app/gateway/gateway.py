@@ -104,6 +104,7 @@ class Gateway:
             now=self._clock.now,
             rng=self._rng,
             may_retry=self._may_retry,
+            next_key=self._pool.with_next_key,
         )
         return Journey(ask, itinerary, walk, [], arrived)
 

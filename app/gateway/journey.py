@@ -56,7 +56,7 @@ class Journey:
         return Trail(
             target=step.target,
             attempts=sum(one.outcome is not AttemptOutcome.SKIPPED for one in self.records) + under_way,
-            is_fallback=step is not plan.steps[0],
+            is_fallback=step.target != plan.steps[0].target,
             is_final=True,
             has_plan=True,
             overhead=self.overhead(now),

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from app.agents.directory import AgentDirectory, AgentEntry
-from app.catalog.tokens import estimate_tokens
 from app.domain.agent import AgentConfig
 from app.domain.attempt import Ask
 from app.domain.chat import ChatRequest, Credential
 from app.domain.embedding import EmbedRequest
-from app.domain.errors import Code, NotAdmitted, NotFound, StorageUnavailable
-from app.domain.needs import EMBEDDINGS, needs_of
-from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery
+from app.domain.errors import Code, NotAdmitted, NotFound, RequestRejected, StorageUnavailable
+from app.domain.routing import Candidate, Explanation, Plan, PolicyName, RoutingQuery
 from app.domain.target import Target
+from app.gateway.query import query_of, unheeded_by
 from app.providers.lookup import called, origin_of
 from app.providers.pool import Pool
+from app.routing.expectations import dependability
 from app.routing.names import Selection, resolve
 from app.routing.router import Router, doubts
 
@@ -59,6 +58,19 @@ class _Choice:
     policy: PolicyName
     keeps_order: bool
     warnings: tuple[str, ...]
+    ranks: Mapping[Target, int]
+    weights: Mapping[Target, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prospects:
+    """What a request is routed with."""
+
+    choice: _Choice
+    query: RoutingQuery
+    candidates: Sequence[Candidate]
+    agent: AgentEntry | None
+    agent_id: int | None
 
 
 class Planner:
@@ -71,33 +83,63 @@ class Planner:
 
     def plan(self, ask: Ask) -> Itinerary:
         """The way of one request. Raises NotFound, RequestRejected or NotAdmitted when there is none."""
+        found = self._prospects(ask)
+        plan = self._routed(found.candidates, found.query, found.choice)
+        if not ask.allow_failover:
+            plan = _alone(plan)
+        agent = found.agent
+        defaults = {step.target: self._defaults(step.target, agent) for step in plan.steps}
+        return Itinerary(plan, ask.request, agent, defaults, found.query, found.choice.warnings, found.agent_id)
+
+    def explain(self, ask: Ask) -> Explanation:
+        """What `plan` would do, as far as nobody is asked and nothing changed for it; no last resort is taken.
+
+        Raises NotFound for a name that means nothing.
+        """
+        found = self._prospects(ask)
+        query = replace(found.query, is_rehearsal=True)
+        try:
+            plan = self._route(found.candidates, query, found.choice)
+        except (NotAdmitted, RequestRejected) as error:
+            verdicts = self._router.verdicts(found.candidates, query)
+            return Explanation(None, verdicts, found.choice.warnings, error)
+        plan = plan if ask.allow_failover else _alone(plan)
+        return Explanation(plan, plan.verdicts, plan.warnings)
+
+    def _prospects(self, ask: Ask) -> _Prospects:
+        """Everything about a request that can be known before it is routed."""
         selection = resolve(ask.model, self._pool)
         agent_id = selection.agent_id if selection.agent_id is not None else ask.agent_id
         agent = None if agent_id is None else self._agent(agent_id)
         choice = self._choice(ask, selection, agent)
         targets = self._with_readable_keys(choice.targets, agent)
-        query = _query(ask)
-        candidates = [self._candidate(target, agent) for target in targets]
-        plan = self._routed(candidates, query, choice)
-        if not ask.allow_failover:
-            plan = replace(plan, steps=plan.steps[:1])
-        defaults = {step.target: self._defaults(step.target, agent) for step in plan.steps}
-        return Itinerary(plan, ask.request, agent, defaults, query, choice.warnings, agent_id)
+        query, unknown = query_of(ask, self._pool)
+        choice = replace(choice, warnings=(*choice.warnings, *unknown)) if unknown else choice
+        candidates = [self._candidate(target, agent, ask, choice) for target in targets]
+        if choice.policy is PolicyName.LATENCY_AWARE and not choice.keeps_order:
+            candidates = [self._timed(candidate, ask, query) for candidate in candidates]
+        return _Prospects(choice, query, candidates, agent, agent_id)
+
+    def _timed(self, candidate: Candidate, ask: Ask, query: RoutingQuery) -> Candidate:
+        in_time = self._pool.share_in_time(candidate, ask.deadline, query.input_tokens)
+        if in_time is None:
+            return candidate
+        return replace(candidate, miss_chance=1.0 - in_time * dependability(candidate))
 
     def _routed(self, candidates: Sequence[Candidate], query: RoutingQuery, choice: _Choice) -> Plan:
         """The router's plan; when nothing is left, now and then one with the least bad of the ejected targets."""
-        route = partial(
-            self._router.plan, query=query, policy=choice.policy, keep_order=choice.keeps_order,
-            warnings=choice.warnings,
-        )  # fmt: skip
         try:
-            return route(candidates)
+            return self._route(candidates, query, choice)
         except NotAdmitted:
             least_bad = self._router.least_bad(candidates, query)
             reopened = None if least_bad is None else self._pool.last_resort(least_bad)
             if reopened is None:
                 raise
-        return route([reopened if one is least_bad else one for one in candidates])
+        return self._route([reopened if one is least_bad else one for one in candidates], query, choice)
+
+    def _route(self, candidates: Sequence[Candidate], query: RoutingQuery, choice: _Choice) -> Plan:
+        keeps = choice.keeps_order
+        return self._router.plan(candidates, query, choice.policy, keep_order=keeps, warnings=choice.warnings)
 
     def _with_readable_keys(self, targets: Sequence[Target], agent: AgentEntry | None) -> Sequence[Target]:
         """The targets without those whose stored key cannot be used: the provider's own must not stand in for it."""
@@ -124,17 +166,22 @@ class Planner:
 
     def _choice(self, ask: Ask, selection: Selection, agent: AgentEntry | None) -> _Choice:
         targets: Sequence[Target] = selection.targets
-        keeps_order = selection.keep_order
+        stated = (ask.preferences and ask.preferences.sort) or ask.policy
+        keeps_order = selection.keep_order and stated is None
         is_agents_choice = agent is not None and (selection.agent_id is not None or ask.model == "auto")
         if agent is not None and is_agents_choice:
-            targets, keeps_order = self._agents_targets(agent), ask.policy is None
+            targets, keeps_order = self._agents_targets(agent), stated is None
         warnings = selection.warnings
+        ranks: dict[Target, int] = {}
         if ask.fallbacks:
-            extra = [resolve(name, self._pool) for name in ask.fallbacks]
-            targets = [*targets, *(target for one in extra for target in one.targets)]
-            keeps_order = keeps_order or len(selection.targets) <= 1
-        policy = ask.policy or selection.policy or PolicyName(self._pool.current.failover_strategy)
-        return _Choice(list(dict.fromkeys(targets)), policy, keeps_order, warnings)
+            ranks = dict.fromkeys(targets, 0)
+            for place, name in enumerate(ask.fallbacks, start=1):
+                for target in resolve(name, self._pool).targets:
+                    ranks.setdefault(target, place)
+            keeps_order = keeps_order or (stated is None and len(targets) <= 1)
+            targets = list(ranks)
+        policy = stated or selection.policy or PolicyName(self._pool.current.failover_strategy)
+        return _Choice(list(dict.fromkeys(targets)), policy, keeps_order, warnings, ranks, selection.weights)
 
     def _agents_targets(self, agent: AgentEntry) -> list[Target]:
         pairs = [
@@ -152,8 +199,14 @@ class Planner:
             raise NotAdmitted(Code.NO_TARGET, f"agent {agent.agent.id} has no enabled configuration that is served")
         return targets
 
-    def _candidate(self, target: Target, agent: AgentEntry | None) -> Candidate:
-        return self._pool.candidate(target, self._credential(target, agent))
+    def _candidate(self, target: Target, agent: AgentEntry | None, ask: Ask, choice: _Choice) -> Candidate:
+        candidate = self._pool.candidate(target, self._credential(target, agent))
+        if choice.ranks or choice.weights:
+            rank, weight = choice.ranks.get(target, 0), choice.weights.get(target, candidate.weight)
+            candidate = replace(candidate, rank=rank, weight=weight)
+        if ask.preferences is not None and ask.preferences.require_parameters:
+            candidate = replace(candidate, unheeded=unheeded_by(self._pool.provider(target.provider), target, ask))
+        return candidate
 
     def _credential(self, target: Target, agent: AgentEntry | None) -> Credential | None:
         config = self._config_for(target, agent, with_key=True)
@@ -183,17 +236,16 @@ class Planner:
         return state is not None and state.config.name == name
 
 
+def _alone(plan: Plan) -> Plan:
+    """The plan with its first target only."""
+    others = {step.target for step in plan.steps[1:]}
+    verdicts = tuple(
+        replace(verdict, why_not="fallbacks are not allowed") if verdict.target in others else verdict
+        for verdict in plan.verdicts
+    )
+    return replace(plan, steps=plan.steps[:1], verdicts=verdicts)
+
+
 def agent_credential(config: AgentConfig) -> Credential | None:
     """An agent's own key, None where it has none."""
     return None if config.api_key is None else Credential.of(config.api_key)
-
-
-def _query(ask: Ask) -> RoutingQuery:
-    request = ask.request
-    if not isinstance(request, ChatRequest):
-        # A provider that embeds cuts or refuses a text that is too long by itself: no window is about all of them.
-        return RoutingQuery(frozenset({EMBEDDINGS}), priority=ask.priority)
-    only_here = request.native.only_here if request.native is not None else ()
-    return RoutingQuery(
-        needs_of(request), estimate_tokens(request.messages), ask.priority, only_here[0] if only_here else None
-    )

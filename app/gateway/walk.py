@@ -12,6 +12,7 @@ from app.domain.errors import (
     REACTIONS,
     AllAttemptsFailed,
     Code,
+    Cooldown,
     DeadlineExceeded,
     FailureKind,
     OutcryError,
@@ -41,7 +42,8 @@ class _Tried:
 class Walk:
     """The state of one request: what was tried, what is left. Sync; it decides, the gateway does.
 
-    `may_retry` is asked before the same target is tried again; it spends from that target's retry budget.
+    `may_retry` is asked before the same target is tried again; it spends from that target's retry budget. `next_key`
+    gives the same target with another key of its provider, None when there is none.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Walk:
         now: Callable[[], float],
         rng: random.Random,
         may_retry: Callable[[Candidate], bool],
+        next_key: Callable[[Candidate], Candidate | None] = lambda _: None,
     ) -> None:
         self.plan = plan
         self.step = plan.steps[0]
@@ -72,6 +75,7 @@ class Walk:
         self._rng = rng
         self._may_retry = may_retry
         self._has_waited = False
+        self._next_key = next_key
 
     @property
     def remaining(self) -> float:
@@ -98,7 +102,7 @@ class Walk:
             self.attempts += 1
             if self.attempts > self._max_retries or self.remaining < self._rules.least_remaining:
                 return False
-        return self._falls_over(error) or self._retries() or self._waits(error)
+        return self._changes_key(error) or self._falls_over(error) or self._retries() or self._waits(error)
 
     def deciding(self, error: OutcryError) -> OutcryError:
         """The error that the caller gets when nothing follows `error`."""
@@ -111,6 +115,18 @@ class Walk:
         if len(self._failures) == 1 and not REACTIONS[last.kind].try_next:
             return last
         return _exhausted(self._failures, last)
+
+    def _changes_key(self, error: ProviderError) -> bool:
+        """A dead key says nothing about its target: the next one is tried there, at once."""
+        if REACTIONS[error.kind].cooldown is not Cooldown.CREDENTIAL:
+            return False
+        step = self._next_key(self.step)
+        if step is None:
+            return False
+        self.step = step
+        self.kind = AttemptKind.RETRY
+        self.pause = 0.0
+        return True
 
     def _falls_over(self, error: ProviderError) -> bool:
         reaction = REACTIONS[error.kind]

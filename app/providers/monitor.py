@@ -176,7 +176,11 @@ class HealthMonitor:
         own_key = state.owns(record.credential_id)
         if (of_key := counts_as(record, own_key=True)) is None:
             return
-        self._pool.state(record.target, record.credential_id).window.add(now, of_key, record.duration)
+        target = self._pool.state(record.target, record.credential_id)
+        target.window.add(now, of_key, record.duration)
+        if of_key and record.usage is not None:
+            target.pace.add(now, record.duration, record.usage.input_tokens)
+            target.habits.see(record.usage)
         if (ok := counts_as(record, own_key=own_key)) is None:
             return
         state.window.add(now, ok, record.duration)

@@ -172,7 +172,7 @@ class Pool:
         if provider is None:
             raise NotFound(f"provider {target.provider!r} is not configured", code=Code.UNKNOWN_PROVIDER)
         now = self._now()
-        used = provider.usable_credential(now) if credential is None else credential
+        used = self._key_for(provider, target, now) if credential is None else credential
         state = self._targets.get((target.provider, target.model, used.id), self._untouched)
         if now - self._facts_since > _FACTS_SECONDS:
             self._facts, self._facts_since = {}, now
@@ -199,7 +199,28 @@ class Pool:
             dialect=facts.dialect,
             price=facts.price,
             is_reasoning=facts.is_reasoning,
+            samples=state.window.count(now),
+            usual_output=state.habits.output_tokens,
+            cached_share=state.habits.cached_share,
         )
+
+    def share_in_time(self, candidate: Candidate, deadline: float, input_tokens: int) -> float | None:
+        """Which share of its recent answers would have met this deadline (monotonic) with such a prompt, if any."""
+        now = self._now()
+        target = candidate.target
+        state = self._targets.get((target.provider, target.model, candidate.credential.id), self._untouched)
+        return state.pace.share_within(deadline - now, input_tokens, now)
+
+    def with_next_key(self, failed: Candidate) -> Candidate | None:
+        """The same target with another of its provider's keys; None when none is left, or the key was an agent's."""
+        provider = self._providers.get(failed.target.provider)
+        if provider is None or len(provider.credentials) < 2 or not provider.owns(failed.credential.id):
+            return None
+        now = self._now()
+        if provider.cooldown_until(now) is not None:
+            return None
+        other = self._key_for(provider, failed.target, now)
+        return None if other.id == failed.credential.id else self.candidate(failed.target, other)
 
     def last_resort(self, ejected: Candidate) -> Candidate | None:
         """The ejected target with its circuit half-opened early; None when it has to wait."""
@@ -208,6 +229,25 @@ class Pool:
         if state is None or state.cooling(now) > 0 or not state.breaker.try_last_resort(now):
             return None
         return self.candidate(ejected.target, ejected.credential)
+
+    def _key_for(self, provider: ProviderState, target: Target, now: float) -> Credential:
+        """The key of the next attempt: by lot among those with a weight, else the first one.
+
+        Keys are parked for all of a provider's targets; one that is only pausing or ejected at this target is left
+        alone here while another is free.
+        """
+        if len(provider.credentials) == 1:
+            return provider.credentials[0]
+        usable = provider.usable_credentials(now)
+        free = [one for one in usable if self._is_free(target, one, now)] or usable
+        weighted = [one for one in free if one.weight is not None]
+        if not weighted:
+            return free[0]
+        return self._rng.choices(weighted, [one.weight or 0.0 for one in weighted])[0]
+
+    def _is_free(self, target: Target, credential: Credential, now: float) -> bool:
+        state = self._targets.get((target.provider, target.model, credential.id))
+        return state is None or (state.cooling(now) == 0 and state.breaker.circuit(now) is not Circuit.OPEN)
 
     def _kept_or_new(self, config: ProviderConfig) -> ProviderState:
         old = self._providers.get(config.name)

@@ -12,11 +12,15 @@ from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig
 from app.domain.target import Target
 from app.resilience.breaker import Breaker, BreakerRules
+from app.resilience.habits import Habits
 from app.resilience.limits import Limits
+from app.resilience.pace import Pace
 from app.resilience.retry import RetryBudget, RetryRules
 from app.resilience.window import RollingWindow
 
 _SAMPLES: Final = 256
+# Read sample by sample for every candidate of a request that goes by latency.
+_PACE_SAMPLES: Final = 64
 _UPTIME_SECONDS: Final = 3600.0
 _UPTIME_SAMPLES: Final = 720
 _MOST_PARKED: Final = 1000
@@ -68,17 +72,24 @@ class ProviderState:
             self._parked.pop(next(iter(self._parked)))
         self._parked[credential_id] = max(until, self._parked.get(credential_id, until))
 
+    def release(self) -> None:
+        """Let every key be used again, the agents' own too."""
+        self._parked.clear()
+
     def is_parked(self, credential_id: str, now: float) -> bool:
         """Whether the key is out of use at this moment."""
         return bool(self._parked) and self._parked.get(credential_id, now) > now
 
+    def usable_credentials(self, now: float) -> tuple[Credential, ...]:
+        """The keys that are not parked, in their order; all of them when every one is."""
+        if not self._parked:
+            return self.credentials
+        usable = tuple(one for one in self.credentials if not self.is_parked(one.id, now))
+        return usable or self.credentials
+
     def usable_credential(self, now: float) -> Credential:
         """The first key that is not parked; the first of all when every one is."""
-        if self._parked:
-            for credential in self.credentials:
-                if not self.is_parked(credential.id, now):
-                    return credential
-        return self.credentials[0]
+        return self.usable_credentials(now)[0]
 
     def cooldown_until(self, now: float) -> float | None:
         """When the first of its keys comes back; None while one is usable."""
@@ -98,10 +109,14 @@ class ProviderState:
 class TargetState:
     """One target with one key: breaker, retry budget, recent outcomes, cooldown. Moments are monotonic seconds.
 
-    `allowance` is what the provider said last about its own limit.
+    `allowance` is what the provider said last about its own limit. `window` has the outcomes, `pace` the durations of
+    the successes among them by the length of their prompts, `habits` what answers are like.
     """
 
-    __slots__ = ("allowance", "breaker", "budget", "cooldown_until", "credential_id", "last_used", "target", "window")
+    __slots__ = (
+        "allowance", "breaker", "budget", "cooldown_until", "credential_id", "habits", "last_used", "pace", "target",
+        "window",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -118,6 +133,8 @@ class TargetState:
         self.breaker = Breaker(breaker, rng)
         self.budget = RetryBudget(retry)
         self.window = RollingWindow(window, _SAMPLES)
+        self.pace = Pace(window, _PACE_SAMPLES)
+        self.habits = Habits()
         self.allowance: Allowance | None = None
         self.cooldown_until = 0.0
         self.last_used = 0.0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from app.domain.errors import Code, NotFound, RequestRejected, Violation
@@ -34,6 +34,7 @@ class Selection:
     """The targets a name stands for.
 
     `policy` orders them, None being the request's or the configured one; `keep_order` says that their order is meant.
+    `weights` are those of a split, in place of the providers' own.
     With `agent_id` there are no targets: the agent's configurations decide.
     """
 
@@ -42,6 +43,7 @@ class Selection:
     agent_id: int | None = None
     keep_order: bool = False
     warnings: tuple[str, ...] = ()
+    weights: Mapping[Target, float] = field(default_factory=dict)
 
 
 class ProviderView(Protocol):
@@ -82,6 +84,14 @@ def policy_of(name: str) -> PolicyName:
             violations=[Violation("policy", expected)],
         )
     return policy
+
+
+def providers_called(name: str, pool: PoolView) -> tuple[str, ...]:
+    """The enabled providers of this name, else of this type, in the order of priority; letter case is no matter."""
+    word = name.strip().lower()
+    named = tuple(view.config.name for view in pool.providers() if view.config.name.lower() == word)
+    type_ = _TYPES.get(word)
+    return named or tuple(view.config.name for view in pool.providers() if view.config.type is type_)
 
 
 def known_models(pool: PoolView) -> list[str]:
@@ -126,11 +136,36 @@ def _resolved(name: str, pool: PoolView, seen: frozenset[str]) -> Selection:
     if colon and prefix == "agent":
         return _agent(rest)
     if name in pool.current.aliases and name not in seen:
-        targets, warnings = _merged(pool.current.aliases[name], pool, seen | {name})
-        if not targets:
-            raise _unknown(name, pool)
-        return Selection(targets, keep_order=True, warnings=warnings)
+        return _alias(name, pool, seen | {name})
     return _named(name, pool)
+
+
+def _alias(name: str, pool: PoolView, seen: frozenset[str]) -> Selection:
+    members, shares = pool.current.aliases[name], pool.current.splits.get(name)
+    targets, warnings = _merged(members, pool, seen)
+    if not targets:
+        raise _unknown(name, pool)
+    if shares is None:
+        return Selection(targets, keep_order=True, warnings=warnings)
+    weights = _weights(members, shares, pool, seen)
+    return Selection(targets, policy=PolicyName.WEIGHTED, warnings=warnings, weights=weights)
+
+
+def _weights(
+    members: Sequence[str], shares: Sequence[float], pool: PoolView, seen: frozenset[str]
+) -> dict[Target, float]:
+    """Each name's share, divided among its targets: evenly, or as a split of its own says."""
+    weights: dict[Target, float] = {}
+    for member, share in zip(members, shares, strict=True):
+        try:
+            selection = _resolved(member, pool, seen)
+        except NotFound:
+            continue
+        inner = selection.weights or dict.fromkeys(selection.targets, 1.0)
+        whole = sum(inner.values()) or 1.0
+        for target, weight in inner.items():
+            weights[target] = weights.get(target, 0.0) + share * weight / whole
+    return weights
 
 
 def _auto(pool: PoolView, policy: PolicyName | None = None) -> Selection:

@@ -10,11 +10,8 @@ from typing import Final, Protocol
 
 from app.domain.routing import Candidate, PolicyName, RoutingQuery
 from app.domain.target import Circuit, Target
-from app.domain.usage import Usage
+from app.routing.expectations import QUALITY_FLOOR, dependability, expected_cost
 
-# Prices are compared for an answer of this length; what a model will really write is not known beforehand.
-_TYPICAL_OUTPUT: Final = 500
-_TYPICAL_INPUT: Final = 1000
 _MOST_ROTATIONS: Final = 1000
 
 
@@ -66,14 +63,15 @@ class RoundRobin:
     def __init__(self) -> None:
         self._turns: dict[tuple[Target, ...], int] = {}
 
-    def order(self, candidates: Sequence[Candidate], _query: RoutingQuery) -> list[Candidate]:
+    def order(self, candidates: Sequence[Candidate], query: RoutingQuery) -> list[Candidate]:
         if not candidates:
             return []
         key = tuple(candidate.target for candidate in candidates)
         if len(self._turns) >= _MOST_ROTATIONS and key not in self._turns:
             self._turns.clear()
         turn = self._turns.get(key, 0)
-        self._turns[key] = (turn + 1) % len(candidates)
+        if not query.is_rehearsal:
+            self._turns[key] = (turn + 1) % len(candidates)
         return [*candidates[turn:], *candidates[:turn]]
 
     def score(self, _candidate: Candidate, _query: RoutingQuery) -> float | None:
@@ -124,44 +122,55 @@ class HealthBased:
 
 
 class LatencyAware:
-    """The fastest by p95. One never measured goes first, or it never would be; one that only failed goes last."""
+    """The one that most surely answers this request before its deadline; in steps of a hundredth, then the fastest.
 
-    says = "lowest p95 latency first"
+    One never measured goes first, or it never would be; one that only failed goes last.
+    """
+
+    says = "least likely to miss the deadline first, then lowest p95 latency"
 
     def order(self, candidates: Sequence[Candidate], _query: RoutingQuery) -> list[Candidate]:
-        return sorted(candidates, key=lambda candidate: (_slowness(candidate), candidate.priority))
+        return sorted(candidates, key=lambda one: (_risk(one), _slowness(one), one.priority))
 
     def score(self, candidate: Candidate, _query: RoutingQuery) -> float | None:
-        return candidate.p95
+        return candidate.miss_chance
 
 
 class CostAware:
-    """The cheapest known price for a request of this length; unknown is not free and goes last."""
+    """The one with which this request is expected to cost least.
 
-    says = "cheapest known price first"
+    Whoever fails too often goes behind all others, and behind a known price what is not known: it is not free.
+    """
+
+    says = "lowest expected cost of this request first"
 
     def order(self, candidates: Sequence[Candidate], query: RoutingQuery) -> list[Candidate]:
-        def key(candidate: Candidate) -> tuple[Decimal, int]:
-            price = _price(candidate, query)
-            return (Decimal("Infinity") if price is None else price), candidate.priority
+        def key(candidate: Candidate) -> tuple[bool, bool, Decimal, int]:
+            cost = expected_cost(candidate, query)
+            is_poor = dependability(candidate) < QUALITY_FLOOR
+            return is_poor, cost is None, Decimal(0) if cost is None else cost, candidate.priority
 
         return sorted(candidates, key=key)
 
     def score(self, candidate: Candidate, query: RoutingQuery) -> float | None:
-        price = _price(candidate, query)
-        return None if price is None else float(price)
+        cost = expected_cost(candidate, query)
+        return None if cost is None else float(cost)
 
 
 class AccuracyFirst:
-    """The most dependable. Nothing is graded yet, so it goes by success rate and says so."""
+    """The most often right. Grades come as `Candidate.accuracy`; there are none yet, so it goes by success rate."""
 
     says = "highest success rate first; no graded decisions are known yet"
 
     def order(self, candidates: Sequence[Candidate], _query: RoutingQuery) -> list[Candidate]:
-        return sorted(candidates, key=lambda candidate: (-_rate(candidate), candidate.priority))
+        def key(candidate: Candidate) -> tuple[bool, float, int]:
+            right = _rate(candidate) if candidate.accuracy is None else candidate.accuracy
+            return candidate.accuracy is None, -right, candidate.priority
+
+        return sorted(candidates, key=key)
 
     def score(self, candidate: Candidate, _query: RoutingQuery) -> float | None:
-        return candidate.success_rate
+        return candidate.success_rate if candidate.accuracy is None else candidate.accuracy
 
 
 def _illness(candidate: Candidate) -> tuple[bool, float, int, float]:
@@ -180,8 +189,7 @@ def _slowness(candidate: Candidate) -> float:
     return 0.0 if candidate.success_rate is None else math.inf
 
 
-def _price(candidate: Candidate, query: RoutingQuery) -> Decimal | None:
-    if candidate.price is None:
-        return None
-    usage = Usage(input_tokens=query.input_tokens or _TYPICAL_INPUT, output_tokens=_TYPICAL_OUTPUT)
-    return candidate.price.cost(usage)
+def _risk(candidate: Candidate) -> float:
+    if candidate.miss_chance is not None:
+        return round(candidate.miss_chance, 2)
+    return 0.0 if candidate.success_rate is None else 1.0

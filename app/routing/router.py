@@ -12,14 +12,16 @@ from app.domain.needs import EMBEDDINGS, PARAMS, SERVER_TOOLS, TOOLS, VISION
 from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery, Verdict
 from app.domain.target import Circuit
 from app.routing.policies import RoutingPolicy
+from app.routing.preferences import in_wanted_order, objection
 
 # What the catalog states of every model it describes; of the others it may know only that they are there.
 _STATED: Final = frozenset({TOOLS, VISION, EMBEDDINGS})
 
 
 class _Obstacle(Enum):
-    """What stands between a request and a target; the first two are the request's, the others pass with time."""
+    """What stands between a request and a target; the first three are the request's, the others pass with time."""
 
+    PREFERENCE = auto()
     CAPABILITY = auto()
     WINDOW = auto()
     CIRCUIT = auto()
@@ -32,6 +34,7 @@ class _Refusal:
     candidate: Candidate
     obstacle: _Obstacle
     why_not: str
+    param: str | None = None
 
 
 class Router:
@@ -62,17 +65,24 @@ class Router:
         if not open_to:
             raise _nothing_left(refusals, query)
         chosen = self._policies[policy]
-        steps = tuple(open_to if keep_order else _with_room_first(chosen.order(open_to, query)))
+        ordered = open_to if keep_order else chosen.order(open_to, query)
+        ordered = in_wanted_order(ordered, query)
+        steps = tuple(ordered if keep_order else _with_room_first(ordered))
         return Plan(
             steps=steps,
             policy="given_order" if keep_order else policy.value,
-            reason="in the order given" if keep_order else chosen.says,
+            reason=_reason("in the order given" if keep_order else chosen.says, query),
             verdicts=(
                 *(Verdict(step.target, score=chosen.score(step, query)) for step in steps),
                 *(Verdict(refusal.candidate.target, why_not=refusal.why_not) for refusal in refusals),
             ),
             warnings=(*warnings, *doubts(steps[0], query)),
         )
+
+    def verdicts(self, candidates: Sequence[Candidate], query: RoutingQuery) -> tuple[Verdict, ...]:
+        """Why each of the candidates that no plan has room for is left out."""
+        _, refusals = _sifted(candidates, query)
+        return tuple(Verdict(refusal.candidate.target, why_not=refusal.why_not) for refusal in refusals)
 
     def least_bad(self, candidates: Sequence[Candidate], query: RoutingQuery) -> Candidate | None:
         """The ejected target that comes back first, for the last resort when nothing else is left."""
@@ -93,6 +103,11 @@ def doubts(candidate: Candidate, query: RoutingQuery) -> tuple[str, ...]:
     return tuple(unknown)
 
 
+def _reason(says: str, query: RoutingQuery) -> str:
+    has_order = query.preferences is not None and query.preferences.order
+    return f"provider.order first, then {says}" if has_order else says
+
+
 def _sifted(candidates: Sequence[Candidate], query: RoutingQuery) -> tuple[list[Candidate], list[_Refusal]]:
     open_to: list[Candidate] = []
     refusals: list[_Refusal] = []
@@ -106,6 +121,9 @@ def _sifted(candidates: Sequence[Candidate], query: RoutingQuery) -> tuple[list[
 
 
 def _refusal(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
+    unwanted = objection(candidate, query)
+    if unwanted is not None:
+        return _Refusal(candidate, _Obstacle.PREFERENCE, unwanted.why_not, unwanted.param)
     missing = _missing(candidate, query)
     if missing:
         return _Refusal(candidate, _Obstacle.CAPABILITY, f"does not support {', '.join(missing)}")
@@ -148,6 +166,9 @@ def _nothing_left(refusals: Sequence[_Refusal], query: RoutingQuery) -> OutcryEr
         return NotAdmitted(_code_of(kinds), f"every target is out of rotation: {detail}", retry_after=retry_after)
     if _Obstacle.WINDOW in obstacles:
         return RequestRejected(Code.CONTEXT_LENGTH, f"the prompt fits no target: {detail}", param="messages")
+    unwanted = next((refusal.param for refusal in refusals if refusal.param is not None), None)
+    if unwanted is not None:
+        return RequestRejected(Code.INVALID_REQUEST, f"no target is left to ask: {detail}", param=unwanted)
     param = next((_param(need, query) for refusal in refusals for need in _missing(refusal.candidate, query)), None)
     return RequestRejected(Code.UNSUPPORTED_PARAMETER, f"no target can do this: {detail}", param=param)
 

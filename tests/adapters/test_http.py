@@ -13,6 +13,7 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
+from app.adapters.anthropic import AnthropicCodec
 from app.adapters.http import HTTPAdapter
 from app.adapters.openai import OpenAICodec
 from app.adapters.openai_request import RequestOptions
@@ -496,3 +497,21 @@ async def test_many_cancelled_calls_leave_the_pool_whole() -> None:
         for _ in range(4):
             asked = Call("m", ChatRequest([{"role": "user", "content": "hi"}], again), QUICK)
             assert await streamed(target, asked) == ("a", None)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "unheeded"),
+    [
+        ({"temperature": 0.5, "max_tokens": 5}, ()),
+        ({"temperature": 1.5, "seed": 7, "logit_bias": {"1": 1}}, ("temperature", "seed", "logit_bias")),
+    ],
+)
+def test_what_a_dialect_would_leave_out_is_known_before_anybody_is_asked(
+    parameters: dict[str, Any], unheeded: tuple[str, ...]
+) -> None:
+    adapter = HTTPAdapter(
+        AnthropicCodec(), "https://anthropic.test/v1", httpx.MockTransport(lambda _: httpx.Response(500)), provider="a"
+    )
+    call = Call("claude-3-5-haiku-latest", ChatRequest([{"role": "user", "content": "hi"}], parameters))
+
+    assert set(adapter.unheeded(call)) == set(unheeded)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
 
-from app.domain.routing import PolicyName, Priority
+from app.domain.routing import MaxPrice, PolicyName, Preferences, Priority
 from app.services import Services
 from tests.api.conftest import client_of
 from tests.api.speaking import HELLO, V1, error_of, openai_body
@@ -76,6 +77,18 @@ def said(*messages: Any) -> dict[str, Any]:
         (openai_body(provider="alpha"), "provider"),
         (openai_body(provider={"orders": []}), "provider.orders"),
         (openai_body(provider={"allow_fallbacks": 1}), "provider.allow_fallbacks"),
+        (openai_body(provider={"order": "alpha"}), "provider.order"),
+        (openai_body(provider={"only": ["alpha", 1]}), "provider.only[1]"),
+        (openai_body(provider={"ignore": [""]}), "provider.ignore[0]"),
+        (openai_body(provider={"sort": "best"}), "provider.sort"),
+        (openai_body(provider={"sort": {}}), "provider.sort"),
+        (openai_body(provider={"max_price": 1}), "provider.max_price"),
+        (openai_body(provider={"max_price": {"prompt": -1}}), "provider.max_price.prompt"),
+        (openai_body(provider={"max_price": {"completion": "1e9"}}), "provider.max_price.completion"),
+        (openai_body(provider={"max_price": {"prompt": "many"}}), "provider.max_price.prompt"),
+        (openai_body(provider={"max_price": {"prompt": True}}), "provider.max_price.prompt"),
+        (openai_body(provider={"max_price": {"words": 1}}), "provider.max_price.words"),
+        (openai_body(provider={"require_parameters": "yes"}), "provider.require_parameters"),
     ],
 )
 async def test_a_wrong_body_is_a_400_that_names_the_place(
@@ -103,13 +116,47 @@ async def test_a_body_that_is_no_object_is_a_400(client: httpx.AsyncClient, raw:
     error_of(await client.post(V1, content=raw), 400, code)
 
 
-@pytest.mark.parametrize("name", ["order", "only", "ignore", "sort", "max_price", "require_parameters"])
-async def test_an_extra_that_would_be_ignored_is_refused(client: httpx.AsyncClient, name: str) -> None:
-    error = error_of(
-        await client.post(V1, json=openai_body(provider={name: ["x"]})), 400, "caller_unsupported_parameter"
-    )
+@pytest.mark.parametrize(
+    ("extra", "param"),
+    [({"sort": "throughput"}, "provider.sort"), ({"max_price": {"request": 1}}, "provider.max_price.request")],
+)
+async def test_an_extra_that_would_be_ignored_is_refused(
+    client: httpx.AsyncClient, extra: dict[str, Any], param: str
+) -> None:
+    error = error_of(await client.post(V1, json=openai_body(provider=extra)), 400, "caller_unsupported_parameter")
 
-    assert error["param"] == f"provider.{name}"
+    assert error["param"] == param
+
+
+async def test_what_a_caller_wants_of_providers_reaches_routing(
+    client: httpx.AsyncClient, gateway: FakeGateway
+) -> None:
+    wanted = {
+        "order": ["beta", "alpha"],
+        "only": ["alpha", "beta"],
+        "ignore": ["gamma"],
+        "sort": "price",
+        "max_price": {"prompt": 0.15, "completion": "2.5"},
+        "require_parameters": True,
+        "allow_fallbacks": False,
+    }
+
+    await client.post(V1, json=openai_body(provider=wanted))
+    await client.post(V1, json=openai_body(provider={}))
+
+    full, empty = gateway.asked
+    assert full.preferences == Preferences(
+        ("beta", "alpha"),
+        ("alpha", "beta"),
+        ("gamma",),
+        PolicyName.COST_AWARE,
+        MaxPrice(Decimal("0.15"), Decimal("2.5")),
+        require_parameters=True,
+        allow_fallbacks=False,
+    )
+    # An order that is closed is still an order: its second may answer for its first.
+    assert full.allow_failover
+    assert empty.preferences is None
 
 
 async def test_parameters_go_through_known_or_not_and_what_is_ours_does_not(

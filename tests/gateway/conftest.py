@@ -38,6 +38,7 @@ class House:
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     limits: dict[str, RateLimit] = field(default_factory=dict)
     at_once: dict[str, int] = field(default_factory=dict)
+    keys: dict[str, tuple[Credential, ...]] = field(default_factory=dict)
     rules: RetryRules = RetryRules(base=0.0, cap=0.0)
     breaker: BreakerRules = BreakerRules()
     clock: FakeClock = field(default_factory=FakeClock)
@@ -52,12 +53,13 @@ class House:
             now=self.clock.now,
             rng=random.Random(1),
         )
-        self.pool.replace(ProviderSet(tuple(self._config(name, i) for i, name in enumerate(self.adapters))))
+        self.reload()
         self.directory = AgentDirectory()
         self.directory.load(0, [], [])
+        self.planner = Planner(self.pool, Router(build_policies(random.Random(1))), self.directory)
         self.gateway = Gateway(
             self.pool,
-            Planner(self.pool, Router(build_policies(random.Random(1))), self.directory),
+            self.planner,
             [self.recorder],
             retry=self.rules,
             timers=TimerRules(),
@@ -66,12 +68,16 @@ class House:
             rng=random.Random(1),
         )
 
+    def reload(self) -> None:
+        """Put what is configured in force, as reading the provider file does."""
+        self.pool.replace(ProviderSet(tuple(self._config(name, i) for i, name in enumerate(self.adapters))))
+
     def _config(self, name: str, priority: int) -> ProviderConfig:
         return ProviderConfig(
             name,
             ProviderType.OPENAI_COMPATIBLE,
             f"http://{name}.invalid/v1",
-            credentials=(Credential("k", None),),
+            credentials=self.keys.get(name, (Credential("k", None),)),
             models=(ModelConfig(f"{name}-1"),),
             default_model=f"{name}-1",
             priority=priority,

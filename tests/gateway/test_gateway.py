@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from app.domain.agent import AgentConfig
 from app.domain.attempt import AttemptKind
-from app.domain.chat import Call, ChatChunk, ChatRequest, ChatResponse
+from app.domain.chat import Call, ChatChunk, ChatRequest, ChatResponse, Credential
 from app.domain.errors import Code, DeadlineExceeded, FailureKind, NotFound, OutcryError, ProviderError
 from app.domain.provider import RateLimit
 from app.domain.target import Circuit, Target
@@ -465,3 +465,59 @@ async def test_an_unknown_price_is_unknown_not_free() -> None:
     done = await way.gateway.complete(ask(way))
 
     assert done.cost_usd is None or done.cost_usd > Decimal(0)
+
+
+TWO_KEYS: dict[str, tuple[Credential, ...]] = {"alpha": (Credential("dead"), Credential("good"))}
+
+
+@pytest.mark.parametrize("kind", [FailureKind.AUTH, FailureKind.PERMISSION, FailureKind.QUOTA_EXHAUSTED])
+async def test_a_dead_key_is_parked_and_the_next_one_tried_at_the_same_target_within_the_request(
+    kind: FailureKind,
+) -> None:
+    adapters = {"alpha": ScriptedAdapter(fails(kind), "buy"), "beta": ScriptedAdapter("sell")}
+    way = House(adapters, keys=TWO_KEYS)
+
+    done = await way.gateway.complete(ask(way, allow_failover=False))
+    again = await way.gateway.complete(ask(way))
+
+    assert ("buy", False, "buy") == (done.response.text, done.is_fallback, again.response.text)
+    assert ["dead", "good", "good"] == [call.credential.id for call in adapters["alpha"].calls]
+    assert [AttemptKind.FIRST, AttemptKind.RETRY] == [one.kind for one in done.attempts]
+
+
+async def test_another_key_of_the_same_target_is_no_fallback() -> None:
+    way = House({"alpha": ScriptedAdapter(fails(FailureKind.AUTH), fails())}, keys=TWO_KEYS)
+
+    with pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way, max_retries=1))
+
+    assert (2, False) == (caught.value.trail.attempts, caught.value.trail.is_fallback)
+
+
+async def test_when_every_key_is_dead_the_next_target_answers() -> None:
+    adapters = {"alpha": ScriptedAdapter(fails(FailureKind.AUTH)), "beta": ScriptedAdapter("sell")}
+    way = House(adapters, keys=TWO_KEYS)
+
+    done = await way.gateway.complete(ask(way))
+
+    assert ("sell", True) == (done.response.text, done.is_fallback)
+    assert [2, 1] == way.calls()
+
+
+async def test_another_key_is_an_attempt_like_any_other() -> None:
+    way = House({"alpha": ScriptedAdapter(fails(FailureKind.AUTH), "buy")}, keys=TWO_KEYS)
+
+    with pytest.raises(OutcryError):
+        await way.gateway.complete(ask(way, max_retries=0))
+
+    assert [1] == way.calls()
+
+
+async def test_a_providers_key_never_stands_in_for_an_agents_dead_one() -> None:
+    way = House({"alpha": ScriptedAdapter(fails(FailureKind.AUTH), "buy")}, keys=TWO_KEYS)
+    way.employ(AgentConfig(1, 7, "alpha", "alpha-1", api_key=SecretStr("sk-agents-own")))
+
+    with pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way, agent_id=7))
+
+    assert (Code.PROVIDER_AUTH_FAILED, [1]) == (caught.value.code, way.calls())

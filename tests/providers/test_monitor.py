@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import anyio
@@ -416,3 +417,21 @@ def test_rows_show_every_configured_provider_without_its_key_or_address() -> Non
         "state": "healthy",
     }
     assert (rows[1]["enabled"], rows[1]["state"], rows[1]["models"]) == (False, "disabled", ["m"])
+
+
+def test_successes_teach_how_long_and_how_dear_answers_are_and_failures_do_not() -> None:
+    watched = Watched(ALPHA)
+    for outcome, code, usage in (
+        (AttemptOutcome.OK, None, Usage(100, 40, cached_tokens=25)),
+        (AttemptOutcome.ERROR, Code.PROVIDER_ERROR, Usage(100, 1)),
+    ):
+        seen = record("alpha", code, outcome, credential_id=KEY.id)
+        watched.monitor.attempt_finished(replace(seen, duration=2.0, usage=usage))
+        watched.monitor.attempt_finished(replace(seen, duration=2.0, usage=None))
+
+    candidate = watched.pool.candidate(Target("alpha", "alpha-1"))
+
+    assert (candidate.samples, candidate.success_rate) == (4, 0.5)
+    assert (candidate.usual_output, candidate.cached_share) == (40.0, 0.25)
+    for seconds, share in ((1.0, 0.0), (3.0, 1.0)):
+        assert watched.pool.share_in_time(candidate, watched.clock.now() + seconds, 100) == share

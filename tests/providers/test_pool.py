@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -192,7 +193,7 @@ def test_a_configuration_that_cannot_be_built_changes_nothing(pool_of: Callable[
 
 
 def test_a_candidate_shows_the_target_as_it_stands(pool_of: Callable[..., Pool], clock: FakeClock) -> None:
-    pool = pool_of(provider("p", "gpt-a", priority=7, weight=0.5, credentials=KEYS))
+    pool = pool_of(provider("p", "gpt-a", priority=7, weight=0.5, credentials=KEYS[:1]))
     target = Target("p", "gpt-a")
     state, at_provider = pool.state(target, "aaaaaaaa"), pool.provider("p")
     assert at_provider is not None
@@ -276,6 +277,34 @@ def test_a_parked_key_gives_way_to_the_next_one(pool_of: Callable[..., Pool], cl
     clock.advance(60)
     assert not pool.candidate(Target("p", "m")).parked
     assert state.cooldown_until(clock.now()) is None
+
+
+def test_weights_share_the_requests_among_keys(pool_of: Callable[..., Pool], clock: FakeClock) -> None:
+    keys = (Credential("heavy", weight=3.0), Credential("light", weight=1.0), Credential("reserve"))
+    pool = pool_of(provider("main", "gpt-a", credentials=keys))
+    target = Target("main", "gpt-a")
+
+    used = Counter(pool.candidate(target).credential.id for _ in range(4000))
+    assert used["heavy"] / 4000 == pytest.approx(0.75, abs=0.03)
+    assert used["reserve"] == 0
+
+    main = pool.provider("main")
+    assert main is not None
+    for dead in ("heavy", "light"):
+        main.park(dead, clock.now() + 60)
+    assert pool.candidate(target).credential.id == "reserve"
+
+
+def test_a_key_that_is_pausing_at_a_target_is_left_alone_there_only(
+    pool_of: Callable[..., Pool], clock: FakeClock
+) -> None:
+    pool = pool_of(provider("main", "gpt-a", "gpt-b", credentials=KEYS))
+    pool.state(Target("main", "gpt-a"), KEYS[0].id).cool(clock.now() + 9)
+
+    assert pool.candidate(Target("main", "gpt-a")).credential == KEYS[1]
+    assert pool.candidate(Target("main", "gpt-b")).credential == KEYS[0]
+    pool.state(Target("main", "gpt-a"), KEYS[1].id).cool(clock.now() + 9)
+    assert pool.candidate(Target("main", "gpt-a")).cooling == 9
 
 
 def test_parking_an_agents_key_leaves_the_providers_own_alone(pool_of: Callable[..., Pool], clock: FakeClock) -> None:

@@ -298,3 +298,29 @@ def test_an_id_that_a_providers_name_hides_is_not_listed_bare() -> None:
 
 def test_with_nothing_configured_auto_stands_for_nothing() -> None:
     assert resolve("auto", _pool(ProviderSet(()))).targets == ()
+
+
+def test_a_split_shares_by_weight_however_many_targets_a_name_has() -> None:
+    split = ProviderSet(
+        PROVIDERS,
+        aliases={
+            "canary": ("gpt-4o", "gem/gemini-3-pro", "nowhere/x"),
+            "nested": ("canary", "claude/claude-sonnet-4-5"),
+            "off": ("gem/gemini-3-pro", "nowhere/x"),
+            "listed": ("canary",),
+        },
+        splits={"canary": (90.0, 10.0, 5.0), "nested": (1.0, 1.0), "off": (0.0, 1.0)},
+    )
+    pool = _pool(split)
+    spare, main, gem = _targets("spare/gpt-4o", "main/gpt-4o", "gem/gemini-3-pro")
+
+    canary = resolve("canary", pool)
+    assert (canary.policy, canary.keep_order) == (PolicyName.WEIGHTED, False)
+    assert canary.weights == {spare: 45.0, main: 45.0, gem: 10.0}
+    assert "nowhere/x" in canary.warnings[0]
+
+    nested = resolve("nested", pool).weights
+    assert nested[Target("claude", "claude-sonnet-4-5")] == pytest.approx(1.0)
+    assert nested[gem] == pytest.approx(0.1)
+    assert resolve("off", pool).weights == {gem: 0.0}
+    assert resolve("listed", pool).keep_order

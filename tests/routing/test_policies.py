@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from app.domain.chat import Credential
 from app.domain.routing import Candidate, PolicyName, RoutingQuery
 from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard, PriceTier
+from app.routing.expectations import QUALITY_FLOOR, dependability, expected_cost
 from app.routing.policies import RoutingPolicy, build_policies
 
 QUERY = RoutingQuery()
@@ -110,10 +113,27 @@ def test_latency_tries_the_unmeasured_and_distrusts_what_only_failed() -> None:
     assert order(
         PolicyName.LATENCY_AWARE,
         candidate("only failed", success_rate=0.0),
-        candidate("slow", p95=2.0, success_rate=1.0),
-        candidate("fast", p95=0.5, success_rate=1.0),
+        candidate("slow", p95=2.0, success_rate=1.0, miss_chance=0.0),
+        candidate("fast", p95=0.5, success_rate=1.0, miss_chance=0.0),
         candidate("new"),
     ) == ["new", "fast", "slow", "only failed"]
+
+
+def test_latency_prefers_the_sure_one_to_the_one_that_is_mostly_fast() -> None:
+    assert order(
+        PolicyName.LATENCY_AWARE,
+        candidate("mostly fast", p95=0.5, success_rate=0.9, miss_chance=0.1),
+        candidate("sure", p95=3.0, success_rate=1.0, miss_chance=0.01),
+    ) == ["sure", "mostly fast"]
+
+
+@given(
+    st.lists(st.builds(candidate, st.uuids().map(str), miss_chance=st.floats(0, 1), p95=st.floats(0, 9)), max_size=6)
+)
+def test_latency_never_puts_a_likelier_miss_first(candidates: list[Candidate]) -> None:
+    chances = [one.miss_chance or 0.0 for one in policy(PolicyName.LATENCY_AWARE).order(candidates, QUERY)]
+
+    assert all(earlier <= later + 0.01 for earlier, later in pairwise(chances))
 
 
 def test_cost_takes_the_cheapest_for_this_prompt_and_unknown_is_not_free() -> None:
@@ -128,6 +148,87 @@ def test_cost_takes_the_cheapest_for_this_prompt_and_unknown_is_not_free() -> No
     assert order(PolicyName.COST_AWARE, *candidates, query=RoutingQuery(input_tokens=10)) == [
         "cheap to write", "cheap to read", "unknown",
     ]  # fmt: skip
+
+
+def test_cost_counts_what_a_model_usually_writes_and_no_more_than_was_asked_for() -> None:
+    verbose = candidate("verbose", price=card("1", "1"), usual_output=4000.0)
+    terse = candidate("terse", price=card("1", "3"), usual_output=200.0)
+
+    assert order(PolicyName.COST_AWARE, verbose, terse) == ["terse", "verbose"]
+    assert order(PolicyName.COST_AWARE, verbose, terse, query=RoutingQuery(max_tokens=50)) == ["verbose", "terse"]
+
+
+def test_cost_counts_the_cached_share_of_prompts() -> None:
+    tier = PriceTier(0, Decimal(2), Decimal(1), cached_input=Decimal("0.1"))
+    cached = candidate("cached", price=PriceCard((tier,), "test"), cached_share=0.9)
+    plain = candidate("plain", price=card("1", "1"))
+
+    assert order(PolicyName.COST_AWARE, plain, cached, query=RoutingQuery(input_tokens=50_000)) == ["cached", "plain"]
+
+
+def test_cost_counts_the_attempts_that_a_failing_target_takes() -> None:
+    flaky = candidate("flaky", price=card("1", "1"), success_rate=0.8, samples=200)
+    steady = candidate("steady", price=card("1.1", "1.1"), success_rate=1.0, samples=200)
+
+    assert order(PolicyName.COST_AWARE, flaky, steady) == ["steady", "flaky"]
+
+
+def test_below_the_quality_floor_no_price_helps_but_one_failure_is_no_verdict() -> None:
+    broken = candidate("broken", price=card("0.01", "0.01"), success_rate=0.5, samples=20)
+    unlucky = candidate("unlucky", price=card("1", "1"), success_rate=0.0, samples=1)
+    dear = candidate("dear", price=card("50", "50"))
+
+    assert order(PolicyName.COST_AWARE, broken, unlucky, dear, candidate("unknown")) == [
+        "unlucky", "dear", "unknown", "broken",
+    ]  # fmt: skip
+
+
+_PRICED = st.lists(
+    st.builds(
+        candidate,
+        st.uuids().map(str),
+        price=st.none() | st.builds(card, st.integers(0, 99).map(str), st.integers(0, 99).map(str)),
+        success_rate=st.none() | st.floats(0, 1),
+        samples=st.integers(1, 256),
+        usual_output=st.none() | st.floats(0, 9000),
+        cached_share=st.floats(0, 1),
+    ),
+    max_size=6,
+)
+
+
+@given(_PRICED, st.integers(0, 200_000), st.none() | st.integers(1, 9000))
+def test_cost_is_ascending_with_the_unknown_behind_the_known_and_the_poor_behind_all(
+    candidates: list[Candidate], tokens: int, most: int | None
+) -> None:
+    query = RoutingQuery(input_tokens=tokens, max_tokens=most)
+
+    ordered = policy(PolicyName.COST_AWARE).order(candidates, query)
+
+    def place(one: Candidate) -> tuple[bool, bool, Decimal]:
+        cost = expected_cost(one, query)
+        return dependability(one) < QUALITY_FLOOR, cost is None, cost or Decimal(0)
+
+    assert [place(one) for one in ordered] == sorted(place(one) for one in ordered)
+
+
+@given(_PRICED, st.integers(1, 9000), st.integers(0, 9000))
+def test_a_longer_answer_and_a_worse_rate_never_cost_less(candidates: list[Candidate], most: int, more: int) -> None:
+    for one in candidates:
+        short = expected_cost(one, RoutingQuery(max_tokens=most))
+        long = expected_cost(one, RoutingQuery(max_tokens=most + more))
+        surer = expected_cost(replace(one, success_rate=1.0), RoutingQuery(max_tokens=most))
+        if short is not None and long is not None and surer is not None:
+            assert 0 <= surer <= short <= long
+
+
+def test_grades_go_before_success_rates_where_there_are_any() -> None:
+    assert order(
+        PolicyName.ACCURACY_FIRST,
+        candidate("ungraded", success_rate=1.0),
+        candidate("often right", accuracy=0.6, success_rate=0.9),
+        candidate("seldom right", accuracy=0.4, success_rate=1.0),
+    ) == ["often right", "seldom right", "ungraded"]
 
 
 def test_accuracy_goes_by_success_rate_and_says_that_nothing_is_graded() -> None:

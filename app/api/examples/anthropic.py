@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from app.api.document import Operation
+from app.api.provider_preferences import PROVIDER_SCHEMA
 
 _ANTHROPIC_FIELDS: Final = {
     "model": {
@@ -18,7 +19,7 @@ _ANTHROPIC_FIELDS: Final = {
     "tool_choice": {"type": ["object", "null"]},
     "thinking": {"type": ["object", "null"]},
     "output_config": {"type": ["object", "null"], "description": "format: json_schema; effort"},
-    "provider": {"type": ["object", "null"], "properties": {"allow_fallbacks": {"type": "boolean"}}},
+    "provider": PROVIDER_SCHEMA,
 }
 
 MESSAGES: Final = Operation(

@@ -77,6 +77,11 @@ _HEALTH: Final = {
     "ranking": ["openai_primary"],
 }
 
+_STRATEGY: Final = {"strategy": "priority", "source": "configuration", "scope": "process", "workers": 1}
+_ATTEMPTS: Final = {
+    "attempts": 12, "ok": 11, "error": 1, "cancelled": 0, "skipped": 0, "retries": 0, "fallbacks": 1,
+}  # fmt: skip
+
 EXAMPLES: Final[dict[str, Any]] = {
     "GET /v1/models": {"object": "list", "data": [_MODEL]},
     "GET /v1/models/{model_id}": _MODEL,
@@ -124,6 +129,30 @@ EXAMPLES: Final[dict[str, Any]] = {
                 "figures": {},
             }
         ],
+    },
+    "POST /providers/{name}/circuit/reset": {"provider": "openai_primary", "targets": ["gpt-4o-mini"]},
+    "POST /routing/explain": {
+        "target": "openai_primary/gpt-4o-mini",
+        "plan": ["openai_primary/gpt-4o-mini"],
+        "routing": {
+            "policy": "cost_aware",
+            "reason": "lowest expected cost of this request first",
+            "candidates": [
+                {"target": "openai_primary/gpt-4o-mini", "score": 0.00030315, "why_not": None},
+                {"target": "claude/claude-sonnet-4-5", "score": None, "why_not": "circuit open for another 21.4 s"},
+            ],
+        },
+        "error": None,
+        "warnings": [],
+    },
+    "GET /routing/strategy": _STRATEGY,
+    "PUT /routing/strategy": {**_STRATEGY, "strategy": "cost_aware", "source": "run_time"},
+    "GET /routing/stats": {
+        "since": "2026-11-21T09:00:00.000Z",
+        **_ATTEMPTS,
+        "failures_by_code": {"provider_overloaded": 1},
+        "fallbacks_by_code": {"provider_overloaded": 1},
+        "targets": [{"target": "openai_primary/gpt-4o-mini", **_ATTEMPTS}],
     },
     "POST /agents": _AGENT,
     "GET /agents": {"items": [_AGENT], "next": None},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from app.api.document import Operation
+from app.api.provider_preferences import PROVIDER_SCHEMA
 
 COMPLETIONS: Final = Operation(
     path="/v1/chat/completions",
@@ -32,7 +33,7 @@ COMPLETIONS: Final = Operation(
             "tools": {"type": ["array", "null"], "maxItems": 128, "items": {"type": "object"}},
             "tool_choice": {"type": ["string", "object", "null"]},
             "response_format": {"type": ["object", "null"]},
-            "provider": {"type": ["object", "null"], "properties": {"allow_fallbacks": {"type": "boolean"}}},
+            "provider": PROVIDER_SCHEMA,
         },
     },
     request_example={"model": "auto", "messages": [{"role": "user", "content": "BTC/USDT: up or down?"}]},
@@ -90,7 +91,7 @@ RESPONSES: Final = Operation(
             "text": {"type": ["object", "null"], "description": "format: text, json_object or json_schema; verbosity"},
             "include": {"type": ["array", "null"], "items": {"type": "string"}},
             "store": {"type": ["boolean", "null"], "description": "Taken, and false in the answer"},
-            "provider": {"type": ["object", "null"], "properties": {"allow_fallbacks": {"type": "boolean"}}},
+            "provider": PROVIDER_SCHEMA,
         },
     },
     request_example={"model": "auto", "instructions": "Be brief.", "input": "BTC/USDT: up or down?"},

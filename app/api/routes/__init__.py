@@ -24,6 +24,7 @@ from app.api.routes import (
     provider_tests,
     providers,
     responses,
+    routing,
     system,
     usage,
 )
@@ -42,6 +43,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     decisions.router,
     providers.router,
     provider_tests.router,
+    routing.router,
     agents.router,
     usage.router,
     system.router,
@@ -53,6 +55,8 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     agents.ConfigCreate,
     agents.ConfigWrite,
     provider_tests.ProviderTest,
+    routing.StrategyWrite,
+    routing.CircuitReset,
 )
 
 __all__ = ["BODIES", "DIRECT", "EXAMPLES", "OPERATIONS", "ROUTERS"]

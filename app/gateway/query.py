@@ -1,0 +1,60 @@
+"""What routing is told of a request, and what targets would make of its parameters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.catalog.tokens import estimate_tokens
+from app.domain.attempt import Ask
+from app.domain.chat import Call, ChatRequest
+from app.domain.embedding import EmbedCall, EmbedRequest
+from app.domain.needs import EMBEDDINGS, needs_of
+from app.domain.routing import RoutingQuery
+from app.domain.target import Target
+from app.providers.pool import Pool
+from app.providers.state import ProviderState
+from app.routing.preferences import understood
+
+
+def query_of(ask: Ask, pool: Pool) -> tuple[RoutingQuery, tuple[str, ...]]:
+    """The query of an ask, and a warning for each provider it names that is not there."""
+    query = _bare(ask)
+    if ask.preferences is None:
+        return query, ()
+    preferences, warnings = understood(ask.preferences, pool)
+    return replace(query, preferences=preferences), warnings
+
+
+def unheeded_by(provider: ProviderState | None, target: Target, ask: Ask) -> tuple[str, ...]:
+    """Which of the caller's parameters would be left out at this target."""
+    if provider is None:
+        return ()
+    request = ask.request
+    if isinstance(request, EmbedRequest):
+        return provider.adapter.unheeded(EmbedCall(target.model, request))
+    # A response format is brought about at every target, by the ladder.
+    parameters = {name: value for name, value in request.parameters.items() if name != "response_format"}
+    return provider.adapter.unheeded(Call(target.model, replace(request, parameters=parameters)))
+
+
+def _bare(ask: Ask) -> RoutingQuery:
+    request = ask.request
+    if not isinstance(request, ChatRequest):
+        # A provider that embeds cuts or refuses a text that is too long by itself: no window is about all of them.
+        return RoutingQuery(frozenset({EMBEDDINGS}), priority=ask.priority, max_tokens=_most_output(request))
+    only_here = request.native.only_here if request.native is not None else ()
+    return RoutingQuery(
+        needs_of(request),
+        estimate_tokens(request.messages),
+        ask.priority,
+        only_here=only_here[0] if only_here else None,
+        max_tokens=_most_output(request),
+    )
+
+
+def _most_output(request: ChatRequest | EmbedRequest) -> int | None:
+    if isinstance(request, EmbedRequest):
+        # Vectors are no tokens.
+        return 0
+    stated = [request.parameters.get(name) for name in ("max_completion_tokens", "max_tokens")]
+    return next((most for most in stated if isinstance(most, int)), None)

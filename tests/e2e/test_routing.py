@@ -1,0 +1,143 @@
+"""Where requests go: what callers want of providers, explained beforehand, changed and counted while it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.behaviours import Answer, Status
+from tests.e2e.conftest import StartService, StartUpstream
+from tests.e2e.service import Service
+from tests.e2e.speaking import HELLO, error_of, provider
+from tests.upstream import Upstream
+
+PRICES = {"cheap": 1, "dear": 9}
+
+
+@pytest.fixture(scope="module")
+def upstreams(upstream_once: StartUpstream) -> dict[str, Upstream]:
+    return {name: upstream_once(Answer(f"by {name}")) for name in ("dear", "cheap", "unpriced", "failing")}
+
+
+@pytest.fixture(scope="module")
+def gateway(start_once: StartService, upstreams: dict[str, Upstream]) -> Service:
+    upstreams["failing"].behave(Status(500))
+    providers = [
+        provider(
+            name,
+            upstream,
+            models=["m"],
+            priority=place,
+            **({"cost": {"input_per_1m_tokens": PRICES[name], "output_per_1m_tokens": 1}} if name in PRICES else {}),
+        )
+        for place, (name, upstream) in enumerate(upstreams.items())
+    ]
+    service: Service = start_once(providers=providers)
+    return service
+
+
+def asked(gateway: Service, **wanted: Any) -> str:
+    """Who answers."""
+    response = gateway.client.post("/v1/chat/completions", json={"model": "m", "messages": HELLO, "provider": wanted})
+    assert response.status_code == 200, response.text
+    return response.headers["x-outcry-provider"]
+
+
+def test_callers_choose_among_providers(gateway: Service) -> None:
+    assert asked(gateway) == "dear"
+    assert asked(gateway, order=["unpriced"]) == "unpriced"
+    assert asked(gateway, ignore=["dear"]) == "cheap"
+    assert asked(gateway, only=["cheap", "unpriced"], order=["unpriced", "cheap"]) == "unpriced"
+    assert asked(gateway, sort="price") == "cheap"
+    assert asked(gateway, max_price={"prompt": 5}) == "cheap"
+    assert asked(gateway, order=["failing", "unpriced"], allow_fallbacks=False) == "unpriced"
+
+
+def test_a_wish_that_nobody_meets_is_a_400(gateway: Service) -> None:
+    body = {"model": "m", "messages": HELLO, "provider": {"max_price": {"prompt": 0.01}}}
+
+    error = error_of(gateway.client.post("/v1/chat/completions", json=body), 400, "caller_invalid_request")
+
+    assert error["param"] == "provider.max_price.prompt"
+    assert "cheap/m" in error["message"]
+
+
+def test_a_request_is_explained_without_a_call_and_answered_as_explained(
+    gateway: Service, upstreams: dict[str, Upstream]
+) -> None:
+    body = {"model": "m", "messages": HELLO, "policy": "cost", "provider": {"ignore": ["failing"]}}
+    before = {name: one.calls for name, one in upstreams.items()}
+
+    explained = gateway.client.post("/routing/explain", json=body).json()
+    assert {name: one.calls for name, one in upstreams.items()} == before
+    answered = gateway.client.post("/chat", json=body).json()
+
+    assert explained["plan"] == ["cheap/m", "dear/m", "unpriced/m"]
+    assert explained["routing"] == answered["routing"]
+    assert explained["target"] == f"{answered['provider']}/{answered['model']}"
+    reasons = {one["target"]: one["why_not"] for one in explained["routing"]["candidates"]}
+    assert reasons["failing/m"] == "is in provider.ignore"
+
+
+def test_the_strategy_changes_while_it_runs_and_a_reload_takes_it_back(gateway: Service) -> None:
+    body = {"messages": HELLO, "model": "auto"}
+    assert gateway.client.put("/routing/strategy", json={"strategy": "cost"}).json()["source"] == "run_time"
+    assert gateway.client.post("/chat", json=body).json()["provider"] == "cheap"
+
+    gateway.client.post("/admin/reload")
+
+    assert gateway.client.get("/routing/strategy").json()["strategy"] == "priority"
+    assert gateway.client.post("/chat", json=body).json()["provider"] == "dear"
+
+
+def test_fallbacks_are_counted_and_a_circuit_is_reset_by_hand(gateway: Service) -> None:
+    before = gateway.client.get("/routing/stats").json()
+    body = {"model": "failing/m", "messages": HELLO, "max_retries": 0, "fallbacks": ["cheap/m"]}
+    for _ in range(6):
+        gateway.client.post("/chat", json={**body, "max_retries": 1})
+
+    told = gateway.client.get("/routing/stats").json()
+    assert told["fallbacks"] > before["fallbacks"]
+    assert told["fallbacks_by_code"]["provider_error"] > before["fallbacks_by_code"].get("provider_error", 0)
+    health = gateway.client.get("/providers/health").json()["providers"]["failing"]
+    assert health["circuit"] == "open"
+
+    assert gateway.client.post("/providers/failing/circuit/reset").json()["targets"] == ["m"]
+
+    assert gateway.client.get("/providers/health").json()["providers"]["failing"]["circuit"] == "closed"
+
+
+def test_a_dead_key_is_replaced_by_the_providers_next_one_within_the_request(
+    start: StartService, upstream: StartUpstream
+) -> None:
+    dead, good = "sk-dead-0123456789abcdef", "sk-good-0123456789abcdef"
+    picky = upstream(lambda request: Status(401) if request.key == dead else Answer("up"))
+    spare = upstream(Answer("spare"))
+    providers = [provider("main", picky, api_keys=[dead, good]), provider("spare", spare)]
+    del providers[0]["api_key"]
+    gateway = start(providers=providers)
+
+    answers = [gateway.client.post("/v1/chat/completions", json={"model": "auto", "messages": HELLO}) for _ in "12"]
+
+    assert [one.json()["choices"][0]["message"]["content"] for one in answers] == ["up", "up"]
+    assert [one.headers["x-outcry-attempts"] for one in answers] == ["2", "1"]
+    assert [one.headers["x-outcry-fallback"] for one in answers] == ["false", "false"]
+    assert [request.key for request in picky.requests] == [dead, good, good]
+    assert not spare.calls
+
+
+def test_a_canary_without_a_share_is_only_a_reserve(start: StartService, upstream: StartUpstream) -> None:
+    steady, canary = upstream(Answer("steady")), upstream(Answer("canary"))
+    gateway = start(
+        config={
+            "providers": [provider("steady", steady), provider("canary", canary)],
+            "aliases": {"split": {"steady/steady-1": 1, "canary/canary-1": 0}},
+        }
+    )
+
+    body = {"messages": HELLO, "model": "split"}
+    assert {gateway.client.post("/chat", json=body).json()["provider"] for _ in range(20)} == {"steady"}
+    assert not canary.calls
+    candidates = gateway.client.post("/routing/explain", json=body).json()["routing"]["candidates"]
+    assert {one["target"]: one["score"] for one in candidates} == {"steady/steady-1": 1.0, "canary/canary-1": 0.0}
