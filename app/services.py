@@ -22,6 +22,7 @@ from app.domain.attempt import Ask, AttemptRecord, Completion, EmbeddingCompleti
 from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
+from app.domain.health import HealthSample, HistoryWindow
 from app.domain.listing import ListedName
 from app.domain.provider import ProviderSet
 from app.domain.routing import Plan
@@ -130,6 +131,15 @@ class HealthReport(Protocol):
     def report(self) -> dict[str, Any]: ...
 
 
+class HealthRecords(Protocol):
+    """How providers did over time, newest first; `total` is the whole window as one, None without any sample."""
+
+    async def page(
+        self, provider: str | None, window: HistoryWindow, *, limit: int, cursor: str | None
+    ) -> tuple[list[HealthSample], str | None]: ...
+    async def total(self, provider: str, window: HistoryWindow) -> HealthSample | None: ...
+
+
 class UsageQueries(Protocol):
     """What was used, from the records."""
 
@@ -183,6 +193,7 @@ class Services:
     agents: Agents
     providers: Providers
     monitor: HealthReport
+    history: HealthRecords
     conformance: Conformance
     usage: UsageQueries
     metrics: RequestMetrics

@@ -18,6 +18,7 @@ from app.configuration.groups import (
     BreakerSettings,
     DatabaseSettings,
     HealthSettings,
+    HistorySettings,
     LedgerSettings,
     RetrySettings,
     Seconds,
@@ -93,6 +94,7 @@ class Settings(BaseSettings):
     breaker: BreakerSettings = BreakerSettings()
     retry: RetrySettings = RetrySettings()
     health: HealthSettings = HealthSettings()
+    history: HistorySettings = HistorySettings()
     ledger: LedgerSettings = LedgerSettings()
     transport: TransportSettings = TransportSettings()
     timeouts: TimeoutSettings = TimeoutSettings()

@@ -38,6 +38,7 @@ from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
 from app.ledger.writer import LedgerRules, UsageWriter
 from app.model_listing import ModelListing
+from app.providers.history import HealthHistory, HistoryRules
 from app.providers.lookup import ProviderLookup
 from app.providers.monitor import HealthMonitor, HealthRules
 from app.providers.pool import Pool
@@ -52,6 +53,7 @@ from app.storage.agents import SqlAgentRepository, current_revision
 from app.storage.database import Database, DatabaseRules, open_database
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.errors import DatabaseUnusable
+from app.storage.health import SqlHealthRepository
 from app.storage.listener import ConfigListener
 from app.storage.migrations import migrate
 from app.storage.usage import SqlUsageRepository
@@ -102,10 +104,13 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     database = await stack.enter_async_context(open_database(settings.database_url, rules))
     agent_rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
     usage_rows = SqlUsageRepository(database)
+    health_rows = SqlHealthRepository(database)
     directory = AgentDirectory()
 
     health = HealthRules(**settings.health.model_dump())
     monitor = HealthMonitor(pool, now=clock.now, wall=clock.wall, rng=rng, rules=health)
+    kept = HistoryRules(**settings.history.model_dump())
+    history = HealthHistory(pool, health_rows, now=clock.now, wall=clock.wall, rules=kept)
     writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()))
     gateway = Gateway(
         pool,
@@ -133,6 +138,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     stack.push_async_callback(decisions.close)
     supervisor = Supervisor(metrics.job_restarted)
     supervisor.add("health", monitor.run)
+    supervisor.add("history", history.run)
     supervisor.add("usage", writer.run)
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
@@ -145,6 +151,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         agents=agents,
         providers=pool,
         monitor=monitor,
+        history=health_rows,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
         conformance=ConformanceTests(pool, [writer], clock),
         usage=usage_rows,

@@ -33,6 +33,8 @@ ACCESS: Final[Mapping[tuple[str, str], Row]] = {
     ("GET", "/decisions/{decision_id}"): Scope.DECISIONS,
     ("GET", "/providers"): Scope.READ,
     ("GET", "/providers/health"): Scope.READ,
+    ("GET", "/providers/health/export"): Scope.READ,
+    ("GET", "/providers/{name}/health/history"): Scope.READ,
     ("POST", "/providers/{name}/test"): Scope.ADMIN,
     ("GET", "/agents"): Scope.READ,
     ("POST", "/agents"): Scope.ADMIN,

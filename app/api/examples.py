@@ -468,6 +468,27 @@ _HEALTH: Final = {
     "providers": {"openai_primary": {"status": "healthy", "is_healthy": True, "circuit": "closed", "in_flight": 0}},
     "ranking": ["openai_primary"],
 }
+_FIGURES: Final = {
+    "samples": 1,
+    "requests": 12,
+    "failures": 0,
+    "success_rate": 1.0,
+    "error_rate": 0.0,
+    "uptime_percentage": 100.0,
+    "response_time_ms": 411.9,
+    "p95_ms": 655.1,
+}
+_SAMPLE: Final = {
+    "at": "2026-11-20T14:15:00Z",
+    "provider": "openai_primary",
+    "status": "healthy",
+    "circuit": "closed",
+    **_FIGURES,
+    "in_flight": 0,
+    "last_error": None,
+    "process": "5f0c9d2e",
+}
+_WINDOW: Final = {"since": "2026-11-19T14:15:30Z", "until": "2026-11-20T14:15:30Z"}
 
 EXAMPLES: Final[dict[str, Any]] = {
     "GET /v1/models": {"object": "list", "data": [_MODEL]},
@@ -493,6 +514,14 @@ EXAMPLES: Final[dict[str, Any]] = {
         "warnings": [],
     },
     "GET /providers/health": _HEALTH,
+    "GET /providers/health/export": {"window": _WINDOW, "items": [_SAMPLE]},
+    "GET /providers/{name}/health/history": {
+        "provider": "openai_primary",
+        "window": {**_WINDOW, "step": None},
+        "summary": _FIGURES,
+        "items": [_SAMPLE],
+        "next": None,
+    },
     "POST /providers/{name}/test": {
         "provider": "openai_primary",
         "type": "openai",

@@ -182,6 +182,8 @@ class HealthMonitor:
         if (ok := counts_as(record, own_key=own_key)) is None:
             return
         state.window.add(now, ok, record.duration)
+        state.tallies.requests += 1
+        state.tallies.failures += not ok
         state.last_seen = now
         state.last_checked = wall
         state.answers = True if ok else state.answers
@@ -196,6 +198,8 @@ class HealthMonitor:
         for state in self._pool.providers():
             status = status_of(state, self._pool.states(state.config.name), now)
             state.uptime.add(now, status is not Status.DOWN, 0.0)
+            state.tallies.looks += 1
+            state.tallies.looks_up += status is not Status.DOWN
 
     def report(self) -> dict[str, Any]:
         """The body of `GET /providers/health`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -17,9 +18,19 @@ from app.resilience.retry import RetryBudget, RetryRules
 from app.resilience.window import RollingWindow
 
 _SAMPLES: Final = 256
-_UPTIME_SECONDS: Final = 3600.0
+UPTIME_SECONDS: Final = 3600.0
 _UPTIME_SAMPLES: Final = 720
 _MOST_PARKED: Final = 1000
+
+
+@dataclass(slots=True)
+class Tallies:
+    """Totals since a provider's state was made, for those who want to know what came since they last looked."""
+
+    requests: int = 0
+    failures: int = 0
+    looks: int = 0
+    looks_up: int = 0
 
 
 class ProviderState:
@@ -39,7 +50,8 @@ class ProviderState:
         self.limits = limits or RequestLimits(config.rate_limit)
         self.in_flight = 0
         self.window = RollingWindow(window, _SAMPLES)
-        self.uptime = RollingWindow(_UPTIME_SECONDS, _UPTIME_SAMPLES)
+        self.uptime = RollingWindow(UPTIME_SECONDS, _UPTIME_SAMPLES)
+        self.tallies = Tallies()
         self.models: tuple[str, ...] = ()
         self.listed: tuple[str, ...] | None = None
         self.tokens = DayCount()
