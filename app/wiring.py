@@ -49,13 +49,13 @@ from app.routing.policies import build_policies
 from app.routing.router import Router
 from app.services import GatewayKey, Services
 from app.settings import Settings
-from app.storage.agents import SqlAgentRepository, current_revision
+from app.storage.agents import SqlAgentRepository
 from app.storage.database import Database, DatabaseRules, open_database
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.errors import DatabaseUnusable
 from app.storage.health import SqlHealthRepository
 from app.storage.listener import ConfigListener
-from app.storage.migrations import migrate
+from app.storage.migrations import is_behind, migrate
 from app.storage.usage import SqlUsageRepository
 from app.storage.vault import Vault
 from app.supervisor import Supervisor
@@ -208,10 +208,10 @@ def _watched(database: Database, settings: Settings, agents: AgentService) -> Ca
 
 
 async def _is_migrated(database: Database, settings: Settings) -> bool:
-    """Whether the tables are there; brings them about when the database was away at the start."""
+    """Whether the tables are this version's; makes them so when the database was away at the start."""
     try:
-        await database.read(current_revision)
-        return True
+        if not await database.read(is_behind):
+            return True
     except (StorageUnavailable, DatabaseUnusable):
         pass
     try:
