@@ -126,9 +126,10 @@ class Conformance(Protocol):
 
 
 class HealthReport(Protocol):
-    """The health of every provider, in the shape of `GET /providers/health`."""
+    """The health of every provider: the bodies of `GET /providers/health` and `GET /api/llm-providers`."""
 
     def report(self) -> dict[str, Any]: ...
+    def rotation(self) -> dict[str, Any]: ...
 
 
 class HealthRecords(Protocol):

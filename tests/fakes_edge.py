@@ -371,6 +371,9 @@ class FakeMonitor:
         state = {"status": "healthy", "is_healthy": True, "circuit": "closed", "in_flight": 0}
         return {"overall_status": "healthy", "providers": {"alpha": state}, "ranking": ["alpha"]}
 
+    def rotation(self) -> dict[str, Any]:
+        return {"current_provider": "alpha", "providers": {"alpha": {"status": "available", "is_current": True}}}
+
 
 class FakeHistory:
     """One hour of samples of the provider alpha, a minute apart, newest first; pages are as long as asked."""

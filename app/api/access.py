@@ -36,6 +36,7 @@ ACCESS: Final[Mapping[tuple[str, str], Row]] = {
     ("GET", "/providers/health/export"): Scope.READ,
     ("GET", "/providers/{name}/health/history"): Scope.READ,
     ("POST", "/providers/{name}/test"): Scope.ADMIN,
+    ("GET", "/api/llm-providers"): Scope.READ,
     ("GET", "/agents"): Scope.READ,
     ("POST", "/agents"): Scope.ADMIN,
     ("GET", "/agents/{agent_id}"): Scope.READ,

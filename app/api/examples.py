@@ -522,6 +522,23 @@ EXAMPLES: Final[dict[str, Any]] = {
         "items": [_SAMPLE],
         "next": None,
     },
+    "GET /api/llm-providers": {
+        "current_provider": "groq",
+        "providers": {
+            "groq": {
+                "status": "available",
+                "priority": 1,
+                "requests_today": 150,
+                "requests_this_minute": 5,
+                "rate_limit_per_minute": 30,
+                "rate_limit_per_day": None,
+                "tokens_today": 61200,
+                "token_limit_per_minute": None,
+                "token_limit_per_day": 100000,
+                "is_current": True,
+            }
+        },
+    },
     "POST /providers/{name}/test": {
         "provider": "openai_primary",
         "type": "openai",

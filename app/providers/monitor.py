@@ -17,6 +17,7 @@ from app.domain.provider import ProviderConfig
 from app.domain.target import Circuit
 from app.providers.health import Status, health_report, provider_rows, status_of
 from app.providers.pool import Pool
+from app.providers.rotation import rotation
 from app.providers.state import ProviderState
 
 # What only the provider, its network or its account can be blamed for.
@@ -204,6 +205,10 @@ class HealthMonitor:
     def report(self) -> dict[str, Any]:
         """The body of `GET /providers/health`."""
         return health_report(self._pool, self._now(), self._wall())
+
+    def rotation(self) -> dict[str, Any]:
+        """The body of `GET /api/llm-providers`."""
+        return rotation(self._pool, self._now())
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows of `GET /providers`."""
