@@ -38,6 +38,7 @@ from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
 from app.ledger.writer import LedgerRules, UsageWriter
 from app.model_listing import ModelListing
+from app.providers.alerts import AlertMonitor
 from app.providers.history import HealthHistory, HistoryRules
 from app.providers.lookup import ProviderLookup
 from app.providers.monitor import HealthMonitor, HealthRules
@@ -59,8 +60,11 @@ from app.storage.migrations import is_behind, migrate
 from app.storage.usage import SqlUsageRepository
 from app.storage.vault import Vault
 from app.supervisor import Supervisor
+from app.telemetry.alerts import log_alert
 from app.telemetry.logs import register_secret, setup_logging
 from app.telemetry.metrics import Metrics
+from app.telemetry.webhooks import Webhooks
+from app.transport.addresses import is_allowed_private
 from app.transport.client import TransportRules, open_transport
 from app.transport.pictures import PublicPictures
 
@@ -111,6 +115,14 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     monitor = HealthMonitor(pool, now=clock.now, wall=clock.wall, rng=rng, rules=health)
     kept = HistoryRules(**settings.history.model_dump())
     history = HealthHistory(pool, health_rows, now=clock.now, wall=clock.wall, rules=kept)
+    webhooks = Webhooks(
+        lambda: pool.current.alerts.webhooks,
+        lambda url: transport if is_allowed_private(url, settings.allowed_private_hosts) else public,
+        now=clock.now,
+        counted=metrics.alert_delivered,
+    )
+    told = [log_alert, metrics.alert_changed, webhooks.tell]
+    alerts = AlertMonitor(pool, told, now=clock.now, wall=clock.wall, failed=metrics.event_lost)
     writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()))
     gateway = Gateway(
         pool,
@@ -139,6 +151,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     supervisor = Supervisor(metrics.job_restarted)
     supervisor.add("health", monitor.run)
     supervisor.add("history", history.run)
+    supervisor.add("alerts", alerts.run)
+    supervisor.add("webhooks", webhooks.run)
     supervisor.add("usage", writer.run)
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))

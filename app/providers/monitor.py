@@ -176,6 +176,7 @@ class HealthMonitor:
         now, wall = self._now(), self._wall()
         if record.usage is not None:
             state.tokens.add(record.usage.total_tokens, now, wall)
+            state.tallies.unpriced += record.cost_usd is None
         own_key = state.owns(record.credential_id)
         if (of_key := counts_as(record, own_key=True)) is None:
             return
@@ -185,6 +186,10 @@ class HealthMonitor:
         state.window.add(now, ok, record.duration)
         state.tallies.requests += 1
         state.tallies.failures += not ok
+        if own_key and ok:
+            state.failed_keys.pop(record.credential_id, None)
+        elif record.code in _ITS_KEYS_FAULT:
+            state.failed_keys[record.credential_id] = record.code
         state.last_seen = now
         state.last_checked = wall
         state.answers = True if ok else state.answers

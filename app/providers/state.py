@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from app.domain.chat import Allowance, Credential
+from app.domain.errors import Code
 from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig
 from app.domain.target import Target
@@ -31,6 +32,7 @@ class Tallies:
     failures: int = 0
     looks: int = 0
     looks_up: int = 0
+    unpriced: int = 0
 
 
 class ProviderState:
@@ -39,6 +41,7 @@ class ProviderState:
     `models` is what it serves, configured or listed; `listed` is its own list, None before it was ever read.
     `answers` is the last evidence, of a call or a check: None before any. `last_seen` is the monotonic moment of the
     last attempt that says something about it, `last_checked` the wall time of the last evidence of either kind.
+    `failed_keys` are those of its own that were refused or spent and have not answered since.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class ProviderState:
         self.last_error: str | None = None
         self.last_checked: datetime | None = None
         self.last_seen = -math.inf
+        self.failed_keys: dict[str, Code] = {}
         self._credential_ids = frozenset(credential.id for credential in self.credentials)
         self._parked: dict[str, float] = {}
 
