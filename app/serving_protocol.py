@@ -11,6 +11,7 @@ from app.api.edge import request_id_of
 from app.api.errors import encoded_error
 from app.api.guards import MAX_HEADER_BYTES
 from app.domain.errors import Code, OutcryError, RequestRejected
+from app.joined_writes import JoinedWrites
 
 HEAD_SECONDS: Final = 10.0
 """From the first byte of a head to its last."""
@@ -32,9 +33,15 @@ class BoundedProtocol(HttpToolsProtocol):
     _linger_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
+        self._writes = JoinedWrites(transport, self.loop)
+        super().connection_made(self._writes)
         # uvicorn starts this clock after the first answer only; a connection that never asks must end as well.
         self._expect_next()
+
+    def eof_received(self) -> None:
+        # The connection closes itself after this; what was said before its caller stopped sending still goes out.
+        self._writes.flush()
+        super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unset_keepalive_if_required()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from app.adapters.anthropic_messages import is_replayable
-from app.adapters.anthropic_models import ModelTraits
+from app.adapters.anthropic_models import ModelTraits, Thinking
 from app.adapters.anthropic_stream import AnthropicStreamDecoder
 from app.adapters.anthropic_thinking import SAMPLING, sampling, thinks
 from app.adapters.sse import SSEEvent
@@ -31,11 +31,18 @@ def native_body(call: Call, native: Mapping[str, Any], traits: ModelTraits) -> t
             body[name] = parameters[name]
     if "max_tokens" in body:
         _cut(body, traits, warnings)
+    if traits.thinking is Thinking.ALWAYS and _is_disabled(body.get("thinking")):
+        del body["thinking"]
+        warnings.append(f"thinking was dropped: {call.model} always thinks")
     kept = sampling(body, call.model, traits, warnings)
     for name in SAMPLING:
         if name in body and name not in kept:
             del body[name]
     return body | kept, warnings
+
+
+def _is_disabled(thinking: Any) -> bool:  # noqa: ANN401 - a wire body
+    return isinstance(thinking, dict) and thinking.get("type") == "disabled"
 
 
 class NativeStreamDecoder(AnthropicStreamDecoder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from time import time
 from typing import Any, Final
 from uuid import uuid4
@@ -252,7 +253,7 @@ class AnthropicStreamDecoder:
         refusal = refusal_of(delta)
         chunk = self._chunk({"refusal": refusal} if refusal else {}, finish=finish, usage=usage)
         chunk.chunk["choices"][0]["native_finish_reason"] = native
-        return [chunk]
+        return [replace(chunk, warnings=unknown_finish(native))]
 
     def _keep_usage(self, usage: Any) -> None:  # noqa: ANN401 - a wire body
         """Counts are cumulative, and the last event states only some of them."""

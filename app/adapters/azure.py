@@ -84,6 +84,8 @@ def _options(options: RequestOptions, version: str) -> RequestOptions:
         has_stream_usage=_knows(version, _STREAM_USAGE),
         max_tokens_field=options.max_tokens_field if reasons else "max_tokens",
         dropped=options.dropped if reasons else options.dropped | {"reasoning_effort"},
+        # They know no such form of a choice, and it can be said without.
+        tools=replace(options.tools, has_allowed_tools=False),
     )
 
 

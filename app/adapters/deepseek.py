@@ -9,7 +9,7 @@ from app.adapters import abilities
 from app.adapters.efforts import deepseek_efforts
 from app.adapters.openai import OpenAICodec
 from app.adapters.openai_messages import MessageRules
-from app.adapters.openai_request import OPENAI_ONLY, RequestOptions
+from app.adapters.openai_request import OPEN_SAMPLING, OPENAI_ONLY, RequestOptions
 from app.adapters.openai_tools import ToolRules
 from app.adapters.refusals import deepseek_refusals
 from app.domain.chat import JSON
@@ -41,7 +41,7 @@ DEEPSEEK: Final = OpenAICodec(
     RequestOptions(
         max_tokens_field="max_tokens",
         renamed={"user": "user_id"},
-        dropped=OPENAI_ONLY | {"n", "seed", "logit_bias", "parallel_tool_calls"},
+        dropped=OPENAI_ONLY | OPEN_SAMPLING | {"n", "seed", "logit_bias", "parallel_tool_calls"},
         refuses=deepseek_refusals,
         efforts=deepseek_efforts,
         most={"stop": 16, "tools": 128},

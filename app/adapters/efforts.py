@@ -35,6 +35,8 @@ _TOGETHER: Final[_Level] = {
     **_said(None, "low", "low", "medium", "high", "high", "high"),
 }
 _QWEN: Final[_Level] = {**_THREE_OR_NONE, "default": {"reasoning_effort": "default"}}
+_MINI: Final = "mini"
+_MISTRAL_QUIET: Final = re.compile(r"codestral|pixtral|mixtral|mistral-nemo|open-mistral|mistral-7b")
 _GROK: Final = re.compile(r"grok-(?P<major>\d+)(?:\.(?P<minor>\d+))?")
 _NOTHING: Final[_Level] = {}
 
@@ -60,11 +62,15 @@ def xai_efforts(model: str) -> _Level:
         return _THREE_OR_NONE
     if version == (4, 6):
         return _GROK_WITH_XHIGH
-    return _GROK_MINI if version[0] == 3 else _THREE
+    if match and version[0] <= 3:
+        return _GROK_MINI if _MINI in model else _NOTHING
+    return _THREE
 
 
 def mistral_efforts(model: str) -> _Level:
-    """All or nothing; Magistral always reasons and is not asked."""
+    """All or nothing; Magistral always reasons and is not asked, and older models never do."""
+    if _MISTRAL_QUIET.search(model):
+        return _NOTHING
     return _ALWAYS if "magistral" in model else _NO_OR_HIGH
 
 

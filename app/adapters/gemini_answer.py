@@ -97,7 +97,7 @@ def _choice(index: int, candidate: JSON, warnings: list[str]) -> JSON:
         raise bad_answer("the model said nothing")
     if warning is not None:
         warnings.append(warning)
-    warnings += [f"{kind} was dropped: a chat completion has no place for it" for kind in said.dropped]
+    warnings += said.warnings
     message: JSON = {"role": "assistant", "content": said.text if said.text or not said.calls else None}
     message["refusal"] = None
     if said.calls:

@@ -53,6 +53,11 @@ class Said:
     dropped: list[str] = field(default_factory=list)
     parts: int = 0
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the caller should know of the parts that were dropped."""
+        return tuple(f"{kind} was dropped: a chat completion has no place for it" for kind in self.dropped)
+
 
 def raise_error_in(answer: JSON, wall: float) -> None:
     """Raise the error that an answer carries, or the reason for which the prompt was blocked."""

@@ -95,13 +95,17 @@ def _sound(sound: Any, where: str) -> JSON:  # noqa: ANN401 - a wire body
 
 def _file(file: Any, where: str) -> JSON:  # noqa: ANN401 - a wire body
     stated = file if isinstance(file, dict) else {}
-    content, reference = stated.get("file_data"), stated.get("file_id")
+    content, reference, address = stated.get("file_data"), stated.get("file_id"), stated.get("file_url")
     if isinstance(content, str):
         return _inline(content, where)
     if isinstance(reference, str) and is_reference(reference):
         return _reference(reference, stated)
     if isinstance(reference, str):
         raise unsupported("a file_id must be the address of a file at Google", where)
+    if isinstance(address, str) and is_reference(address):
+        return _reference(address, stated)
+    if isinstance(address, str):
+        raise unsupported("a document behind a URL is read at Google's own addresses only: file_data is needed", where)
     raise bad_request("a file must be a base64 data URL or a file_id", where)
 
 

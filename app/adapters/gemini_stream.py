@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import time
 from typing import Final
 from uuid import uuid4
@@ -103,18 +103,20 @@ class GeminiStreamDecoder:
         if delta := _delta(said, progress):
             carries = bool(said.text or said.thought or said.calls)
             chunks.append(self._chunk(index, delta, carries=carries, logprobs=logprobs))
+        if said.dropped:
+            chunks.append(replace(self._chunk(index, {}), warnings=said.warnings))
         if is_finished(candidate):
             chunks.append(self._finish(index, candidate, progress))
         return chunks
 
     def _finish(self, index: int, candidate: JSON, progress: _Progress) -> ChatChunk:
-        finish, _ = finish_of(candidate, has_calls=progress.calls > 0)
+        finish, warning = finish_of(candidate, has_calls=progress.calls > 0)
         if finish == "stop" and not progress.parts:
             raise bad_answer("the model said nothing")
         progress.is_finished = True
         chunk = self._chunk(index, {}, finish=finish)
         chunk.chunk["choices"][0]["native_finish_reason"] = candidate["finishReason"]
-        return chunk
+        return chunk if warning is None else replace(chunk, warnings=(warning,))
 
     def _chunk(
         self,

@@ -11,7 +11,7 @@ from app.adapters.efforts import groq_efforts
 from app.adapters.openai import OpenAICodec
 from app.adapters.openai_embeddings import OpenAIEmbeddingCodec
 from app.adapters.openai_messages import MessageRules
-from app.adapters.openai_request import OPENAI_ONLY, RequestOptions
+from app.adapters.openai_request import OPEN_SAMPLING, OPENAI_ONLY, RequestOptions
 from app.adapters.openai_tools import ToolRules
 from app.domain.chat import JSON
 
@@ -34,6 +34,7 @@ GROQ: Final = OpenAICodec(
     RequestOptions(
         max_tokens_field="max_completion_tokens",
         dropped=(OPENAI_ONLY - {"service_tier"})
+        | OPEN_SAMPLING
         | {"n", "logprobs", "top_logprobs", "logit_bias", "presence_penalty", "frequency_penalty"},
         efforts=groq_efforts,
         most={"stop": 4, "tools": 128},

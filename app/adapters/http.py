@@ -189,6 +189,7 @@ class HTTPAdapter:
                 first_token_at=first_token_at,
                 idle=timeouts.idle,
                 named=lambda error: sender.named(error, call.credential),
+                secret=secret.get_secret_value() if (secret := call.credential.secret) else "",
                 warnings=wire.warnings,
                 allowance=allowance_of(self._limits, response.headers, wall=self._wall()),
             )

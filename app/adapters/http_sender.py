@@ -11,9 +11,10 @@ import httpx
 
 from app.adapters.codec import Codec, WireRequest, bad_answer
 from app.adapters.http_stream import ChatStream
-from app.adapters.scrub import without
+from app.adapters.scrub import blotted_bytes, spellings, without
 from app.domain.chat import Credential, Timeouts
 from app.domain.errors import FailureKind, ProviderError
+from app.waiting import Waiting
 
 HOP_HEADER: Final = "x-outcry-hop"
 """Marks our own requests, so that a gateway that is its own upstream refuses them."""
@@ -71,6 +72,8 @@ class Sender:
             raise self.named(error, credential) from None
         finally:
             await close(response, None)
+        if is_success and credential.secret is not None:
+            body = blotted_bytes(spellings(credential.secret.get_secret_value()), body)
         return response.status_code, response.headers, body
 
     async def send(
@@ -90,9 +93,9 @@ class Sender:
             wire.method, self._url(wire.path), headers=headers, content=wire.body or None, extensions=extensions
         )
         kind, message = FailureKind.UNREACHABLE, "unreachable"
+        waiting = Waiting()
         try:
-            # asyncio's timeout, not anyio's scope: it costs a tenth, and this is the hot path.
-            async with asyncio.timeout_at(until):
+            with waiting.until(until):
                 return await self._transport.handle_async_request(request)
         except (httpx.ConnectTimeout, httpx.PoolTimeout):
             kind, message = FailureKind.TIMEOUT, f"no connection within {timeouts.connect:g} s (connect timer)"
@@ -104,6 +107,8 @@ class Sender:
             kind, message = FailureKind.BAD_ANSWER, f"no HTTP: {error}"
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             message = f"unreachable: {error}"
+        finally:
+            waiting.close()
         raise self.named(ProviderError(kind, message), credential)
 
     async def no_stream(
@@ -150,7 +155,10 @@ class Sender:
         if url is None:
             if len(self._urls) >= _MOST_URLS:
                 self._urls.clear()  # paths hold model names, and those come from callers
-            url = self._urls[path] = httpx.URL(self._base_url + path)
+            try:
+                url = self._urls[path] = httpx.URL(self._base_url + path)
+            except httpx.InvalidURL:
+                raise ProviderError(FailureKind.MODEL_NOT_FOUND, "the model's name makes no address") from None
         return url
 
 
@@ -168,8 +176,9 @@ async def _read(response: httpx.Response, until: float, limit: int, *, tolerant:
     """The body, at most `limit` bytes; `tolerant` takes what came where the rest is late, lost or too much."""
     body = bytearray()
     problem: ProviderError
+    waiting = Waiting()
     try:
-        async with asyncio.timeout_at(until):
+        with waiting.until(until):
             async for chunk in response.stream:  # type: ignore[union-attr] # httpx types it as sync or async
                 body += chunk
                 if len(body) > limit:
@@ -184,6 +193,8 @@ async def _read(response: httpx.Response, until: float, limit: int, *, tolerant:
     except (httpx.HTTPError, OSError) as error:
         kind = FailureKind.BAD_ANSWER if body else FailureKind.UNREACHABLE
         problem = ProviderError(kind, f"the connection broke after {len(body)} bytes of the answer: {error}")
+    finally:
+        waiting.close()
     if tolerant:
         return bytes(body[:limit])
     raise problem

@@ -12,9 +12,11 @@ import httpx
 
 from app.adapters.codec import Framing, StreamDecoder, bad_answer
 from app.adapters.ndjson import NDJSONParser
+from app.adapters.scrub import blotted, spellings
 from app.adapters.sse import OversizedEvent, SSEEvent, SSEParser
 from app.domain.chat import Allowance, ChatChunk
 from app.domain.errors import FailureKind, ProviderError
+from app.waiting import Waiting
 
 MAX_FRAMES: Final = 64
 MAX_BYTES: Final = 256 * 1024
@@ -22,13 +24,18 @@ MAX_BYTES: Final = 256 * 1024
 
 _AFTER_FINISH: Final = 2.0
 _DRAINING: Final = 0.05
+_TURN: Final = 0.01
+"""Seconds that a stream whose bytes are all there already may keep the event loop from everybody else."""
+
+_WAITED: Final = 0.001
 
 
 class ChatStream:
     """Iterates over chunks; ends only after a finish reason, and raises ProviderError otherwise.
 
     Only chunks count for the timers: comments and chunks without content do not reset the first-token timer, and
-    the time that the reader of the chunks takes is not the provider's.
+    the time that the reader of the chunks takes is not the provider's. `secret` is the call's key, which stands in no
+    chunk.
     """
 
     def __init__(
@@ -40,6 +47,7 @@ class ChatStream:
         first_token_at: float,
         idle: float,
         named: Callable[[ProviderError], ProviderError],
+        secret: str = "",
         warnings: tuple[str, ...] = (),
         allowance: Allowance | None = None,
     ) -> None:
@@ -49,9 +57,12 @@ class ChatStream:
         self._first_token_at = first_token_at
         self._idle = idle
         self._named = named
+        self._secret = spellings(secret)
         self._warnings = warnings
         self._allowance = allowance
         self._now = asyncio.get_running_loop().time
+        self._turn = self._now()
+        self._waiting = Waiting()
         self._ready: deque[ChatChunk] = deque()
         self._failure: ProviderError | None = None
         self._is_over = False
@@ -63,6 +74,9 @@ class ChatStream:
         return self
 
     async def __anext__(self) -> ChatChunk:
+        if self._now() - self._turn > _TURN:
+            await asyncio.sleep(0)
+            self._turn = self._now()
         if not self._ready:
             due = self._now() + self._idle if self._is_committed else self._first_token_at
             if self._decoder.complete:
@@ -72,7 +86,7 @@ class ChatStream:
         if self._ready:
             chunk = self._ready.popleft()
             if self._warnings or self._allowance is not None:
-                chunk = replace(chunk, warnings=self._warnings, allowance=self._allowance)
+                chunk = replace(chunk, warnings=self._warnings + chunk.warnings, allowance=self._allowance)
                 self._warnings, self._allowance = (), None
             return chunk
         if self._failure is not None:
@@ -81,6 +95,7 @@ class ChatStream:
 
     async def drain(self) -> None:
         """Read the few bytes after the end, so that the connection can be used again; bounded in time."""
+        self._waiting.close()
         if not self._is_over or self._failure is not None:
             return
         try:
@@ -93,8 +108,9 @@ class ChatStream:
 
     async def _fill(self, due: float) -> None:
         """Read once and decode what came."""
+        started = self._now()
         try:
-            async with asyncio.timeout_at(due):
+            with self._waiting.until(due):
                 data = await anext(self._source, None)
         except TimeoutError:
             self._stopped(ProviderError(FailureKind.TIMEOUT, self._timer_message()))
@@ -102,6 +118,9 @@ class ChatStream:
             kind = FailureKind.STREAM_TRUNCATED if self._bytes else FailureKind.UNREACHABLE
             self._stopped(ProviderError(kind, f"the connection broke within the stream: {error}"))
         else:
+            now = self._now()
+            if now - started > _WAITED:
+                self._turn = now  # it had to wait, and so the others had their turn
             if data is None:
                 self._at_end()
             else:
@@ -125,13 +144,18 @@ class ChatStream:
                 self._frames += 1
                 if self._frames > MAX_FRAMES:
                     raise bad_answer(f"{MAX_FRAMES} frames of a stream without any content")
-            for chunk in decoder.feed(event):
+            for chunk in decoder.feed(self._blotted(event)):
                 if chunk.carries or chunk.finish_reason is not None:
                     self._is_committed = True
                 self._ready.append(chunk)
             if decoder.ended:
                 self._finish()
                 return
+
+    def _blotted(self, event: SSEEvent) -> SSEEvent:
+        if any(each in event.data or each in event.event for each in self._secret):
+            return SSEEvent(blotted(self._secret, event.event), blotted(self._secret, event.data))
+        return event
 
     def _at_end(self) -> None:
         """The provider closed the stream."""

@@ -92,8 +92,9 @@ def _part(part: Any) -> Any:  # noqa: ANN401 - a wire body
         return part
     if kind == "input_audio" and isinstance(inner.get("data"), str):
         return {"type": "input_audio", "input_audio": inner["data"]}
-    if kind == "file" and isinstance(inner.get("file_data"), str):
-        document = {"type": "document_url", "document_url": inner["file_data"]}
+    address = inner.get("file_data") or inner.get("file_url")
+    if kind == "file" and isinstance(address, str):
+        document = {"type": "document_url", "document_url": address}
         return {**document, "document_name": inner["filename"]} if inner.get("filename") else document
     if kind == "file" and isinstance(inner.get("file_id"), str):
         return {"type": "file", "file_id": inner["file_id"]}
@@ -120,6 +121,7 @@ MISTRAL: Final = OpenAICodec(
             has_names=False,
             assistant_fields=frozenset({"role", "content", "tool_calls", "prefix"}),
             drops_nulls=True,
+            has_file_urls=True,
             arranged=arranged,
         ),
         tools=ToolRules(

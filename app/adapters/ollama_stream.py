@@ -68,9 +68,9 @@ class OllamaStreamDecoder:
         self.complete = self.ended = True
         self._usage = usage_of(line)
         native = line.get("done_reason")
-        finish, _ = finish_of(native, has_calls=self._calls > 0)
+        finish, warnings = finish_of(native, has_calls=self._calls > 0)
         choice = chunk["choices"][0]
         choice["finish_reason"] = finish
         if finish != native:
             choice["native_finish_reason"] = native
-        return ChatChunk(chunk, carries, finish, self._usage)
+        return ChatChunk(chunk, carries, finish, self._usage, warnings)

@@ -10,7 +10,7 @@ from app.adapters.efforts import openrouter_efforts, together_efforts, xai_effor
 from app.adapters.openai import OpenAICodec
 from app.adapters.openai_embeddings import OpenAIEmbeddingCodec
 from app.adapters.openai_messages import MessageRules
-from app.adapters.openai_request import OPENAI_ONLY, RequestOptions
+from app.adapters.openai_request import OPEN_SAMPLING, OPENAI_ONLY, RequestOptions
 from app.adapters.openai_tools import ToolRules
 from app.adapters.refusals import xai_refusals
 from app.adapters.vllm import VLLMCountingCodec
@@ -34,7 +34,7 @@ XAI: Final = OpenAICodec(
     "xai",
     RequestOptions(
         max_tokens_field="max_tokens",
-        dropped=OPENAI_ONLY | {"logit_bias"},
+        dropped=OPENAI_ONLY | OPEN_SAMPLING | {"logit_bias"},
         refuses=xai_refusals,
         efforts=xai_efforts,
         messages=MessageRules(has_names=False, assistant_fields=_PLAIN_ASSISTANT),
@@ -95,7 +95,7 @@ LOCALAI: Final = OpenAICodec(
     "localai",
     RequestOptions(
         max_tokens_field="max_tokens",
-        dropped=OPENAI_ONLY - {"metadata"},
+        dropped=(OPENAI_ONLY - {"metadata"}) | {"parallel_tool_calls"},
         messages=MessageRules(kept_reasoning=frozenset({"reasoning"})),
         tools=ToolRules(has_allowed_tools=False),
     ),

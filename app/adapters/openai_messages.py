@@ -28,6 +28,7 @@ class MessageRules:
     `assistant_fields`: the only fields an assistant's message may have, None: any. `kept_reasoning`: the fields under
     which assistant messages carry reasoning back. `placeholder`: stands for reasoning that was lost, where the
     provider insists on some. `flattens_text`: it takes content as a string, except for a user's pictures.
+    `has_file_urls`: documents may stand behind URLs.
     """
 
     has_names: bool = True
@@ -35,6 +36,7 @@ class MessageRules:
     kept_reasoning: frozenset[str] = frozenset()
     placeholder: str | None = None
     flattens_text: bool = False
+    has_file_urls: bool = False
     drops_nulls: bool = False
     arranged: Arrangement = as_they_are
 
@@ -49,6 +51,16 @@ def messages_for(
     return rules.arranged([_message(each, rules, has_developer_role, holds_place) for each in messages])
 
 
+def shows_by_url(messages: Sequence[JSON]) -> bool:
+    """Whether a message holds a document that stands behind a URL."""
+    return any(
+        _is_behind_url(part)
+        for message in messages
+        if isinstance(message.get("content"), list)
+        for part in message["content"]
+    )
+
+
 def _message(message: JSON, rules: MessageRules, has_developer_role: bool, holds_place: bool) -> JSON:  # noqa: FBT001
     role = message.get("role")
     changed = dict(message)
@@ -58,8 +70,14 @@ def _message(message: JSON, rules: MessageRules, has_developer_role: bool, holds
         changed.pop("name", None)
     if role == "assistant":
         changed = _assistant(changed, rules, rules.placeholder if holds_place else None)
-    if rules.flattens_text and isinstance(changed.get("content"), list):
-        changed["content"] = _flat(changed["content"], is_user=role == "user")
+    content = changed.get("content")
+    if isinstance(content, list):
+        if not rules.has_file_urls and any(_is_behind_url(part) for part in content):
+            raise unsupported(
+                "a document behind a URL cannot be sent to this provider: file_data is needed", "messages"
+            )
+        if rules.flattens_text:
+            changed["content"] = _flat(content, is_user=role == "user")
     if rules.drops_nulls:
         changed = {name: value for name, value in changed.items() if value is not None or name == "content"}
     return changed
@@ -103,6 +121,11 @@ def merged_details(details: Any) -> list[JSON]:  # noqa: ANN401 - a wire body
         else:
             merged.append(dict(each))
     return merged
+
+
+def _is_behind_url(part: Any) -> bool:  # noqa: ANN401 - a wire body
+    file = part.get("file") if isinstance(part, dict) and part.get("type") == "file" else None
+    return isinstance(file, dict) and file.get("file_url") is not None and not (file.keys() & {"file_data", "file_id"})
 
 
 def _flat(content: list[Any], *, is_user: bool) -> Any:  # noqa: ANN401 - a wire body

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from app.adapters.codec import Codec, EmbeddingCodec, WireRequest, unsupported
 from app.adapters.openai import OpenAICodec
 from app.adapters.openai_address import OpenAIAddress, key_headers
 from app.adapters.openai_efforts import with_known_effort
 from app.adapters.openai_elsewhere import better_elsewhere
+from app.adapters.openai_messages import shows_by_url
+from app.adapters.openai_request import OPEN_SAMPLING, RequestOptions
 from app.adapters.openai_wires import Family, family_of, wire_of
 from app.adapters.refusals import openai_refusals
 from app.adapters.reports import read_report
 from app.adapters.responses import ABILITIES, ResponsesCodec
 from app.adapters.responses_native import NativeResponsesCodec
-from app.domain.chat import Call, Credential, Wire
+from app.domain.chat import JSON, Call, Credential, Wire
 from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.errors import ProviderError
 from app.domain.needs import CHAT_ABILITIES, CHOICES, JSON_SCHEMA, LOGPROBS, RESPONSES_TOOLS
+
+
+def _finishing(model: str, body: JSON) -> Sequence[str]:
+    """Metadata belongs to what is stored; of anything else it is refused."""
+    del model
+    if body.get("store") is True or body.pop("metadata", None) is None:
+        return ()
+    return ("metadata was dropped: it is taken with store only",)
+
+
+PLATFORM_REQUEST: Final = RequestOptions(
+    max_tokens_field="max_completion_tokens",
+    dropped=OPEN_SAMPLING,
+    refuses=openai_refusals,
+    has_developer_role=True,
+    finishing=_finishing,
+)
 
 
 @dataclass(frozen=True)
@@ -42,23 +61,28 @@ class PlatformCodec(OpenAICodec):
         object.__setattr__(self, "native", NativeResponsesCodec(**shared))  # type: ignore[arg-type]
 
     def for_call(self, call: Call) -> Codec:
-        """The wire of this call: the caller's own where it is the Responses API, else the one that the model wants."""
+        """The wire of this call: the caller's own where it is the Responses API, else the one that the model wants.
+
+        Documents behind URLs have no words in Chat Completions.
+        """
         if not self.has_responses:
             return self
         native = call.request.native
         if native is not None and native.wire is Wire.RESPONSES:
             return self.native
-        return self if wire_of(call.model, call.request.parameters) is Wire.CHAT else self.responses
+        is_chat = wire_of(call.model, call.request.parameters) is Wire.CHAT and not shows_by_url(call.request.messages)
+        return self if is_chat else self.responses
 
     def supports(self, model: str) -> frozenset[str]:
         """What can be said to this model, over the wire that it takes."""
         # Tools that the provider runs itself reach it in the words of a caller who speaks this wire, or not at all.
-        hosted = {RESPONSES_TOOLS} if self.has_responses else set()
+        # So it is with probabilities: for whoever speaks another wire, `encode` knows that there are none.
+        hosted = {RESPONSES_TOOLS, LOGPROBS} if self.has_responses else set()
         if self.has_responses and family_of(model) is Family.NEW:
             return ABILITIES | hosted
         refused = set() if self.has_schema else {JSON_SCHEMA}
         if LOGPROBS in openai_refusals(model, {}):
-            refused |= {CHOICES, LOGPROBS}
+            refused |= {CHOICES} if self.has_responses else {CHOICES, LOGPROBS}
         return (CHAT_ABILITIES | hosted) - refused
 
     def encode(self, call: Call, *, stream: bool) -> WireRequest:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from app.adapters.codec import HARMLESS, unsupported
 from app.adapters.openai_messages import OPENAIS_MESSAGES, MessageRules, messages_for
+from app.adapters.openai_results import MOVED, shown_apart
 from app.adapters.openai_tools import OPENAIS_TOOLS, ToolRules, put_tools_right
 from app.domain.chat import JSON
 
@@ -26,6 +27,9 @@ OPENAI_ONLY: Final = frozenset(
     | {"modalities", "audio"}
 )
 """What hardly anybody but OpenAI takes."""
+
+OPEN_SAMPLING: Final = frozenset({"top_k", "top_a", "min_p", "typical_p", "repetition_penalty", "repeat_penalty"})
+"""What OpenAI and those nearest to it never took: servers of open models do, and the Messages API knows `top_k`."""
 
 # Without these an answer is another one: they are refused, never dropped.
 _NEEDS: Final = ("n", "logprobs")
@@ -89,6 +93,9 @@ class RequestWriter:
         self._adapt_values(body, model)
         self._rename_and_drop(body)
         body["model"] = model
+        messages, has_moved = shown_apart(messages)
+        if has_moved:
+            self.warnings.append(MOVED)
         holds_place = options.messages.placeholder is not None and _binds_reasoning(body, messages)
         body["messages"] = messages_for(
             messages, options.messages, has_developer_role=options.has_developer_role, holds_place=holds_place

@@ -31,6 +31,7 @@ class OpenAIStreamDecoder:
         self._calls: dict[int, _Calls] = {}
         self._blank: set[int] = set()
         self._usage: JSON | None = None
+        self._warnings: list[str] = []
         self.ended = False
 
     @property
@@ -63,7 +64,8 @@ class OpenAIStreamDecoder:
         for choice in kept:
             carries = self._put_right(choice) or carries
             finish = choice["finish_reason"] or finish
-        return [ChatChunk(chunk, carries, finish, usage)]
+        warnings, self._warnings = tuple(self._warnings), []
+        return [ChatChunk(chunk, carries, finish, usage, warnings)]
 
     def close(self) -> list[ChatChunk]:
         """The usage chunk, once the stream is over."""
@@ -131,7 +133,8 @@ class OpenAIStreamDecoder:
     def _finish(self, choice: JSON, index: int) -> None:
         native = choice.get("finish_reason")
         if native:
-            finish = finish_of(native if isinstance(native, str) else None, has_calls=index in self._calls)
+            word = native if isinstance(native, str) else None
+            finish = finish_of(word, has_calls=index in self._calls, warnings=self._warnings)
             if finish != native:
                 choice.setdefault("native_finish_reason", native)
             choice["finish_reason"] = finish

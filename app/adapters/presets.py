@@ -17,9 +17,7 @@ from app.adapters.mistral import MISTRAL
 from app.adapters.ollama import OllamaCodec
 from app.adapters.openai_embeddings import OpenAIEmbeddingCodec
 from app.adapters.openai_likes import COMPATIBLE, LOCALAI, OPENROUTER, TOGETHER, VLLM, XAI
-from app.adapters.openai_platform import PlatformCodec
-from app.adapters.openai_request import RequestOptions
-from app.adapters.refusals import openai_refusals
+from app.adapters.openai_platform import PLATFORM_REQUEST, PlatformCodec
 from app.domain.provider import ProviderType
 
 
@@ -43,7 +41,7 @@ PRESETS: Final[Mapping[ProviderType, Preset]] = {
     ProviderType.OPENAI: Preset(
         PlatformCodec(
             "openai",
-            RequestOptions(max_tokens_field="max_completion_tokens", has_developer_role=True, refuses=openai_refusals),
+            PLATFORM_REQUEST,
             embedding=OpenAIEmbeddingCodec("openai", is_packed=True, takes_token_ids=True),
             counting=InputTokens(),
         ),
@@ -55,7 +53,7 @@ PRESETS: Final[Mapping[ProviderType, Preset]] = {
     ProviderType.AZURE: Preset(
         PlatformCodec(
             "azure",
-            RequestOptions(max_tokens_field="max_completion_tokens", has_developer_role=True, refuses=openai_refusals),
+            PLATFORM_REQUEST,
             key_header="api-key",
             lists_models=False,
             embedding=OpenAIEmbeddingCodec("azure", is_packed=True, takes_token_ids=True),

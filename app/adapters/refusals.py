@@ -10,6 +10,8 @@ _SAMPLING: Final = frozenset({"temperature", "top_p", "logprobs", "top_logprobs"
 _NEVER: Final = frozenset({"presence_penalty", "frequency_penalty", "logit_bias", "prediction"})
 _OPENAI: Final = re.compile(r"(?:^|/)(?:o(?P<o>[1-9])|gpt-(?P<major>[5-9])(?:\.(?P<minor>\d+))?)(?:-|$)")
 _CHAT_VARIANT: Final = "-chat"
+_NEVER_REASONS: Final = re.compile(r"(?:^|/)(?:ft:)?(?:gpt-[34]|chatgpt-4o)")
+_ONE_VERBOSITY: Final = "medium"
 # Without a stated effort these do not reason (GPT-5.1 to 5.4); all others do.
 _QUIET_FROM: Final = (5, 1)
 _QUIET_UNTIL: Final = (5, 4)
@@ -19,7 +21,13 @@ _GROK_QUIET: Final = "non-reasoning"
 
 
 def openai_refusals(model: str, parameters: Mapping[str, Any]) -> frozenset[str]:
-    """What OpenAI's (and Azure's) o-series, GPT-5 and GPT-6 answer with 400; a default value is no problem."""
+    """What OpenAI's (and Azure's) models answer with 400; a default value is no problem.
+
+    The o-series, GPT-5 and GPT-6 refuse what steers sampling, those before them what steers reasoning.
+    """
+    if _NEVER_REASONS.search(model):
+        is_usual = parameters.get("verbosity") == _ONE_VERBOSITY
+        return frozenset({"reasoning_effort"} if is_usual else {"reasoning_effort", "verbosity"})
     match = _OPENAI.search(model)
     if match is None or _CHAT_VARIANT in model:
         return frozenset()

@@ -12,7 +12,7 @@ _SYSTEM: Final = ("system", "developer")
 # The first events of a stream repeat the instructions, the input they do not: what is long would fill the bytes that a
 # stream may take before its first content.
 _LONGEST_INSTRUCTIONS: Final = 16_384
-_FILE_FIELDS: Final = ("file_data", "file_id", "filename")
+_FILE_FIELDS: Final = ("file_data", "file_id", "file_url", "filename")
 
 
 def split_input(messages: Sequence[JSON], *, has_instructions: bool = True) -> tuple[str | None, list[JSON]]:

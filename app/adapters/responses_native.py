@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from app.adapters.codec import StreamDecoder, WireRequest, bad_request, json_object
+from app.adapters.refusals import openai_refusals
 from app.adapters.responses import PATH, ResponsesCodec, posted
 from app.adapters.responses_answer import response_of
 from app.adapters.responses_request import ResponsesRequest
@@ -62,9 +63,24 @@ def native_body(call: Call) -> tuple[JSON, tuple[str, ...]]:
     request = ResponsesRequest(call)
     body: JSON = {**request.defaults(), **(native.body if native else {}), "model": call.model}
     body.setdefault("store", False)
+    warnings = _without_refused(body, call)
     stated = native.body if native else {}
     named = ((each, each.partition(" ")[0]) for each in request.warnings)
-    return body, tuple(each for each, name in named if _OWN_WORDS.get(name, name) not in stated)
+    return body, (*warnings, *(each for each, name in named if _OWN_WORDS.get(name, name) not in stated))
+
+
+def _without_refused(body: JSON, call: Call) -> list[str]:
+    """Take out of a body what is known that its model answers with 400; returns warnings."""
+    refused = openai_refusals(call.model, {**call.request.parameters, "temperature": body.get("temperature")})
+    warnings = [
+        f"{name} was dropped: {call.model} does not take it"
+        for name in ("temperature", "top_p")
+        if name in refused and body.pop(name, None) is not None
+    ]
+    reasoning = body.get("reasoning")
+    if "reasoning_effort" in refused and isinstance(reasoning, dict) and body.pop("reasoning"):
+        warnings.append(f"reasoning was dropped: {call.model} does not reason")
+    return warnings
 
 
 def _framed(event: SSEEvent) -> bytes:

@@ -86,9 +86,11 @@ class ResponsesRequest:
         most = given.get("max_completion_tokens", given.get("max_tokens"))
         if most is not None:
             body["max_output_tokens"] = self._at_least(most)
-        if "reasoning_effort" in given:
-            body["reasoning"] = {"effort": given["reasoning_effort"]}
         refused = openai_refusals(self._model, given)
+        if "reasoning_effort" in given and "reasoning_effort" in refused:
+            self._warn("reasoning_effort", f"{self._model} does not take it")
+        elif "reasoning_effort" in given:
+            body["reasoning"] = {"effort": given["reasoning_effort"]}
         for name in ("temperature", "top_p"):
             if name in given and name in refused:
                 self._warn(name, f"{self._model} does not take it")

@@ -168,9 +168,11 @@ class ResponsesStreamDecoder:
             raise bad_answer("the stream ended with a response that is not finished")
         self._usage = usage_of(response.get("usage"))
         self.complete = self.ended = True
-        finish, native = finish_of(response, has_calls=bool(self._calls), has_refusal=self._refused)
+        warnings: list[str] = []
+        finish, native = finish_of(response, has_calls=bool(self._calls), has_refusal=self._refused, warnings=warnings)
         choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": finish, "native_finish_reason": native}
-        return [*self._details(None), ChatChunk(self._framed([choice]), finish_reason=finish, usage=self._usage)]
+        last = ChatChunk(self._framed([choice]), finish_reason=finish, usage=self._usage, warnings=tuple(warnings))
+        return [*self._details(None), last]
 
     def _chunk(self, delta: JSON, *, carries: bool = False) -> ChatChunk:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}

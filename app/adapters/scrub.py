@@ -10,6 +10,9 @@ MAX_MESSAGE: Final = 500
 
 _REDACTED: Final = "[redacted]"
 _LEAST_KEY: Final = 6
+_LEAST_OWN: Final = 16
+"""Characters of a key that is blotted out of answers: local servers go by `ollama` or `EMPTY`, and say these words."""
+
 _KEYS: Final = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|tgp|csk|nvapi|hf|pplx|r8|fw|ollama|oc)[-_][\w*.…-]{4,}"
     r"|\b(?:AIza|AQ\.)[\w*-]{8,}"
@@ -39,3 +42,27 @@ def without(secret: str, text: str) -> str:
         if text.endswith(secret[:length]):
             return text[:-length] + _REDACTED
     return text
+
+
+def spellings(secret: str) -> tuple[str, ...]:
+    """How this very key stands in an answer's JSON; none where it is too short to be blotted out.
+
+    Some servers escape every slash, and a key in base64 has slashes.
+    """
+    if len(secret) < _LEAST_OWN:
+        return ()
+    return tuple(dict.fromkeys((secret, secret.replace("/", "\\/"))))
+
+
+def blotted(spelled: tuple[str, ...], text: str) -> str:
+    """An answer's text without the key: a server that echoes what it was sent must not give it away."""
+    for each in spelled:
+        text = text.replace(each, _REDACTED)
+    return text
+
+
+def blotted_bytes(spelled: tuple[str, ...], body: bytes) -> bytes:
+    """The same for a body."""
+    for each in spelled:
+        body = body.replace(each.encode(), _REDACTED.encode())
+    return body

@@ -15,7 +15,7 @@ from app.api.responses_reasoning import is_sealed
 from app.api.timing import deadline_of
 from app.domain.attempt import Ask
 from app.domain.chat import JSON, ChatRequest, NativeBody, Wire
-from app.domain.errors import Code, RequestRejected
+from app.domain.errors import Code, OutcryError, RequestRejected
 from app.domain.routing import Priority
 
 _VERSIONS: Final = (b"2023-06-01", b"2026-10-21")
@@ -28,6 +28,17 @@ _NEEDED: Final = ("mcp_servers", "container", "inference_geo")
 _CHOICES: Final = {"auto": "auto", "any": "required", "none": "none"}
 _TIERS: Final = {"standard_only": "default"}
 _EFFORTS: Final = {"max": "xhigh"}
+_RENAMED: Final[Mapping[str, str]] = {
+    "max_completion_tokens": "max_tokens",
+    "stop": "stop_sequences",
+    "user": "metadata.user_id",
+    "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
+    "response_format": "output_config.format",
+    "reasoning_effort": "output_config.effort",
+    "messages": "messages",
+}
+"""Fields whose canonical name the caller never wrote; places inside of messages differ."""
+
 _LEAST_MEDIUM: Final = 2048
 _LEAST_HIGH: Final = 8192
 
@@ -55,6 +66,17 @@ def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange, *, count
         caller=exchange.caller,
         route="messages",
     )
+
+
+def told(error: OutcryError, body: Mapping[str, Any]) -> OutcryError:
+    """The error with the field that it names as the caller of this wire wrote it."""
+    name = re.split(r"\.\d|[.\[]", error.param or "", maxsplit=1)[0]
+    error.param = _RENAMED.get(name, error.param)
+    if name == "reasoning_effort" and "effort" not in (body.get("output_config") or {}):
+        error.param = "thinking"
+    if name == "response_format" and body.get("output_format") is not None:
+        error.param = "output_format"
+    return error
 
 
 def request_of(body: Mapping[str, Any], headers: Mapping[str, str]) -> ChatRequest:

@@ -13,6 +13,7 @@ from app.api.errors import CallerLeft
 from app.api.exchange import Exchange
 from app.api.strict_json import parse
 from app.domain.errors import Code, OutcryError, RequestRejected
+from app.waiting import Waiting
 
 MIB = 1024 * 1024
 OPENAI_LIMIT = 10 * MIB
@@ -41,28 +42,31 @@ async def read_object(exchange: Exchange, limit: int) -> dict[str, Any]:
 async def read_body(exchange: Exchange, limit: int) -> bytes:
     """The whole body; 413 before it is buffered where its length is announced, else as soon as it is too long."""
     _check_head(exchange, limit)
-    start = asyncio.get_running_loop().time()
+    loop, waiting = asyncio.get_running_loop(), Waiting()
+    start = loop.time()
+    due = start + READ_TIMEOUT
     pieces: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout_at(start + READ_TIMEOUT) as patience:
-            while True:
+        while True:
+            with waiting.until(due):
                 message = await exchange.receive()
-                if message["type"] == "http.disconnect":
-                    raise CallerLeft
-                piece = message.get("body", b"")
-                size += len(piece)
-                if size > limit:
-                    raise _too_large(limit)
-                pieces.append(piece)
-                if not message.get("more_body", False):
-                    return b"".join(pieces)
-                now = asyncio.get_running_loop().time()
-                patience.reschedule(min(now + READ_TIMEOUT, start + BODY_TIMEOUT))
+            if message["type"] == "http.disconnect":
+                raise CallerLeft
+            piece = message.get("body", b"")
+            size += len(piece)
+            if size > limit:
+                raise _too_large(limit)
+            pieces.append(piece)
+            if not message.get("more_body", False):
+                return b"".join(pieces)
+            due = min(loop.time() + READ_TIMEOUT, start + BODY_TIMEOUT)
     except TimeoutError:
         raise RequestRejected(
             Code.INVALID_REQUEST, f"the body did not arrive: {size} bytes, then silence or too slow"
         ) from None
+    finally:
+        waiting.close()
 
 
 def _check_head(exchange: Exchange, limit: int) -> None:

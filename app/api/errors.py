@@ -91,7 +91,10 @@ def error_headers(error: OutcryError) -> Headers:
 
 def header_value(text: str, limit: int = 2_000) -> bytes:
     """Text made fit for a header: printable ASCII, bounded; whatever else becomes a question mark."""
-    return "".join(c if " " <= c <= "~" else "?" for c in text[:limit]).strip().encode("ascii")
+    text = text[:limit]
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(c if " " <= c <= "~" else "?" for c in text)
+    return text.strip().encode("ascii")
 
 
 def field_errors(violations: Sequence[Violation]) -> OutcryError:

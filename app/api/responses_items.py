@@ -114,7 +114,8 @@ class Transcript:
             case "input_image":
                 return self._image(part, path)
             case "input_file":
-                return self._file(part, path)
+                names = ("filename", "file_data", "file_id", "file_url")
+                return {"type": "file", "file": {name: part[name] for name in names if part.get(name) is not None}}
             case "input_audio":
                 return {"type": "input_audio", "input_audio": part["input_audio"]}
             case _:
@@ -127,12 +128,6 @@ class Transcript:
         if part.get("detail") is not None:
             image["detail"] = part["detail"] if part["detail"] in _CHAT_DETAILS else "high"
         return {"type": "image_url", "image_url": image}
-
-    def _file(self, part: JSON, path: str) -> JSON:
-        if part.get("file_data") is None and part.get("file_id") is None:
-            self.only_here.append(path)
-        names = ("filename", "file_data", "file_id")
-        return {"type": "file", "file": {name: part[name] for name in names if part.get(name) is not None}}
 
 
 def _has_content(turn: JSON) -> bool:

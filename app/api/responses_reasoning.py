@@ -53,7 +53,7 @@ def reasoning_items(message: Mapping[str, Any], new_id: Callable[[], str], *, la
     stated = message.get("reasoning_details")
     details = [each for each in stated if isinstance(each, dict)] if isinstance(stated, list) else []
     own = [each for each in details if each.get("type") == "reasoning" and each.get("encrypted_content")]
-    items = [{"id": new_id(), "summary": [], **each} for each in own]
+    items = [{"id": new_id(), "summary": [], **_bare(each)} for each in own]
     foreign = [each for each in details if each not in own]
     if text == "\n\n".join(part for item in items for part in _texts(item.get("summary"))):
         text = ""
@@ -67,6 +67,11 @@ def reasoning_items(message: Mapping[str, Any], new_id: Callable[[], str], *, la
             }
         )
     return items
+
+
+def _bare(detail: JSON) -> JSON:
+    """The item without what only we know of it: which call it led to."""
+    return {name: value for name, value in detail.items() if name != "tool_call_id"}
 
 
 def _texts(parts: object) -> list[str]:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from pydantic import SecretStr
 
@@ -18,6 +18,8 @@ from app.domain.usage import Usage
 
 JSON = dict[str, Any]
 """A JSON object of a wire."""
+
+_TEXTS: Final = ("content", "reasoning_content", "refusal")
 
 
 class Wire(StrEnum):
@@ -156,7 +158,8 @@ class ChatChunk:
     """One event of a stream. `chunk` is OpenAI's `chat.completion.chunk`.
 
     `carries` tells whether content, reasoning, refusal or tool bytes are in it: the first such chunk commits a stream.
-    `usage` is cumulative: it replaces what came before. `warnings` stand on the first chunk of a stream only.
+    `usage` is cumulative: it replaces what came before. `warnings` about the request stand on the first chunk of a
+    stream, those about the answer where they arise.
     `native` is the provider's own event, framed for the wire, where the request's `native` body was sent: every event
     of such a stream is in exactly one chunk, if need be in one without choices. `allowance`, from the headers, stands
     on the first chunk only.
@@ -177,6 +180,13 @@ class ChatChunk:
 
 
 def _length(delta: JSON) -> int:
-    texts = [delta.get("content"), delta.get("reasoning_content"), delta.get("refusal")]
-    texts += [(call.get("function") or {}).get("arguments") for call in delta.get("tool_calls") or ()]
-    return sum(len(text) for text in texts if isinstance(text, str))
+    total = 0
+    for name in _TEXTS:
+        text = delta.get(name)
+        if isinstance(text, str):
+            total += len(text)
+    for call in delta.get("tool_calls") or ():
+        arguments = (call.get("function") or {}).get("arguments")
+        if isinstance(arguments, str):
+            total += len(arguments)
+    return total

@@ -49,8 +49,10 @@ PARAMS: Final[Mapping[str, str]] = {
 }
 """Which field of a request each need comes from."""
 
+SERVER_TOOLS: Final = frozenset({RESPONSES_TOOLS, MESSAGES_TOOLS})
+"""Tools that providers run themselves, and all else that reaches one over the caller's own wire or not at all."""
+
 _SERVER_TOOLS: Final = {Wire.RESPONSES: RESPONSES_TOOLS, Wire.MESSAGES: MESSAGES_TOOLS}
-"""Tools that providers run themselves: they reach a provider over the caller's own wire or not at all."""
 
 _PARTS: Final = {"image_url": VISION, "input_audio": AUDIO_IN, "file": FILES}
 

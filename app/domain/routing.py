@@ -65,11 +65,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class RoutingQuery:
-    """What routing may know of a request: needs are those of `domain.needs`."""
+    """What routing may know of a request: needs are those of `domain.needs`.
+
+    `only_here` is the path of the first thing in it that no wire but the caller's own has words for.
+    """
 
     needs: frozenset[str] = frozenset()
     input_tokens: int = 0
     priority: Priority = Priority.NORMAL
+    only_here: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from app.gateway.walk import Walk
 from app.providers.pool import Pool
 from app.providers.state import ProviderState
 from app.resilience.retry import RetryRules
+from app.waiting import Waiting
 
 T = TypeVar("T")
 
@@ -141,11 +142,11 @@ class Gateway:
         attempt, call, rendition = self._chat_attempt(journey, streamed=False)
         try:
             with attempt:
-                async with _Bound(call.timeouts.total):
+                with _Bound(call.timeouts.total):
                     response = await attempt.adapter.complete(call)
-                attempt.usage, attempt.length = response.usage, len(response.text)
-                attempt.allow(response.allowance)
-                response = rendition.settled(response)
+                    attempt.usage, attempt.length = response.usage, len(response.text)
+                    attempt.allow(response.allowance)
+                    response = await rendition.settled(response)
                 usage = attempt.answered(response.usage)
         finally:
             journey.note(attempt)
@@ -173,7 +174,7 @@ class Gateway:
         try:
             async with AsyncExitStack() as stack:
                 stack.enter_context(attempt)
-                async with _Bound(call.timeouts.total):
+                with _Bound(call.timeouts.total):
                     chunks = await stack.enter_async_context(attempt.adapter.stream(call))
                     chunks = self._renderer.remembering(journey.ask, attempt.candidate, rendition.bare(chunks))
                     opening = await commit(chunks, attempt, self._clock.now)
@@ -204,7 +205,7 @@ class Gateway:
         attempt = self._attempt(journey, call, streamed=False, is_cut=is_cut)
         try:
             with attempt:
-                async with _Bound(timeouts.total):
+                with _Bound(timeouts.total):
                     response = await attempt.adapter.embed(call)
                 usage = attempt.answered(response.usage)
         finally:
@@ -265,19 +266,21 @@ class Gateway:
 class _Bound:
     """Bounds an attempt in seconds whatever its adapter does; the adapter's own timers are finer and fire first."""
 
-    __slots__ = ("_seconds", "_timeout")
+    __slots__ = ("_seconds", "_waiting")
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._timeout = asyncio.timeout(seconds + GRACE)
+        self._waiting = Waiting()
 
-    async def __aenter__(self) -> None:
-        await self._timeout.__aenter__()
+    def __enter__(self) -> None:
+        self._waiting.until(asyncio.get_running_loop().time() + self._seconds + GRACE).__enter__()
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            await self._timeout.__aexit__(kind, error, traceback)
+            self._waiting.__exit__(kind, error, trace)
         except TimeoutError:
             raise ProviderError(FailureKind.TIMEOUT, f"no answer within {self._seconds:.3g} s") from None
+        finally:
+            self._waiting.close()

@@ -190,7 +190,10 @@ def agent_credential(config: AgentConfig) -> Credential | None:
 
 def _query(ask: Ask) -> RoutingQuery:
     request = ask.request
-    needs = needs_of(request) if isinstance(request, ChatRequest) else frozenset({EMBEDDINGS})
-    # A provider that embeds cuts or refuses a text that is too long by itself: no window is about all of them.
-    tokens = estimate_tokens(request.messages) if isinstance(request, ChatRequest) else 0
-    return RoutingQuery(needs, tokens, ask.priority)
+    if not isinstance(request, ChatRequest):
+        # A provider that embeds cuts or refuses a text that is too long by itself: no window is about all of them.
+        return RoutingQuery(frozenset({EMBEDDINGS}), priority=ask.priority)
+    only_here = request.native.only_here if request.native is not None else ()
+    return RoutingQuery(
+        needs_of(request), estimate_tokens(request.messages), ask.priority, only_here[0] if only_here else None
+    )

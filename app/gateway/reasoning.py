@@ -17,6 +17,9 @@ from app.domain.chat import JSON, ChatChunk, ChatRequest
 
 MOST_TURNS: Final = 2_000
 MOST_BYTES: Final = 64 * 1024
+MOST_BYTES_TOGETHER: Final = 16 * 1024 * 1024
+"""Of all turns; they are kept as JSON, so that this is what they take."""
+
 LIFETIME: Final = 1_800.0
 """Seconds that a turn is remembered."""
 
@@ -27,7 +30,7 @@ Key = tuple[str, str, str]
 @dataclass(frozen=True, slots=True)
 class _Turn:
     until: float
-    fields: JSON
+    fields: bytes
 
 
 class ReasoningMemory:
@@ -36,6 +39,7 @@ class ReasoningMemory:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._turns: OrderedDict[Key, _Turn] = OrderedDict()
+        self._bytes = 0
 
     def keep(self, caller: str, provider: str, message: Mapping[str, Any]) -> None:
         """Remember what an assistant message thought, if it calls tools; what is too large is not kept."""
@@ -43,12 +47,22 @@ class ReasoningMemory:
         fields = {
             name: message[name] for name in ("reasoning_content", "reasoning_details") if message.get(name) is not None
         }
-        if not ids or not fields or len(orjson.dumps(fields)) > MOST_BYTES:
+        if not ids or not fields:
             return
-        self._turns[caller, provider, ids[0]] = _Turn(self._now() + LIFETIME, fields)
-        self._turns.move_to_end((caller, provider, ids[0]))
-        while len(self._turns) > MOST_TURNS:
-            self._turns.popitem(last=False)
+        written = orjson.dumps(fields)
+        if len(written) > MOST_BYTES:
+            return
+        key = (caller, provider, ids[0])
+        self._forget(key)
+        self._turns[key] = _Turn(self._now() + LIFETIME, written)
+        self._bytes += len(written)
+        while len(self._turns) > MOST_TURNS or self._bytes > MOST_BYTES_TOGETHER:
+            self._forget(next(iter(self._turns)))
+
+    def _forget(self, key: Key) -> None:
+        turn = self._turns.pop(key, None)
+        if turn is not None:
+            self._bytes -= len(turn.fields)
 
     def restored(self, caller: str, provider: str, request: ChatRequest) -> ChatRequest:
         """The request with what is remembered of its turns, where the caller did not send it; else the very same."""
@@ -66,7 +80,9 @@ class ReasoningMemory:
         turn = self._turns.get((caller, provider, ids[0])) if ids else None
         if turn is None or turn.until < self._now():
             return message
-        return {**turn.fields, **{name: value for name, value in message.items() if value is not None}}
+        fields: JSON = orjson.loads(turn.fields)
+        stated = {name: value for name, value in message.items() if value is not None or name == "content"}
+        return {**fields, **stated}
 
 
 class StreamedTurn:

@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+import anyio.to_thread
+
 from app.domain.attempt import Ask
 from app.domain.chat import ChatChunk, ChatRequest, ChatResponse
 from app.domain.routing import Candidate
 from app.domain.structured import Rung
 from app.gateway.planning import Itinerary
 from app.gateway.reasoning import ReasoningMemory, StreamedTurn
-from app.gateway.structured import Form, asked, form_of, rung_of, said_of, settled
+from app.gateway.structured import LARGE, Form, asked, form_of, rung_of, said_of, settled, size_of
 from app.gateway.structured_stream import BareStream
 
 _LENGTHS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
@@ -30,11 +32,13 @@ class Rendition:
     rung: Rung | None = None
     warnings: tuple[str, ...] = ()
 
-    def settled(self, response: ChatResponse) -> ChatResponse:
+    async def settled(self, response: ChatResponse) -> ChatResponse:
         """The answer in the form that was asked for; raises ProviderError where it is not."""
         if self.form is None or self.rung is None:
             return response
-        return settled(response, self.form, self.rung)
+        if size_of(response) <= LARGE:
+            return settled(response, self.form, self.rung)
+        return await anyio.to_thread.run_sync(settled, response, self.form, self.rung, abandon_on_cancel=True)
 
     def bare(self, chunks: AsyncIterator[ChatChunk]) -> AsyncIterator[ChatChunk]:
         """The chunks in the form that was asked for."""

@@ -21,6 +21,7 @@ from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
 from app.gateway.attempt import Attempt
+from app.waiting import Waiting
 
 
 async def commit(chunks: AsyncIterator[ChatChunk], attempt: Attempt, now: Callable[[], float]) -> list[ChatChunk]:
@@ -80,6 +81,8 @@ class CompletionStream:
         self._now = now
         self._arrived = arrived
         self._is_over = False
+        self._waiting = Waiting()
+        self._due = asyncio.get_running_loop().time() + deadline - now()
 
     @property
     def attempts(self) -> tuple[AttemptRecord, ...]:
@@ -105,12 +108,11 @@ class CompletionStream:
             return self._seen(self._opening.pop())
         if self._is_over:
             raise StopAsyncIteration
-        remaining = self._deadline - self._now()
         try:
-            if remaining <= 0:
+            if self._now() >= self._deadline:
                 # An upstream that floods never waits, and so would never meet a timeout.
                 raise TimeoutError
-            async with asyncio.timeout(remaining):
+            with self._waiting.until(self._due):
                 chunk = await anext(self._chunks)
         except StopAsyncIteration:
             await self._ended()
@@ -153,5 +155,6 @@ class CompletionStream:
         return error
 
     async def _leave(self, error: BaseException | None) -> None:
+        self._waiting.close()
         with anyio.move_on_after(1, shield=True):
             await self._stack.__aexit__(None if error is None else type(error), error, None)

@@ -18,6 +18,9 @@ from app.text.json_stream import JSONStream, TooMuchBefore
 from app.text.schema import BadSchema, Schema, compiled, problems
 from app.text.strict_json import NotJson, loads
 
+LARGE: Final = 64 * 1024
+"""Characters of an answer from which on it is not looked at on the event loop: a megabyte takes 100 ms."""
+
 _JSON_ONLY: Final = "Answer with one JSON object and nothing else: no prose, no code fence."
 _TOOL: Final = "answer"
 _UNFINISHED: Final = ("length", "content_filter")
@@ -122,7 +125,7 @@ class Check:
             try:
                 self._schema = compiled(form.schema)
             except BadSchema as error:
-                self.warnings = (f"the answer is not checked against the schema: {error}",)
+                self.warnings = (_unchecked(error),)
 
     def check(self, text: str) -> tuple[str, ...]:
         """Warnings about a text that is JSON; raises ProviderError(BAD_ANSWER) for one that cannot be used."""
@@ -130,10 +133,21 @@ class Check:
             value = loads(text)
         except NotJson as error:
             raise _bad(f"the answer is no JSON: {error}") from None
-        wrong = [] if self._schema is None else problems(self._schema, value)
+        try:
+            wrong = [] if self._schema is None else problems(self._schema, value)
+        except BadSchema as error:
+            return (*self.warnings, _unchecked(error))
         if wrong and self._form.strict:
             raise _bad(f"the answer does not follow the schema: {'; '.join(wrong)}")
         return (*self.warnings, *(f"the answer does not follow the schema: {each}" for each in wrong))
+
+
+def size_of(response: ChatResponse) -> int:
+    """Characters that an answer's choices hold, calls' arguments included."""
+    messages = [choice["message"] for choice in response.completion["choices"]]
+    calls = [call for message in messages for call in message.get("tool_calls") or ()]
+    arguments = [(call.get("function") or {}).get("arguments") for call in calls]
+    return sum(len(text) for text in (*(m.get("content") for m in messages), *arguments) if isinstance(text, str))
 
 
 def settled(response: ChatResponse, form: Form, rung: Rung) -> ChatResponse:
@@ -198,6 +212,10 @@ def _instruction(form: Form) -> str:
 
 def _rendered(schema: Mapping[str, Any]) -> str:
     return orjson.dumps(schema).decode()
+
+
+def _unchecked(error: BadSchema) -> str:
+    return f"the answer is not checked against the schema: {error}"
 
 
 def _bad(message: str) -> ProviderError:

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import anyio.to_thread
+
 from app.domain.chat import JSON, ChatChunk
 from app.domain.errors import FailureKind, ProviderError
 from app.domain.structured import Rung
-from app.gateway.structured import Check, Form
+from app.gateway.structured import LARGE, Check, Form
 from app.text.json_stream import JSONStream, TooMuchBefore
 
 MAX_CHECKED: Final = 1024 * 1024
@@ -36,6 +38,7 @@ class BareStream:
         self._rung = rung
         self._check = Check(form)
         self._choices: dict[int, _Choice] = {}
+        self._ended: list[tuple[_Choice, str]] = []
 
     def __aiter__(self) -> BareStream:
         return self
@@ -46,18 +49,16 @@ class BareStream:
             if chunk.native or not chunk.chunk.get("choices"):
                 return chunk
             bare = self._bared(chunk)
+            if self._ended and bare is not None:
+                bare = replace(bare, warnings=(*bare.warnings, *await self._all_checked()))
             if bare is not None:
                 return bare
 
     def _bared(self, chunk: ChatChunk) -> ChatChunk | None:
         """The chunk with JSON alone; None where nothing of it is left."""
-        choices, warnings = [], list(chunk.warnings)
-        for choice in chunk.chunk["choices"]:
-            kept, said = self._bared_choice(choice)
-            choices.append(kept)
-            warnings += said
+        choices = [self._bared_choice(choice) for choice in chunk.chunk["choices"]]
         carries = any(_carries(choice["delta"]) for choice in choices)
-        if not (carries or warnings or chunk.usage or any(_says(choice) for choice in choices)):
+        if not (carries or chunk.warnings or chunk.usage or any(_says(choice) for choice in choices)):
             return None
         finish = chunk.finish_reason
         if finish is not None:
@@ -67,10 +68,9 @@ class BareStream:
             chunk={**chunk.chunk, "choices": choices},
             carries=carries,
             finish_reason=finish,
-            warnings=tuple(warnings),
         )
 
-    def _bared_choice(self, choice: JSON) -> tuple[JSON, tuple[str, ...]]:
+    def _bared_choice(self, choice: JSON) -> JSON:
         state = self._choices.setdefault(
             choice.get("index", 0), _Choice(JSONStream(any_container=self._form.takes_arrays))
         )
@@ -87,10 +87,11 @@ class BareStream:
             state.has_told_thinking = True
             delta["reasoning_content"] = (delta.get("reasoning_content") or "") + state.reader.thinking
         if finish is None:
-            return {**choice, "delta": delta}, ()
+            return {**choice, "delta": delta}
         if self._rung is Rung.TOOL and finish == "tool_calls" and not state.is_other:
             finish = "stop"
-        return {**choice, "delta": delta, "finish_reason": finish}, self._checked(state, finish)
+        self._ended.append((state, finish))
+        return {**choice, "delta": delta, "finish_reason": finish}
 
     def _fed(self, state: _Choice, text: str, *, is_last: bool) -> str:
         try:
@@ -103,6 +104,17 @@ class BareStream:
         if piece and state.size <= MAX_CHECKED:
             state.text.append(piece)
         return piece
+
+    async def _all_checked(self) -> list[str]:
+        """Warnings of the choices that have just ended."""
+        ended, self._ended = self._ended, []
+        warnings: list[str] = []
+        for state, finish in ended:
+            if state.size > LARGE:
+                warnings += await anyio.to_thread.run_sync(self._checked, state, finish, abandon_on_cancel=True)
+            else:
+                warnings += self._checked(state, finish)
+        return warnings
 
     def _checked(self, state: _Choice, finish: str) -> tuple[str, ...]:
         if state.is_other:

@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import Final
 
 from app.domain.errors import Code, NotAdmitted, OutcryError, RequestRejected
-from app.domain.needs import EMBEDDINGS, PARAMS, TOOLS, VISION
+from app.domain.needs import EMBEDDINGS, PARAMS, SERVER_TOOLS, TOOLS, VISION
 from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery, Verdict
 from app.domain.target import Circuit
 from app.routing.policies import RoutingPolicy
@@ -148,8 +148,15 @@ def _nothing_left(refusals: Sequence[_Refusal], query: RoutingQuery) -> OutcryEr
         return NotAdmitted(_code_of(kinds), f"every target is out of rotation: {detail}", retry_after=retry_after)
     if _Obstacle.WINDOW in obstacles:
         return RequestRejected(Code.CONTEXT_LENGTH, f"the prompt fits no target: {detail}", param="messages")
-    param = next((PARAMS.get(need, need) for refusal in refusals for need in _missing(refusal.candidate, query)), None)
+    param = next((_param(need, query) for refusal in refusals for need in _missing(refusal.candidate, query)), None)
     return RequestRejected(Code.UNSUPPORTED_PARAMETER, f"no target can do this: {detail}", param=param)
+
+
+def _param(need: str, query: RoutingQuery) -> str:
+    """The field that a need comes from."""
+    if need in SERVER_TOOLS and query.only_here is not None:
+        return query.only_here
+    return PARAMS.get(need, need)
 
 
 def _code_of(kinds: set[_Obstacle]) -> Code:

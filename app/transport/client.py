@@ -19,6 +19,7 @@ from httpx_aiohttp import AiohttpTransport
 from app.transport.addresses import forbidden_address
 
 _STREAMS: Final = ("text/event-stream", "application/x-ndjson")
+_MOST_HOSTS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Transport(httpx.AsyncBaseTransport):
         self._inner = AiohttpTransport(verify=tls, client=session)
         self._rules = rules
         self._private_allowed = private_allowed
+        self._reasons: dict[str, str | None] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request; the answer's body is identity-encoded and bounded."""
@@ -101,14 +103,20 @@ class Transport(httpx.AsyncBaseTransport):
 
     def _refuse_forbidden_literal(self, host: str) -> None:
         """The resolver is never asked about literal addresses, so they are checked here."""
-        literal = host.strip("[]")
+        if host not in self._reasons:
+            if len(self._reasons) >= _MOST_HOSTS:
+                self._reasons.clear()  # pictures are fetched from wherever callers say
+            self._reasons[host] = self._reason_against(host.strip("[]"))
+        reason = self._reasons[host]
+        if reason is not None:
+            raise httpx.ConnectError(reason)
+
+    def _reason_against(self, literal: str) -> str | None:
         try:
             ip_address(literal)
         except ValueError:
-            return
-        reason = forbidden_address(literal, private_allowed=self._private_allowed)
-        if reason is not None:
-            raise httpx.ConnectError(reason)
+            return None
+        return forbidden_address(literal, private_allowed=self._private_allowed)
 
 
 class _BoundedStream(httpx.AsyncByteStream):

@@ -90,11 +90,12 @@ def _address(url: str) -> httpx.URL | None:
         return None
     try:
         parsed = httpx.URL(url)
+        # Reading the host raises too: it is decoded then, and `xn--` is nothing in any script.
+        if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo:
+            return None
+        return parsed.copy_with(fragment=None)
     except (httpx.InvalidURL, ValueError):
         return None
-    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo:
-        return None
-    return parsed.copy_with(fragment=None)
 
 
 def _timeouts() -> dict[str, float]:

@@ -52,6 +52,14 @@ def test_a_body_goes_on_word_for_word(name: str) -> None:
     assert body == before
 
 
+def test_a_model_that_always_thinks_is_not_told_to_stop() -> None:
+    call = a_native(NEW, a_body(thinking={"type": "disabled"}))
+    assert sent(call) == {**a_body(), "model": NEW}
+    [warning] = passing(call).encode(call, stream=False).warnings
+    assert warning.startswith("thinking was dropped")
+    assert sent(a_native(OLD, a_body(thinking={"type": "disabled"})))["thinking"] == {"type": "disabled"}
+
+
 def test_what_nobody_knows_goes_on_too() -> None:
     search = {"type": "web_search_20260209", "name": "web_search"}
     body = a_body(tools=[search], mcp_servers=[{"url": "https://a.test"}], a_field_of_tomorrow={"x": 1})

@@ -85,7 +85,7 @@ def test_texts_in_parts_become_one() -> None:
     for role in ("system", "developer", "user", "assistant", "tool"):
         assert body_for(T, [{"role": role, "content": parts}])["messages"][0]["content"] == "a\nb"
     assert body_for(T, [{"role": "user", "content": [*parts, picture]}])["messages"][0]["content"][2] == picture
-    assert refused_param(T, [{"role": "tool", "content": [picture]}]) == "messages"
+    assert refused_param(T, [{"role": "assistant", "content": [picture]}]) == "messages"
 
 
 def test_lists_have_their_lengths() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import httpx
 import orjson
@@ -219,3 +220,12 @@ async def test_the_compatible_endpoint_streams_and_fails_as_ever() -> None:
     with pytest.raises(ProviderError) as caught:
         await build_adapter(config, httpx.MockTransport(refusing)).complete(call())
     assert caught.value.kind is FailureKind.AUTH
+
+
+async def test_a_name_that_makes_no_address_is_no_model() -> None:
+    silent = adapter(lambda _: httpx.Response(500))
+
+    with pytest.raises(ProviderError) as caught:
+        await silent.complete(replace(call(), model="m" * 70_000))
+
+    assert caught.value.kind is FailureKind.MODEL_NOT_FOUND

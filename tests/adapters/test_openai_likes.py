@@ -38,6 +38,20 @@ def parameters_for(type_: T, **given: Any) -> dict[str, Any]:
         (T.XAI, "grok-4.7", {"reasoning_effort": "xhigh"}, {"reasoning_effort": "high"}, []),
         (T.XAI, "grok-3-mini", {"reasoning_effort": "minimal"}, {"reasoning_effort": "low"}, []),
         (T.XAI, "grok-4-0709", {"reasoning_effort": "low"}, {}, ["reasoning_effort"]),
+        (T.XAI, "grok-3", {"reasoning_effort": "low"}, {}, ["reasoning_effort"]),
+        (T.XAI, "grok-4.7", {"top_k": 4, "min_p": 0.1}, {}, ["min_p", "top_k"]),
+        (T.GROQ, "openai/gpt-oss-120b", {"top_k": 4}, {}, ["top_k"]),
+        (T.DEEPSEEK, "deepseek-v4-pro", {"top_k": 4}, {}, ["top_k"]),
+        (T.MISTRAL, "codestral-latest", {"reasoning_effort": "high", "top_k": 4}, {"top_k": 4}, ["reasoning_effort"]),
+        (T.OPENAI, "gpt-4o", {"reasoning_effort": "none", "verbosity": "low", "top_k": 4}
+         , {}, ["reasoning_effort", "verbosity", "top_k"]),
+        (T.OPENAI, "chatgpt-4o-latest", {"verbosity": "medium"}, {"verbosity": "medium"}, []),
+        (T.AZURE, "gpt-4.1", {"reasoning_effort": "high"}, {}, ["reasoning_effort"]),
+        (T.OPENAI, "gpt-5.1", {"metadata": {"a": "b"}, "reasoning_effort": "high"}
+         , {"reasoning_effort": "high"}, ["metadata"]),
+        (T.OPENAI, "gpt-4o", {"metadata": {"a": "b"}, "store": False}, {"store": False}, ["metadata"]),
+        (T.OPENAI, "gpt-4o", {"metadata": {"a": "b"}, "store": True}, {"metadata": {"a": "b"}, "store": True}, []),
+        (T.LOCALAI, "m", {"parallel_tool_calls": False}, {}, ["parallel_tool_calls"]),
         (T.TOGETHER, "m", {"stop": "x", "logprobs": True, "top_logprobs": 3, "max_completion_tokens": 5}
          , {"stop": ["x"], "logprobs": 3, "max_tokens": 5}, []),
         (T.TOGETHER, "m", {"logprobs": True}, {"logprobs": 1}, []),

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
 from app.adapters.openai_platform import PlatformCodec
@@ -10,6 +12,7 @@ from app.adapters.presets import PRESETS
 from app.adapters.responses import ResponsesCodec
 from app.adapters.responses_native import NativeResponsesCodec
 from app.domain.chat import Call, ChatRequest, NativeBody, Wire
+from app.domain.errors import FailureKind, ProviderError
 from app.domain.needs import AUDIO_IN, CHOICES, CUSTOM_TOOLS, JSON_SCHEMA, LOGPROBS, TOOLS
 from app.domain.provider import ProviderType
 from tests.adapters.streams import a_call
@@ -82,9 +85,36 @@ def test_who_speaks_the_responses_api_is_answered_in_it() -> None:
 
 
 @pytest.mark.parametrize("model", ["gpt-5", "gpt-6-luna", "o3", "gpt-5.6-sol"])
-def test_a_model_that_reasons_gives_one_choice_without_logprobs(model: str) -> None:
-    assert not {CHOICES, LOGPROBS} & PLATFORM.supports(model)
+def test_a_model_that_reasons_gives_one_choice(model: str) -> None:
+    assert CHOICES not in PLATFORM.supports(model)
     assert {TOOLS, CUSTOM_TOOLS, JSON_SCHEMA} <= PLATFORM.supports(model)
+
+
+@pytest.mark.parametrize("model", ["gpt-5", "gpt-6-luna", "o3", "gpt-5.4-pro"])
+def test_logprobs_of_a_model_that_reasons_are_for_who_speaks_the_responses_api(model: str) -> None:
+    assert LOGPROBS in PLATFORM.supports(model)
+    stated = {"input": "hi", "include": ["message.output_text.logprobs"]}
+    request = ChatRequest([{"role": "user", "content": "hi"}], {"logprobs": True}, NativeBody(Wire.RESPONSES, stated))
+    call = Call(model, request)
+    assert orjson.loads(PLATFORM.for_call(call).encode(call, stream=False).body)["include"] == stated["include"]
+
+    other = a_call(model, logprobs=True)
+    with pytest.raises(ProviderError) as caught:
+        PLATFORM.for_call(other).encode(other, stream=False)
+    assert (caught.value.kind, caught.value.param) == (FailureKind.UNSUPPORTED, "logprobs")
+
+
+def test_a_server_without_the_responses_api_gives_no_logprobs_while_it_reasons() -> None:
+    assert isinstance(PLATFORM, PlatformCodec)
+    assert not {CHOICES, LOGPROBS} & replace(PLATFORM, has_responses=False).supports("o3")
+
+
+def test_a_document_behind_a_url_goes_over_the_responses_api() -> None:
+    document = {"type": "file", "file": {"file_url": "https://x.test/a.pdf", "filename": "a.pdf"}}
+    call = Call("gpt-4o", ChatRequest([{"role": "user", "content": [document]}]))
+    body = orjson.loads(PLATFORM.for_call(call).encode(call, stream=False).body)
+    shown = {"type": "input_file", "file_url": "https://x.test/a.pdf", "filename": "a.pdf"}
+    assert body["input"] == [{"role": "user", "content": [shown]}]
 
 
 @pytest.mark.parametrize("model", ["gpt-4o", "gpt-5.2", "prod-1"])
@@ -95,4 +125,4 @@ def test_a_model_that_need_not_reason_gives_both(model: str) -> None:
 def test_a_model_of_the_responses_api_alone_does_what_that_can_say() -> None:
     able = PLATFORM.supports("gpt-5.4-pro")
     assert {TOOLS, JSON_SCHEMA} <= able
-    assert not {CHOICES, LOGPROBS, AUDIO_IN} & able
+    assert not {CHOICES, AUDIO_IN} & able

@@ -270,20 +270,39 @@ def test_a_callers_own_body_goes_out_as_it_is() -> None:
 
 
 def test_defaults_are_added_to_a_callers_own_body_where_it_says_nothing() -> None:
-    defaults = {"temperature": 0.9, "top_p": 0.3, "max_tokens": 99, "reasoning_effort": "low", "user": "u", "seed": 7}
+    defaults = {"temperature": 0.9, "top_p": 0.3, "max_tokens": 99, "user": "u", "seed": 7}
     wire = NativeResponsesCodec().encode(native_call({**NATIVE, "store": True}, **defaults), stream=False)
     body = orjson.loads(wire.body)
     assert [warning.partition(" ")[0] for warning in wire.warnings] == ["seed"]
     assert body["user"] == "u"
     assert (body["temperature"], body["top_p"], body["max_output_tokens"]) == (0.5, 0.3, 99)
-    assert body["reasoning"] == {"effort": "low"}
     assert body["store"] is True
     assert "stream" not in body
+
+
+def test_a_default_effort_is_for_models_that_reason() -> None:
+    request = ChatRequest([], {"reasoning_effort": "low"}, NativeBody(Wire.RESPONSES, {"input": "hi"}))
+    wire = NativeResponsesCodec().encode(Call("gpt-6-luna", request), stream=False)
+    assert (orjson.loads(wire.body)["reasoning"], wire.warnings) == ({"effort": "low"}, ())
+    wire = NativeResponsesCodec().encode(Call("gpt-4o", request), stream=False)
+    assert "reasoning" not in orjson.loads(wire.body)
+    assert [warning.partition(" ")[0] for warning in wire.warnings] == ["reasoning_effort"]
+
+
+@pytest.mark.parametrize(
+    ("model", "stated"),
+    [("gpt-6-luna", {"temperature": 0.5}), ("o3", {"top_p": 0.5}), ("gpt-4o", {"reasoning": {"effort": "none"}})],
+)
+def test_what_a_model_is_known_to_refuse_is_taken_out_of_a_callers_own_body(model: str, stated: dict[str, Any]) -> None:
+    request = ChatRequest([], {}, NativeBody(Wire.RESPONSES, {"input": "hi", **stated}))
+    wire = NativeResponsesCodec().encode(Call(model, request), stream=False)
+    assert orjson.loads(wire.body).keys() == {"input", "model", "store"}
+    assert [warning.partition(" ")[0] for warning in wire.warnings] == list(stated)
 
 
 def test_what_a_caller_said_itself_is_not_warned_of() -> None:
     native = {"input": "x", "max_output_tokens": 5, "temperature": 0.5}
     request = ChatRequest([], {"max_completion_tokens": 5, "temperature": 0.5}, NativeBody(Wire.RESPONSES, native))
-    wire = NativeResponsesCodec().encode(Call("gpt-6-luna", request), stream=False)
+    wire = NativeResponsesCodec().encode(Call("gpt-4o", request), stream=False)
     body = orjson.loads(wire.body)
     assert (body["max_output_tokens"], body["temperature"], wire.warnings) == (5, 0.5, ())

@@ -17,7 +17,7 @@ from app.adapters.presets import PRESETS
 from app.api.anthropic_checks import violations
 from app.api.anthropic_wire import request_of
 from app.domain.chat import Call, ChatRequest, Wire
-from app.domain.errors import ProviderError
+from app.domain.errors import Code, ProviderError, RequestRejected
 from app.domain.needs import FILES, MESSAGES_TOOLS, TOOLS, VISION, needs_of
 from tests.adapters.test_hostile_answers import ODD, paths_of, replaced
 from tests.api.speaking import error_of
@@ -359,3 +359,27 @@ def test_a_body_with_one_odd_node_is_refused_or_translated(path: tuple[Any, ...]
     call = Call("claude-haiku-4-5", request)
     with contextlib.suppress(ProviderError):
         PRESETS[type_].codec.for_call(call).encode(call, stream=True)
+
+
+@pytest.mark.parametrize(
+    ("param", "more", "named"),
+    [
+        ("messages.3.content.0", {}, "messages"),
+        ("response_format.json_schema.schema", {}, "output_config.format"),
+        ("response_format", {"output_format": {"type": "json_schema", "schema": {}}}, "output_format"),
+        ("reasoning_effort", {"output_config": {"effort": "high"}}, "output_config.effort"),
+        ("reasoning_effort", {"thinking": {"type": "adaptive"}}, "thinking"),
+        ("stop", {"stop_sequences": ["x"]}, "stop_sequences"),
+        ("tool_choice", {"tools": [TOOL]}, "tool_choice"),
+        ("mcp_servers", {"mcp_servers": []}, "mcp_servers"),
+    ],
+)
+@pytest.mark.parametrize("path", [V1, f"{V1}/count_tokens"])
+async def test_a_field_that_no_target_has_words_for_is_named_as_the_caller_wrote_it(
+    client: httpx.AsyncClient, gateway: FakeGateway, param: str, more: dict[str, Any], named: str, path: str
+) -> None:
+    gateway.before = RequestRejected(Code.UNSUPPORTED_PARAMETER, "no target can do this", param=param)
+
+    response = await client.post(path, json=body(**more))
+
+    assert (response.status_code, response.json()["error"]["param"]) == (400, named)

@@ -164,6 +164,14 @@ def test_a_broken_seal_has_nothing_in_it(secret: str) -> None:
     assert message == {"role": "assistant", "content": "up", "reasoning_content": "hm"}
 
 
+def test_a_thought_goes_out_without_what_only_we_know_of_it() -> None:
+    known = {**THOUGHT, "tool_call_id": "call_1"}
+
+    (item,) = reasoning_items({"reasoning_details": [known]}, lambda: "rs_1")
+
+    assert item == THOUGHT
+
+
 def test_details_that_came_after_the_answer_go_back_to_it() -> None:
     signature = {"type": "gemini.thought_signature", "tool_call_id": None, "signature": "s"}
     (late,) = reasoning_items({"reasoning_details": [signature]}, lambda: "rs_1", late=True)
@@ -272,13 +280,22 @@ def test_nothing_is_stored_at_a_provider_and_nothing_of_ours_reaches_it() -> Non
     assert native.body == {"input": [THOUGHT, said("x")], "store": False}
 
 
+def test_a_document_behind_a_url_is_said_to_other_wires_too() -> None:
+    request = request_of(body(shown(FILE_BY_URL)))
+
+    assert request.messages == [
+        {"role": "user", "content": [{"type": "file", "file": {"file_url": "https://x/a.pdf"}}]}
+    ]
+    assert request.native is not None
+    assert request.native.only_here == ()
+
+
 @pytest.mark.parametrize(
     ("stated", "where"),
     [
         (body(tools=[TOOL, {"type": "web_search"}]), ("tools[1]",)),
         (body([said("x"), {"type": "web_search_call", "id": "ws_1", "status": "completed"}]), ("input[1]",)),
         (body(shown(FILE_BY_ID)), ("input[0].content[0]",)),
-        (body(shown(FILE_BY_URL)), ("input[0].content[0]",)),
     ],
 )
 def test_what_no_other_wire_can_say_needs_a_provider_of_this_one(

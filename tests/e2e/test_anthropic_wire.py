@@ -194,7 +194,7 @@ def test_a_tool_of_anthropics_own_is_refused_where_no_such_target_is_left(wires:
 
     error = error_of(wire.ask(tools=[SEARCH]), 400, "caller_unsupported_parameter")
 
-    assert error["param"] == "tools"
+    assert error["param"] == "tools[0]"
     assert wire.upstream.calls == 0
 
 

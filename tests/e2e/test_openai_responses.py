@@ -190,7 +190,7 @@ def test_a_server_tool_is_refused_where_no_provider_has_it(wire: Wire) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         wire.client.responses.create(model=wire.model, input="BTC?", tools=[{"type": "web_search"}])
 
-    assert (caught.value.code, caught.value.param) == ("caller_unsupported_parameter", "tools")
+    assert (caught.value.code, caught.value.param) == ("caller_unsupported_parameter", "tools[0]")
     assert wire.upstream.calls == 0
 
 
@@ -224,8 +224,11 @@ def test_texts_become_vectors_in_their_order(client: openai.OpenAI, embedder: Up
     assert counted == 2
 
 
-def test_a_model_that_only_embeds_is_not_offered(client: openai.OpenAI) -> None:
-    assert not any("embedding" in model.id for model in client.models.list())
+def test_a_model_that_only_embeds_is_listed_as_one(client: openai.OpenAI) -> None:
+    embedding = [model.to_dict() for model in client.models.list() if "embedding" in model.id]
+
+    assert embedding
+    assert {model["outcry"]["mode"] for model in embedding} == {"embedding"}  # type: ignore[index]
 
 
 def test_what_does_not_embed_is_a_clear_400(client: openai.OpenAI, gateway: Service) -> None:

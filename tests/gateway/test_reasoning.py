@@ -4,7 +4,7 @@ from typing import Any
 
 from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk, ChatRequest, ChatResponse
-from app.gateway.reasoning import LIFETIME, MOST_BYTES, MOST_TURNS, ReasoningMemory
+from app.gateway.reasoning import LIFETIME, MOST_BYTES, MOST_BYTES_TOGETHER, MOST_TURNS, ReasoningMemory
 from tests.fakes import FakeClock, ScriptedAdapter
 from tests.gateway.conftest import House, ask, house
 
@@ -94,3 +94,28 @@ def test_the_memory_is_bounded() -> None:
     for number in range(MOST_TURNS):
         memory.keep("k", "p", {**TURN, "tool_calls": [{**CALL, "id": f"call_x{number}"}]})
     assert memory.restored("k", "p", ChatRequest(BACK)).messages[1] == BACK[1]
+
+
+def test_all_turns_together_take_no_more_than_they_may() -> None:
+    memory = ReasoningMemory(FakeClock().now)
+    long = {"reasoning_content": "x" * (MOST_BYTES - 100)}
+    count = 2 * MOST_BYTES_TOGETHER // MOST_BYTES
+    for number in range(count):
+        for _ in range(2):  # what is kept again takes its place but once
+            memory.keep("me", "alpha", {**long, "tool_calls": [{**CALL, "id": f"call_{number}"}]})
+
+    def is_kept(number: int) -> bool:
+        message = {**BACK[1], "tool_calls": [{**CALL, "id": f"call_{number}"}]}
+        restored = memory.restored("me", "alpha", ChatRequest([message], TOOLS))
+        return "reasoning_content" in restored.messages[0]
+
+    kept = [number for number in range(count) if is_kept(number)]
+    assert kept == list(range(count - len(kept), count))
+    assert MOST_BYTES_TOGETHER * 0.9 < len(kept) * MOST_BYTES <= MOST_BYTES_TOGETHER * 1.01
+
+
+def test_a_restored_turn_still_says_that_it_has_no_content() -> None:
+    memory = ReasoningMemory(FakeClock().now)
+    memory.keep("k", "p", TURN)
+
+    assert memory.restored("k", "p", ChatRequest(BACK)).messages[1] == TURN

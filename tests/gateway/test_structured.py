@@ -249,3 +249,37 @@ async def test_words_alone_are_the_last_rung() -> None:
 
     assert (caught.value.status, caught.value.param) == (400, "response_format")
     assert way.calls() == [4]
+
+
+@pytest.mark.parametrize("extra", [1, 100_000])
+async def test_every_choice_of_an_answer_is_checked_however_large_it_is(extra: int) -> None:
+    good, bad = f'{{"a": 1, "b": "{"x" * extra}"}}', f'{{"a": "one", "b": "{"x" * extra}"}}'
+    messages = [{"role": "assistant", "content": text} for text in (good, f"```json\n{good}\n```", bad)]
+    choices = [{"index": n, "message": m, "finish_reason": "stop"} for n, m in enumerate(messages)]
+    way = house(alpha=ScriptedAdapter(ChatResponse({"id": "x", "choices": choices}, "stop")))
+
+    completion = await way.gateway.complete(ask(way, request=wanted(strict=False)))
+
+    assert [c["message"]["content"] for c in completion.response.completion["choices"]] == [good, good, bad]
+    assert len([w for w in completion.warnings if "does not follow the schema" in w]) == 1
+
+
+async def test_a_large_stream_is_checked_before_its_finish() -> None:
+    way = house(alpha=ScriptedAdapter(texts('{"a": "one", "b": "', "x" * 100_000, '"}')))
+
+    with pytest.raises(OutcryError) as caught:
+        await streamed(way, wanted())
+
+    assert caught.value.code is Code.PROVIDER_BAD_ANSWER
+
+
+async def test_what_would_take_too_long_to_check_is_passed_on_with_a_warning() -> None:
+    fork = {"anyOf": [{"properties": {"n": {"$ref": "#"}}, "required": [name]} for name in ("x", "y")]}
+    form = {"type": "json_schema", "json_schema": {"name": "o", "strict": True, "schema": fork}}
+    way = house(alpha=ScriptedAdapter(answer('{"n": ' * 50 + "{}" + "}" * 50)))
+
+    completion = await way.gateway.complete(ask(way, request=ChatRequest([USER], {"response_format": form})))
+
+    assert "the answer is not checked against the schema: with this answer that would take too long" in (
+        completion.warnings
+    )

@@ -157,6 +157,14 @@ def test_what_no_target_can_do_is_the_callers_error(need: str, param: str, route
     assert (error.code, error.status, error.param) == (Code.UNSUPPORTED_PARAMETER, 400, param)
 
 
+def test_what_only_the_callers_own_wire_can_say_is_named_by_its_place(router: Router) -> None:
+    query = RoutingQuery(needs=frozenset({"messages_server_tools"}), only_here="mcp_servers")
+
+    error = refused(router, candidate("a", dialect=frozenset()), query=query)
+
+    assert (error.code, error.param) == (Code.UNSUPPORTED_PARAMETER, "mcp_servers")
+
+
 def test_a_prompt_that_fits_nowhere_is_too_long(router: Router) -> None:
     error = refused(router, candidate("a", context_window=10), candidate("b", context_window=20), query=LONG)
 

@@ -41,8 +41,9 @@ async def test_a_name_with_forbidden_addresses_alone_is_refused() -> None:
 @pytest.mark.parametrize("host", ["169.254.169.254", "[::ffff:169.254.169.254]", "[fd00:ec2::254]", "2852039166"])
 async def test_a_literal_metadata_address_is_refused_even_for_the_operator(host: str) -> None:
     async with open_transport(TransportRules(), private_allowed=True) as transport:
-        with anyio.fail_after(2), pytest.raises(httpx.ConnectError):
-            await transport.handle_async_request(httpx.Request("GET", f"http://{host}/"))
+        for _ in range(2):  # the verdict is remembered
+            with anyio.fail_after(2), pytest.raises(httpx.ConnectError):
+                await transport.handle_async_request(httpx.Request("GET", f"http://{host}/"))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])

@@ -144,6 +144,7 @@ async def test_whoever_is_forbidden_closed_or_silent_is_told_apart_by_nothing(
         "https://user@example.com/a.png",
         "https://user:pw@example.com/a.png",
         "https://example.com/" + "a" * 5000,
+        "https://xn--/a.png",
     ],
 )
 async def test_a_url_that_is_none_is_refused_unasked(url: str, closed: PublicPictures) -> None:

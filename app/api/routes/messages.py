@@ -10,6 +10,7 @@ from app.api.completions import answer, intent_of, stream
 from app.api.errors import header_value
 from app.api.exchange import Exchange
 from app.api.watch import Watch
+from app.domain.errors import OutcryError
 
 
 async def create_message(exchange: Exchange) -> None:
@@ -17,10 +18,13 @@ async def create_message(exchange: Exchange) -> None:
     intent = intent_of(exchange)
     body = await read_object(exchange, OPENAI_LIMIT)
     ask = anthropic_wire.ask_of(body, intent, exchange)
-    if body.get("stream"):
-        await stream(exchange, ask, AnthropicStream(exchange.request_id), warn=True)
-    else:
-        await answer(exchange, ask, rendered, warn=True)
+    try:
+        if body.get("stream"):
+            await stream(exchange, ask, AnthropicStream(exchange.request_id), warn=True)
+        else:
+            await answer(exchange, ask, rendered, warn=True)
+    except OutcryError as error:
+        raise anthropic_wire.told(error, body) from None
 
 
 async def count_tokens(exchange: Exchange) -> None:
@@ -28,7 +32,10 @@ async def count_tokens(exchange: Exchange) -> None:
     intent = intent_of(exchange)
     body = await read_object(exchange, OPENAI_LIMIT)
     ask = anthropic_wire.ask_of(body, intent, exchange, counts=True)
-    count = await Watch(exchange).run(exchange.services.gateway.count_tokens(ask))
+    try:
+        count = await Watch(exchange).run(exchange.services.gateway.count_tokens(ask))
+    except OutcryError as error:
+        raise anthropic_wire.told(error, body) from None
     headers = [
         (b"x-outcry-provider", header_value(count.target.provider)),
         (b"x-outcry-model", header_value(count.target.model)),
