@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from typing import Any
@@ -10,7 +11,7 @@ import httpx
 import pytest
 
 from tests.api.conftest import client_of, serving
-from tests.fakes_edge import FakeHistory, fake_services
+from tests.fakes_edge import FakeHistory, FakeMetrics, fake_services
 
 NOON = "2026-11-20T12:00:00Z"
 ONE = "2026-11-20T13:00:00Z"
@@ -118,3 +119,20 @@ async def test_an_export_that_breaks_off_does_not_look_whole(history: FakeHistor
     async with serving(fake_services(history=history)) as url, httpx.AsyncClient(base_url=url) as far:
         with pytest.raises(httpx.RemoteProtocolError):
             await far.get(EXPORT, params=HOUR)
+
+
+async def test_a_reader_who_stands_still_is_left_after_a_while(history: FakeHistory) -> None:
+    history.samples *= 800
+    metrics = FakeMetrics()
+    services = fake_services(history=history, metrics=metrics, max_deadline=0.2)
+
+    async with serving(services) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]), limit=1024)
+        writer.write(f"GET {EXPORT}?since={NOON}&until={ONE} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+        async with asyncio.timeout(10):
+            await metrics.counted.wait()
+        assert not reader.at_eof()
+        writer.close()
+
+    assert metrics.requests == [(EXPORT, 499, "caller_cancelled")]
+    assert history.pages < 48

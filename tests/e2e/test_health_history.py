@@ -6,9 +6,11 @@ import csv
 import io
 import json
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -195,3 +197,25 @@ def test_a_webhook_in_the_clear_stops_the_start(start: StartService, tmp_path: A
     assert service.ends_by_itself() == 78
     assert "alerts.webhooks[0].url: expected https" in service.log
     assert "secret-path-0123" not in service.log
+
+
+def test_a_locked_database_holds_up_the_samples_and_nobody_else(start: StartService, upstream: StartUpstream) -> None:
+    gateway = start(providers=[provider("alpha", upstream())], env=QUICK | {"OUTCRY_DATABASE__BUSY": "0.1"})
+    history = "/providers/alpha/health/history"
+    lock = sqlite3.connect(gateway.database, isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    locked_at = datetime.now(UTC)
+    assert within(10, lambda: "health history waits for the database" in gateway.log)
+    started = time.monotonic()
+    assert gateway.client.post("/chat", json={"messages": HELLO}).status_code == 200
+    assert time.monotonic() - started < 2
+    freed_at = datetime.now(UTC)
+    lock.execute("ROLLBACK")
+    lock.close()
+
+    def arrived() -> bool:
+        query = {"since": locked_at.isoformat(), "until": freed_at.isoformat()}
+        return bool(gateway.client.get(history, params=query).json()["items"])
+
+    assert within(10, arrived)
+    assert "health history is written again" in gateway.log
