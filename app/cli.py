@@ -11,11 +11,12 @@ from typing import Annotated, NoReturn
 import typer
 from cryptography.fernet import Fernet
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from app import __version__
 from app.catalog.documents import CatalogUnreadable, read_overrides
 from app.catalog_commands import app as catalog_commands
+from app.conformance.checks import CHECKS
 from app.domain.errors import NotFound, RequestRejected, StorageUnavailable
 from app.domain.provider import ProviderSet
 from app.provider_file import load_providers
@@ -36,7 +37,7 @@ LOCAL_KEY = Path(".outcry/encryption.key")
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="An LLM gateway for trading systems.")
 providers_app = typer.Typer()
 app.add_typer(providers_app, name="providers")
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, markup=False, soft_wrap=True)
 app.add_typer(catalog_commands, name="catalog")
 
 
@@ -77,7 +78,8 @@ def providers_command(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     chosen = _providers(_settings())
-    table = Table("provider", "type", "priority", "models", "base URL", "on")
+    names = ("provider", "type", "priority", "models", "base URL", "on")
+    table = Table(*(Column(name, overflow="fold") for name in names))
     for one in sorted(chosen.providers, key=lambda provider: provider.priority):
         models = ", ".join(model.id for model in one.models) or one.default_model or "from the catalog"
         table.add_row(
@@ -90,9 +92,11 @@ def providers_command(context: typer.Context) -> None:
 
 @providers_app.command("test")
 def try_provider(
-    name: str,
+    name: Annotated[str, typer.Argument(help="A provider's name, as `providers` shows it.")],
     model: Annotated[str | None, typer.Option(help="The model to test; the provider's default without.")] = None,
-    check: Annotated[list[str] | None, typer.Option(help="Only this check; may be repeated.")] = None,
+    check: Annotated[
+        list[str] | None, typer.Option(help=f"Only this check; may be repeated. One of {', '.join(CHECKS)}.")
+    ] = None,
     path: Annotated[Path | None, typer.Option("--json", help="Write the report to this file.")] = None,
 ) -> None:
     """Try what a provider can do with real, tiny calls; exit code 1 when a check fails."""
@@ -101,7 +105,7 @@ def try_provider(
         passed = show_test(settings, _providers(settings), name, model=model, checks=check, path=path, out=out)
     except (NotFound, RequestRejected) as error:
         _die(error.message, EX_USAGE)
-    except ConfigurationError as error:
+    except (ConfigurationError, CatalogUnreadable) as error:
         _die(str(error), EX_CONFIG)
     raise typer.Exit(0 if passed else 1)
 

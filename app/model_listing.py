@@ -39,6 +39,18 @@ class ModelListing:
                     self._built = moment
         return self._names
 
+    async def find(self, name: str) -> ListedName | None:
+        """What a name stands for, listed or not: `openai/gpt-4o` is good for a request whatever its provider's name."""
+        listed = (await self()).get(name)
+        if listed is not None or self._kind(name) is not NameKind.MODEL:
+            return listed
+        # A name that is nobody's is compared with all others, and a price may have to be read.
+        return await anyio.to_thread.run_sync(self._unlisted, name)
+
+    def _unlisted(self, name: str) -> ListedName | None:
+        known = [target for target in self._targets(name) if self._pool.serves(target.provider, target.model)]
+        return ListedName(name, NameKind.MODEL, tuple(self._look_up(target) for target in known)) if known else None
+
     def _moment(self) -> tuple[int, date]:
         return self._pool.index, self._catalog.today()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from app.catalog.catalog import Catalog
@@ -25,7 +25,7 @@ from app.providers.pool import Pool
 from app.reloading import completed
 from app.resilience.breaker import BreakerRules
 from app.resilience.retry import RetryRules
-from app.settings import Settings
+from app.settings import ConfigurationError, Settings
 from app.transport.client import TransportRules, open_transport
 from app.wiring import adapters_over, utc_now
 
@@ -44,13 +44,24 @@ def show_test(
 ) -> bool:
     """Run the suite and show it as it goes; whether it passed. Writes the report to `path` as JSON.
 
-    Raises NotFound, RequestRejected and ConfigurationError. Nothing goes on record: there is no database here.
+    Raises NotFound, RequestRejected, ConfigurationError and CatalogUnreadable. Nothing goes on record: there is no
+    database here.
     """
+    if path is not None:
+        _writable(path)
     report = asyncio.run(_run(settings, providers, name, model=model, checks=checks, out=out))
     if path is not None:
         path.write_text(json.dumps(rendered(report), indent=2) + "\n", encoding="utf-8")
     out.print(_closing(report))
     return report.passed
+
+
+def _writable(path: Path) -> None:
+    """Raises ConfigurationError: minutes of paid calls must not end at a report that cannot be written."""
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
 
 
 async def _run(
@@ -79,7 +90,7 @@ async def _run(
 
 async def _shown(run: AsyncGenerator[CheckResult | Report], out: Console) -> Report:
     """A table that grows with each check; where nobody watches, it is printed once it is whole."""
-    table = Table("check", "result", "ms", "cost", "seen")
+    table = Table("check", "result", "ms", "cost", Column("seen", overflow="fold"))
     async with aclosing(run):
         seen = await anext(run)  # what is wrong with the question comes before any table
         with Live(table, console=out, refresh_per_second=8) if out.is_terminal else nullcontext():

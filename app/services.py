@@ -181,7 +181,8 @@ class GatewayKey:
 class Services:
     """Everything behind the edge.
 
-    `models` is every name `/v1/models` lists, described.
+    `models` is every name `/v1/models` lists, described; `find_model` knows those too that are good for a request
+    without being listed, and says None to all others.
     `unready` gives the reasons not to serve (a stop under way is one),
     none when ready.
     `reload` reads the provider file again and says what is in force; it raises RequestRejected or Conflict when the
@@ -199,6 +200,7 @@ class Services:
     usage: UsageQueries
     metrics: RequestMetrics
     models: Callable[[], Awaitable[Mapping[str, ListedName]]]
+    find_model: Callable[[str], Awaitable[ListedName | None]]
     unready: Callable[[], Sequence[str]]
     reload: Callable[[], Awaitable[dict[str, Any]]]
     draining: Signal

@@ -159,6 +159,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     supervisor.add("configuration", _watched(database, settings, agents))
     await stack.enter_async_context(supervisor)
     stack.enter_context(configuration.reloaded_on_hangup())
+    listing = ModelListing(pool, catalog)
     return Services(
         gateway=gateway,
         decisions=decisions,
@@ -170,7 +171,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         conformance=ConformanceTests(pool, [writer], clock),
         usage=usage_rows,
         metrics=metrics,
-        models=ModelListing(pool, catalog),
+        models=listing,
+        find_model=listing.find,
         unready=lambda: _unready(directory, draining),
         reload=configuration.reload,
         draining=draining,

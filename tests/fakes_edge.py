@@ -195,7 +195,7 @@ class FakeGateway:
     async def count_tokens(self, ask: Ask) -> TokenCount:
         self.asked.append(ask)
         await self._begin()
-        return TokenCount(2095, CountSource.PROVIDER, self.target)
+        return TokenCount(2095, CountSource.PROVIDER, self.target, attempts=1)
 
     def stream(self, ask: Ask) -> AbstractAsyncContextManager[FakeStream]:
         return self._streaming(ask)
@@ -510,4 +510,9 @@ def fake_services(**changes: Any) -> Services:
         "reload": FakeReload(),
         "draining": asyncio.Event(),
     }
-    return Services(**(base | changes))
+    fakes = base | changes
+
+    async def find_model(name: str) -> ListedName | None:
+        return dict(await fakes["models"]()).get(name)
+
+    return Services(**({"find_model": find_model} | fakes))

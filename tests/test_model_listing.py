@@ -83,6 +83,23 @@ async def test_every_name_has_its_kind_and_the_targets_it_means(names: Mapping[s
     assert not any("off/" in name for name in names)
 
 
+async def test_a_name_that_is_good_for_a_request_is_found_though_nothing_lists_it(
+    pool: Pool, catalog: CountingCatalog
+) -> None:
+    listing = ModelListing(pool, catalog)
+
+    async def found(name: str) -> list[str] | None:
+        model = await listing.find(name)
+        return None if model is None else [str(one.target) for one in model.targets]
+
+    assert "openai/gpt-4o" not in await listing()
+    assert await found("openai/gpt-4o") == ["main/gpt-4o"]
+    assert await found("vllm/org/model:8b") == ["lab/org/model:8b"]
+    assert await found("main/gpt-4o") == ["main/gpt-4o"]
+    for nobodys in ("openai/claude-sonnet-4-5", "groq/x", "agent:7", "agent:x", "task:none", "auto:best", "", "/"):
+        assert await found(nobodys) is None
+
+
 async def test_a_models_object_says_what_is_known_of_it(names: Mapping[str, ListedName]) -> None:
     model = model_object(names["main/gpt-4o"])
 

@@ -70,6 +70,26 @@ def test_a_base_url_that_is_none_is_said_without_a_traceback(tried: Try, tmp_pat
     assert "base_url" in result.stderr
 
 
+def test_a_report_that_cannot_be_written_is_said_before_anything_is_asked(tried: Try) -> None:
+    result = tried("test", "alpha", "--json", "nowhere/report.json")
+
+    assert result.exit_code == 78
+    assert "outcry: nowhere/report.json cannot be written: No such file or directory" in result.stderr
+    assert result.stdout == ""
+
+
+def test_wrong_overrides_of_the_catalog_are_said_without_a_traceback(
+    tried: Try, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.json").write_text("[1")
+    monkeypatch.setenv("OUTCRY_CATALOG", "mine.json")
+
+    result = tried("test", "alpha")
+
+    assert result.exit_code == 78
+    assert "outcry: mine.json:1: expected JSON" in result.stderr
+
+
 def test_the_sandbox_is_tested_like_any_provider(tried: Try) -> None:
     result = tried("test", "alpha", provider_type="sandbox", models=["trend"])
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.adapters.anthropic_stream import finish_of, refusal_of, text_of, unknown_finish, usage_of, wire_usage, written
+from app.adapters.anthropic_stream import finish_of, refusal_of, text_of, unknown_finish, usage_of, written
+from app.adapters.wire_usage import wire_usage
 from app.domain.chat import JSON, ChatResponse
 
 

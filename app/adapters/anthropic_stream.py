@@ -14,6 +14,7 @@ from app.adapters.codec import bad_answer, json_object
 from app.adapters.failures import failure
 from app.adapters.reports import report_of
 from app.adapters.sse import SSEEvent
+from app.adapters.wire_usage import wire_usage
 from app.domain.chat import JSON, ChatChunk
 from app.domain.usage import Usage
 
@@ -63,20 +64,6 @@ def usage_of(usage: Any) -> Usage | None:  # noqa: ANN401 - a wire body
     details = usage.get("output_tokens_details")
     thinking = _count(details, "thinking_tokens") if isinstance(details, dict) else 0
     return Usage(fresh + read + written, output, read, written, thinking)
-
-
-def wire_usage(usage: Usage) -> JSON:
-    """The same as OpenAI's wire has it."""
-    return {
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.total_tokens,
-        "prompt_tokens_details": {
-            "cached_tokens": usage.cached_tokens,
-            "cache_write_tokens": usage.cache_write_tokens,
-        },
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-    }
 
 
 def text_of(value: JSON, name: str) -> str:

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import orjson
 
-from app.adapters.anthropic_stream import wire_usage
 from app.adapters.codec import bad_answer
 from app.adapters.gemini_candidates import (
     candidates_of,
@@ -20,6 +19,7 @@ from app.adapters.gemini_candidates import (
     said_by,
 )
 from app.adapters.gemini_usage import usage_of
+from app.adapters.wire_usage import wire_usage
 from app.domain.chat import JSON, ChatResponse
 
 

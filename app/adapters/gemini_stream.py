@@ -7,7 +7,6 @@ from time import time
 from typing import Final
 from uuid import uuid4
 
-from app.adapters.anthropic_stream import wire_usage
 from app.adapters.codec import bad_answer
 from app.adapters.gemini_answer import answers_in, completion_id, text_or_nothing
 from app.adapters.gemini_candidates import (
@@ -22,6 +21,7 @@ from app.adapters.gemini_candidates import (
 )
 from app.adapters.gemini_usage import usage_of
 from app.adapters.sse import SSEEvent
+from app.adapters.wire_usage import wire_usage
 from app.domain.chat import JSON, ChatChunk
 from app.domain.usage import Usage
 

@@ -13,6 +13,7 @@ from app.adapters.openai_answer import new_call_id
 from app.adapters.reports import report_of
 from app.adapters.responses_input import is_replayable
 from app.adapters.scrub import scrubbed
+from app.adapters.wire_usage import wire_usage
 from app.domain.chat import JSON, ChatResponse
 from app.domain.errors import FailureKind, ProviderError
 from app.domain.usage import Usage
@@ -104,20 +105,6 @@ def usage_of(usage: Any) -> Usage | None:  # noqa: ANN401 - a wire body
         cache_write_tokens=min(_count(details, "cache_write_tokens"), prompt - cached),
         reasoning_tokens=min(_count(usage.get("output_tokens_details"), "reasoning_tokens"), output),
     )
-
-
-def wire_usage(usage: Usage) -> JSON:
-    """The same as Chat Completions has it."""
-    return {
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.total_tokens,
-        "prompt_tokens_details": {
-            "cached_tokens": usage.cached_tokens,
-            "cache_write_tokens": usage.cache_write_tokens,
-        },
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-    }
 
 
 def head_of(response: JSON) -> JSON:

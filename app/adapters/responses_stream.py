@@ -20,9 +20,9 @@ from app.adapters.responses_answer import (
     text_of,
     thoughts_of,
     usage_of,
-    wire_usage,
 )
 from app.adapters.sse import SSEEvent
+from app.adapters.wire_usage import wire_usage
 from app.domain.chat import JSON, ChatChunk
 from app.domain.usage import Usage
 

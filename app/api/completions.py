@@ -77,7 +77,7 @@ async def tell(exchange: Exchange, completion: Completion | EmbeddingCompletion,
     if completion.cost_usd is not None:
         headers.append((b"x-outcry-cost-usd", money(completion.cost_usd).encode()))
     if warn:
-        headers += _warned(exchange, completion.warnings)
+        headers += warning_headers(exchange, completion.warnings)
     await exchange.answer(200, body, headers)
 
 
@@ -99,7 +99,7 @@ async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *,
         headers = plan_headers(upstream.target, sent(upstream.attempts) + 1, upstream.overhead, is_fallback=is_fallback)
         headers += _structured(upstream.rung)
         if warn:
-            headers += _warned(exchange, upstream.warnings)
+            headers += warning_headers(exchange, upstream.warnings)
         await exchange.start_stream(headers)
         head = wire.head(upstream)
         if head:
@@ -128,7 +128,8 @@ def _structured(rung: Rung | None) -> Headers:
     return [] if rung is None else [(b"x-outcry-structured-output", rung.value.encode())]
 
 
-def _warned(exchange: Exchange, warnings: Sequence[str]) -> Headers:
+def warning_headers(exchange: Exchange, warnings: Sequence[str]) -> Headers:
+    """What the caller should know, for a body that has no place for it."""
     said = "; ".join((*warnings, *exchange.warnings))
     return [(b"x-outcry-warnings", header_value(said))] if said else []
 

@@ -54,7 +54,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._serve(Exchange(scope, receive, send, self._services, self._drain))
+            await self._serve(Exchange(_asked(scope), receive, send, self._services, self._drain))
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
@@ -107,7 +107,6 @@ class Edge:
 
     def _admit(self, exchange: Exchange, method: str, route: str | None) -> None:
         exchange.route = route or "unknown"
-        method = "GET" if method == "HEAD" else method
         if not self._services.keys:
             check_open_door(exchange.headers, exchange.scope.get("client"))
         elif not _is_open(exchange, ACCESS.get((method, route or ""))):
@@ -136,6 +135,7 @@ class Edge:
             return []
         there = [route for route in self._routes if route.matches(exchange.scope)[0] is not Match.NONE]
         methods = {method for route in there for method in getattr(route, "methods", None) or ()}
+        methods |= {"HEAD"} if "GET" in methods else set()
         return [(b"allow", ", ".join(sorted(methods)).encode())]
 
 
@@ -145,6 +145,11 @@ def request_id_of(headers: Sequence[tuple[bytes, bytes]]) -> str:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return value.decode("ascii")
     return f"req_{os.urandom(12).hex()}"
+
+
+def _asked(scope: Scope) -> Scope:
+    """HEAD asks what GET would answer; the server, which keeps its own scope, leaves the body out."""
+    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
 def _is_open(exchange: Exchange, row: Row | None) -> bool:

@@ -195,7 +195,9 @@ def _is_ours(item: JSON) -> bool:
 
 
 def _untranslated(body: Mapping[str, Any]) -> Iterator[str]:
-    """What reaches providers of this dialect only."""
+    """What reaches providers of this dialect only, and what reaches nobody."""
+    if body.get("store") is True:
+        yield "store was dropped: nothing is kept between requests"
     for name, value in body.items():
         if value is not None and (name not in _READ or (name == "truncation" and value != "disabled")):
             yield f"{name[:64]} reaches only providers that are asked over the Responses API"

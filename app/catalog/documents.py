@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
-from app.domain.catalog import last_day
+from app.domain.catalog import CAPABILITIES, last_day
 from app.domain.provider import ProviderType
 
 _MOST_BYTES = 16 * 1024 * 1024
@@ -49,7 +50,9 @@ def read_overrides(path: Path) -> dict[str, Any]:
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in problem["loc"] if part != "[key]")
-        raise CatalogUnreadable(f"{path}: {place}: {problem['msg'].removeprefix('Value error, ')}") from None
+        raise CatalogUnreadable(f"{path}: {place}: {_expected(problem)}") from None
+    except json.JSONDecodeError as error:
+        raise CatalogUnreadable(f"{path}:{error.lineno}: expected JSON: {error.msg}") from None
     except (ValueError, RecursionError):
         raise CatalogUnreadable(f"{path}: expected JSON") from None
     checked: dict[str, Any] = raw
@@ -113,6 +116,15 @@ def _over(known: Mapping[str, Any], entry: Mapping[str, Any], source: str) -> di
     return result
 
 
+def _expected(problem: ErrorDetails) -> str:
+    """What belongs where something else was found; of an unknown field, the fields that there are."""
+    if problem["type"] != "extra_forbidden":
+        return problem["msg"].removeprefix("Value error, ")
+    depth = len(problem["loc"])
+    shape = _File if depth == 1 else _Entry if depth == 4 else _Prices
+    return f"unknown field, known: {', '.join(field.alias or name for name, field in shape.model_fields.items())}"
+
+
 def _is_day(value: str) -> str:
     if last_day(value) is None:
         raise ValueError("expected a day like 2025-07-31, or a month like 2025-07")
@@ -122,6 +134,12 @@ def _is_day(value: str) -> str:
 def _is_type(value: str) -> str:
     if value not in frozenset(ProviderType):
         raise ValueError(f"expected a provider type: {', '.join(ProviderType)}")
+    return value
+
+
+def _is_capability(value: str) -> str:
+    if value not in CAPABILITIES:
+        raise ValueError(f"expected a capability: {', '.join(CAPABILITIES)}")
     return value
 
 
@@ -161,7 +179,7 @@ class _Entry(_Shape):
     price_since: _Day | None = None
     price_dated: _Day | None = None
     price_disagreement: dict[str, _Prices] | None = None
-    capabilities: dict[str, bool | None] | None = None
+    capabilities: dict[Annotated[str, AfterValidator(_is_capability)], bool | None] | None = None
     behaviour: dict[str, Any] | None = None
     knowledge_cutoff: _Day | None = None
     release_date: _Day | None = None

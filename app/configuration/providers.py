@@ -11,7 +11,6 @@ from app.configuration.discovery import credential, standard_key, standard_url
 from app.configuration.document import Document, Place
 from app.configuration.errors import unknown
 from app.configuration.schema import (
-    CAPABILITIES,
     CAPABILITY_ALIASES,
     ENV_PREFIX,
     TYPE_NAMES,
@@ -25,7 +24,7 @@ from app.configuration.schema import (
     provider_type,
 )
 from app.configuration.validation import wrong
-from app.domain.catalog import ModelMode
+from app.domain.catalog import CAPABILITIES, ModelMode
 from app.domain.chat import Credential
 from app.domain.provider import (
     TUNABLE,

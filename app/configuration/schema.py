@@ -21,10 +21,6 @@ from app.domain.routing import PolicyName
 TYPE_ALIASES: Final = {"google": ProviderType.GEMINI, "grok": ProviderType.XAI}
 TYPE_NAMES: Final = (*(str(kind) for kind in ProviderType), *TYPE_ALIASES)
 POLICY_NAMES: Final = (*(str(policy) for policy in PolicyName), "latency", "cost", "accuracy", "health")
-CAPABILITIES: Final = (
-    "tools", "parallel_tools", "vision", "json_object", "json_schema", "streaming", "reasoning", "prompt_caching",
-    "pdf", "audio_in", "embeddings",
-)  # fmt: skip
 CAPABILITY_ALIASES: Final = {"function_calling": "tools", "json_mode": "json_object"}
 METHODS = Literal[
     "majority", "confidence_weighted", "performance_weighted", "unanimous", "risk_officer_veto", "two_stage"

@@ -136,11 +136,17 @@ class CountSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """Tokens of a prompt at the target that would be asked first."""
+    """Tokens of a prompt at the target that would be asked first.
+
+    `attempts` is 1 when its provider was asked to count; `overhead` is the time the gateway itself took, in seconds.
+    """
 
     tokens: int
     source: CountSource
     target: Target
+    attempts: int = 0
+    overhead: float = 0.0
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+CAPABILITIES: Final = (
+    "tools", "parallel_tools", "vision", "json_object", "json_schema", "streaming", "reasoning", "prompt_caching",
+    "pdf", "audio_in", "embeddings",
+)  # fmt: skip
+"""What may be said of a model, in the catalog and by operators."""
 
 
 class ModelMode(StrEnum):

@@ -44,7 +44,7 @@ class Attempt:
     """One attempt at one target, entered with `with`. Raises ProviderError (LIMITED, CIRCUIT_OPEN) when not admitted.
 
     Whoever makes the call reports what came back: `usage`, `length` (characters seen so far, for an estimate when the
-    provider never counts), `first_token` (seconds from the start).
+    provider never counts), `first_token` (seconds from `started`, which is monotonic).
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Attempt:
         self._clock = clock
         self._is_cut = is_cut
         self._permit: Permit | None = None
-        self._started = 0.0
+        self.started = 0.0
         self._started_at = clock.wall()
 
     @property
@@ -87,7 +87,7 @@ class Attempt:
         return self._provider.adapter
 
     def __enter__(self) -> Attempt:
-        now = self._started = self._clock.now()
+        now = self.started = self._clock.now()
         permit = self._provider.limits.reserve(now, self._started_at)
         if isinstance(permit, Denial):
             self._refuse(
@@ -111,20 +111,20 @@ class Attempt:
         self._provider.in_flight -= 1
         match error:
             case None:
-                self._target.breaker.succeeded(now, started=self._started)
+                self._target.breaker.succeeded(now, started=self.started)
                 self._finish(AttemptOutcome.OK, now)
             case ProviderError():
                 self._fail(error, now)
             case asyncio.CancelledError() | GeneratorExit():
-                self._target.breaker.released(now, started=self._started)
+                self._target.breaker.released(now, started=self.started)
                 self._estimate()
                 self._finish(AttemptOutcome.CANCELLED, now, code=Code.CANCELLED)
             case OutcryError():
-                self._target.breaker.released(now, started=self._started)
+                self._target.breaker.released(now, started=self.started)
                 self._estimate()
                 self._finish(AttemptOutcome.ERROR, now, code=error.code, message=error.message)
             case _:
-                self._target.breaker.released(now, started=self._started)
+                self._target.breaker.released(now, started=self.started)
                 self._finish(AttemptOutcome.ERROR, now, code=Code.INTERNAL, message=type(error).__name__)
 
     def allow(self, allowance: Allowance | None) -> None:
@@ -155,9 +155,9 @@ class Attempt:
     def _fail(self, error: ProviderError, now: float) -> None:
         reaction = REACTIONS[error.kind]
         if reaction.breaks and not self._is_excused(error):
-            self._target.breaker.failed(now, started=self._started)
+            self._target.breaker.failed(now, started=self.started)
         else:
-            self._target.breaker.released(now, started=self._started)
+            self._target.breaker.released(now, started=self.started)
         self._cool(error, reaction.cooldown, now)
         if (error.kind is FailureKind.UNREACHABLE or not reaction.sent) and self._permit is not None:
             self._permit.refund()
@@ -212,7 +212,7 @@ class Attempt:
             kind=self._kind,
             outcome=outcome,
             started_at=self._started_at,
-            duration=now - self._started,
+            duration=now - self.started,
             streamed=self._streamed,
             code=code,
             upstream_status=upstream_status,

@@ -63,7 +63,7 @@ class Gateway:
         self._clock = clock
         self._rng = rng
         self._renderer = Renderer(ReasoningMemory(clock.now))
-        self._counting = Counting(pool, planner, timers, counter)
+        self._counting = Counting(pool, planner, timers, counter, clock.now)
         self._retrying = AsyncRetrying(sleep=anyio.sleep, stop=stop_never, reraise=True)
 
     async def complete(self, ask: Ask) -> Completion:

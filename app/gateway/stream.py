@@ -26,13 +26,12 @@ from app.waiting import Waiting
 
 async def commit(chunks: AsyncIterator[ChatChunk], attempt: Attempt, now: Callable[[], float]) -> list[ChatChunk]:
     """Read until the first chunk that carries something (or finishes); raises ProviderError when none comes."""
-    started = now()
     opening: list[ChatChunk] = []
     async for chunk in chunks:
         opening.append(chunk)
         attempt.allow(chunk.allowance)
         if chunk.carries or chunk.finish_reason is not None:
-            attempt.first_token = now() - started
+            attempt.first_token = now() - attempt.started
             return opening
     raise ProviderError(
         FailureKind.STREAM_TRUNCATED, f"{attempt.candidate.target}: the stream ended before any content"

@@ -104,7 +104,10 @@ def closest(name: str, known: Sequence[str]) -> str:
     """The end of an error about an unknown name: the closest names, or a few where none comes near."""
     close: list[str] = []
     if len(name) <= _LONGEST_NAME:
-        close = difflib.get_close_matches(name, known[:_MOST_COMPARED], n=3, cutoff=0.5)
+        # What is wrong may be no more than the case, which for difflib is every letter.
+        folded = {one.lower(): one for one in reversed(known[:_MOST_COMPARED])}
+        near = difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.5)
+        close = [folded[one] for one in near]
     if close:
         return f"; closest: {', '.join(close)}"
     some = [one for one in known if not one.startswith("auto:")][:4]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
@@ -13,6 +15,7 @@ from typing import Final
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.resolver import ThreadedResolver
 from httpx_aiohttp import AiohttpTransport
 
@@ -20,6 +23,10 @@ from app.transport.addresses import forbidden_address
 
 _STREAMS: Final = ("text/event-stream", "application/x-ndjson")
 _MOST_HOSTS: Final = 1000
+_STALE_WITHIN: Final = 1.0
+"""Seconds. A connection that was given up shows within a round trip; what breaks later broke while it was answered."""
+
+_is_fresh: ContextVar[bool] = ContextVar("is_fresh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,16 @@ class CheckedResolver(AbstractResolver):
         await self._resolver.close()
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Notes when a request gets a connection of its own; otherwise it goes out over one that was used before."""
+
+    async def _create_connection(
+        self, req: aiohttp.ClientRequest, traces: list[aiohttp.tracing.Trace], timeout: aiohttp.ClientTimeout
+    ) -> ResponseHandler:
+        _is_fresh.set(True)
+        return await super()._create_connection(req, traces, timeout)
+
+
 class Transport(httpx.AsyncBaseTransport):
     """httpx's transport over aiohttp's pool. Close it as an async context manager; see `open_transport`."""
 
@@ -86,7 +103,7 @@ class Transport(httpx.AsyncBaseTransport):
         # Replaces whatever was asked for: an encoded body can unpack to a thousand times its size.
         request.headers["accept-encoding"] = "identity"
         try:
-            response = await self._inner.handle_async_request(request)
+            response = await self._send(request)
         except (httpx.TransportError, aiohttp.ClientError, OSError, ValueError) as error:
             raise _translated(error) from error
         if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
@@ -100,6 +117,18 @@ class Transport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close every connection."""
         await self._inner.aclose()
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        """One request. A pooled connection that its server closed just now is no failure of the server's: once more."""
+        _is_fresh.set(False)
+        began = asyncio.get_running_loop().time()
+        try:
+            return await self._inner.handle_async_request(request)
+        except (httpx.TransportError, aiohttp.ClientError) as error:
+            is_late = asyncio.get_running_loop().time() - began > _STALE_WITHIN
+            if _is_fresh.get() or is_late or not _is_lost(error):
+                raise
+        return await self._inner.handle_async_request(request)
 
     def _refuse_forbidden_literal(self, host: str) -> None:
         """The resolver is never asked about literal addresses, so they are checked here."""
@@ -145,7 +174,7 @@ class _BoundedStream(httpx.AsyncByteStream):
 async def open_transport(rules: TransportRules, *, private_allowed: bool = True) -> AsyncGenerator[Transport, None]:
     """A transport for as long as the context lasts. Reads no proxy variables, keeps no cookies."""
     tls = ssl.create_default_context()
-    connector = aiohttp.TCPConnector(
+    connector = _Connector(
         ssl=tls,
         resolver=CheckedResolver(ThreadedResolver(), private_allowed=private_allowed),
         ttl_dns_cache=rules.dns_ttl,
@@ -166,7 +195,7 @@ async def open_transport(rules: TransportRules, *, private_allowed: bool = True)
 
 def _translated(error: Exception) -> httpx.TransportError:
     """What really happened: httpx-aiohttp calls every lost connection a connect timeout."""
-    cause = error.__cause__ if isinstance(error, httpx.TransportError) and error.__cause__ is not None else error
+    cause = _cause(error)
     message = str(cause) or type(cause).__name__
     match cause:
         case aiohttp.ConnectionTimeoutError():
@@ -181,3 +210,15 @@ def _translated(error: Exception) -> httpx.TransportError:
             return cause
         case _:
             return httpx.ReadError(message)
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether a connection that stood was gone before any answer came."""
+    cause = _cause(error)
+    is_lost = isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+    return is_lost and not isinstance(cause, aiohttp.ClientConnectorError)
+
+
+def _cause(error: Exception) -> BaseException:
+    """The error as it was first raised, where httpx-aiohttp put one of httpx's before it."""
+    return error.__cause__ if isinstance(error, httpx.TransportError) and error.__cause__ is not None else error

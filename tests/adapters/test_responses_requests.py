@@ -306,3 +306,10 @@ def test_what_a_caller_said_itself_is_not_warned_of() -> None:
     wire = NativeResponsesCodec().encode(Call("gpt-4o", request), stream=False)
     body = orjson.loads(wire.body)
     assert (body["max_output_tokens"], body["temperature"], wire.warnings) == (5, 0.5, ())
+
+
+def test_an_effort_that_a_caller_said_itself_stays_and_is_not_warned_of() -> None:
+    native = {"input": "x", "reasoning": {"effort": "low"}}
+    request = ChatRequest([], {"reasoning_effort": "low"}, NativeBody(Wire.RESPONSES, native))
+    wire = NativeResponsesCodec().encode(Call("gpt-6-luna", request), stream=False)
+    assert (orjson.loads(wire.body)["reasoning"], wire.warnings) == ({"effort": "low"}, ())

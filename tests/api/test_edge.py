@@ -70,9 +70,9 @@ async def test_a_request_that_leads_nowhere_has_the_error_body(
     ("method", "path", "allowed"),
     [
         ("GET", "/chat", "POST"),
-        ("DELETE", "/agents", "GET, POST"),
-        ("POST", "/agents/7", "DELETE, GET, PATCH"),
-        ("PUT", "/decisions", "GET, POST"),
+        ("DELETE", "/agents", "GET, HEAD, POST"),
+        ("POST", "/agents/7", "DELETE, GET, HEAD, PATCH"),
+        ("PUT", "/decisions", "GET, HEAD, POST"),
     ],
 )
 async def test_a_405_names_the_methods_that_are_possible(

@@ -424,3 +424,11 @@ async def test_what_only_this_wire_knows_is_in_the_warnings(client: httpx.AsyncC
     warnings = response.headers["x-outcry-warnings"]
     assert all(name in warnings for name in ("truncation", "max_tool_calls", "a_field_of_tomorrow"))
     assert "x-outcry-warnings" not in (await client.post(V1, json=body(truncation="disabled"))).headers
+
+
+async def test_a_caller_who_wants_an_answer_kept_hears_that_it_is_not(client: httpx.AsyncClient) -> None:
+    kept = await client.post(V1, json=body(store=True))
+    not_kept = await client.post(V1, json=body(store=False))
+
+    assert "store was dropped" in kept.headers["x-outcry-warnings"]
+    assert "x-outcry-warnings" not in not_kept.headers

@@ -352,3 +352,13 @@ async def test_a_connection_is_used_again_after_a_stream(server: str) -> None:
         told = await wire.until(b"0\r\n\r\n")
         assert b"event: done" in told
     wire.leave()
+
+
+@pytest.mark.parametrize(("path", "status"), [("/health/live", 200), ("/v1/models", 200), ("/v1/models/none", 404)])
+async def test_head_is_answered_like_get_without_the_body(server: str, path: str, status: int) -> None:
+    async with httpx.AsyncClient(base_url=server, trust_env=False) as client:
+        head, get = await client.head(path), await client.get(path)
+
+    assert (head.status_code, get.status_code, head.content) == (status, status, b"")
+    for name in ("content-type", "content-length"):
+        assert head.headers[name] == get.headers[name]

@@ -137,7 +137,20 @@ def test_overrides_add_models_and_name_a_default(tmp_path: Path) -> None:
         ("[]", ""),
         ('{"providers": {"opnai": []}}', "providers.opnai"),
         ('{"providers": {"openai": [{"id": "x", "max_output_tokens": 0}]}}', "max_output_tokens"),
-        ('{"providers": {"openai": [{"id": "x", "window": 5}]}}', "providers.openai.0.window"),
+        ('{"providers":\n {"openai": [}}', ":2: expected JSON"),
+        ('{"models": []}', "models: unknown field, known: _meta, defaults, providers"),
+        (
+            '{"providers": {"openai": [{"id": "x", "window": 5}]}}',
+            "providers.openai.0.window: unknown field, known: id, ",
+        ),
+        (
+            '{"providers": {"openai": [{"id": "x", "price_usd_per_mtok": {"in": 1}}]}}',
+            "in: unknown field, known: input, ",
+        ),
+        (
+            '{"providers": {"openai": [{"id": "x", "capabilities": {"tols": true}}]}}',
+            "tols: expected a capability: tools,",
+        ),
         ('{"providers": {"openai": [{"id": "x", "price_usd_per_mtok": {"input": -1}}]}}', "input"),
         ('{"providers": {"openai": [{"id": "x", "price_usd_per_mtok": {"input": NaN}}]}}', "input"),
         ('{"providers": {"openai": [{"id": "x", "price_tiers_above_prompt_tokens": {"many": {}}}]}}', "tokens"),

@@ -22,6 +22,7 @@ async def test_the_providers_own_count_is_the_first_choice() -> None:
     counted = await way.gateway.count_tokens(ask(way))
 
     assert (counted.tokens, counted.source, counted.target) == (42, CountSource.PROVIDER, Target("alpha", "alpha-1"))
+    assert counted.attempts == 1
     assert way.calls() == [0]
 
 
@@ -32,6 +33,7 @@ async def test_without_a_providers_count_we_count(counts: ProviderError | None) 
     counted = await way.gateway.count_tokens(ask(way))
 
     assert (counted.tokens, counted.source) == (estimate_tokens(HELLO.messages), CountSource.ESTIMATE)
+    assert counted.attempts == (0 if counts is None else 1)
 
 
 async def test_texts_are_embedded_by_whoever_embeds() -> None:

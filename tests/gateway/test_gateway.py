@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from decimal import Decimal
 
@@ -9,14 +11,26 @@ from pydantic import SecretStr
 
 from app.domain.agent import AgentConfig
 from app.domain.attempt import AttemptKind
-from app.domain.chat import Call, ChatRequest, ChatResponse
+from app.domain.chat import Call, ChatChunk, ChatRequest, ChatResponse
 from app.domain.errors import Code, DeadlineExceeded, FailureKind, NotFound, OutcryError, ProviderError
 from app.domain.provider import RateLimit
 from app.domain.target import Circuit, Target
 from app.domain.usage import Usage, UsageSource
 from app.resilience.retry import RetryRules
-from tests.fakes import Breaks, Cut, Hang, ScriptedAdapter
+from tests.fakes import Breaks, Cut, FakeClock, Hang, ScriptedAdapter
 from tests.gateway.conftest import HELLO, House, ask, house
+
+
+class SlowHead(ScriptedAdapter):
+    """Takes half a second until the head of its stream is there."""
+
+    def __init__(self, text: str, clock: FakeClock) -> None:
+        super().__init__(text)
+        self._clock = clock
+
+    def stream(self, call: Call) -> AbstractAsyncContextManager[AsyncIterator[ChatChunk]]:
+        self._clock.advance(0.5)
+        return super().stream(call)
 
 
 def fails(kind: FailureKind = FailureKind.SERVER_ERROR, **more: float) -> ProviderError:
@@ -321,6 +335,18 @@ async def test_a_finished_stream_is_recorded_with_usage_and_first_token() -> Non
     (record,) = way.recorder.records
     assert ("ok", True, stream.usage) == (record.outcome.value, record.streamed, record.usage)
     assert record.time_to_first_token is not None
+
+
+async def test_waiting_for_a_streams_head_is_the_providers_time_and_not_ours() -> None:
+    clock = FakeClock()
+    way = House({"alpha": SlowHead("strong buy", clock=clock)}, clock=clock)
+
+    async with way.gateway.stream(ask(way)) as stream:
+        async for _ in stream:
+            pass
+
+    (record,) = way.recorder.records
+    assert (record.time_to_first_token, stream.time_to_first_token, stream.overhead) == (0.5, 0.5, 0.0)
 
 
 async def test_a_stream_that_is_left_early_closes_the_upstream_and_counts_as_cancelled() -> None:

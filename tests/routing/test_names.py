@@ -212,6 +212,8 @@ def test_an_unknown_model_is_not_found(name: str, pool: Pool) -> None:
 def test_not_found_names_the_closest(pool: Pool) -> None:
     with pytest.raises(NotFound, match=r"'main/gpt-4p' is not known; closest: .*main/gpt-4o"):
         resolve("main/gpt-4p", pool)
+    with pytest.raises(NotFound, match=r"'GPT-4O' is not known; closest: .*gpt-4o"):
+        resolve("GPT-4O", pool)
     with pytest.raises(NotFound, match="auto:cost_aware"):
         resolve("auto:cost_awear", pool)
     with pytest.raises(NotFound, match=r"'zzz' is not known; known are auto, .*"):

@@ -91,3 +91,48 @@ async def test_a_body_beyond_the_bound_is_refused() -> None:
         with pytest.raises(httpx.DecodingError, match="more than 4096"):
             await answer.aread()
         await answer.aclose()
+
+
+KEPT = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\nanswered"
+
+
+async def test_a_connection_that_its_server_gave_up_meanwhile_is_replaced_by_a_fresh_one() -> None:
+    async def script(exchange: Exchange) -> None:
+        await exchange.send(KEPT)
+        await exchange.reader.readuntil(b"\r\n\r\n")  # the next request on it is read, and never answered
+
+    async with misbehaving(script) as server, open_transport(TransportRules()) as transport:
+        with anyio.fail_after(2):
+            for _ in range(2):
+                answer = await transport.handle_async_request(httpx.Request("POST", server.url, content=b"{}"))
+                assert await answer.aread() == b"answered"
+                await answer.aclose()
+    assert [b"{}", b"{}"] == server.bodies
+
+
+async def test_a_fresh_connection_that_dies_is_an_error_at_once() -> None:
+    async def script(exchange: Exchange) -> None:
+        """Close without an answer."""
+
+    async with misbehaving(script) as server, open_transport(TransportRules()) as transport:
+        with anyio.fail_after(2), pytest.raises(httpx.ReadError):
+            await transport.handle_async_request(httpx.Request("POST", server.url, content=b"{}"))
+    assert len(server.heads) == 1
+
+
+async def test_a_used_connection_that_dies_while_the_answer_is_made_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def script(exchange: Exchange) -> None:
+        await exchange.send(KEPT)
+        await exchange.reader.readuntil(b"\r\n\r\n")
+
+    monkeypatch.setattr("app.transport.client._STALE_WITHIN", -1.0)
+    async with misbehaving(script) as server, open_transport(TransportRules()) as transport:
+        with anyio.fail_after(2):
+            answer = await transport.handle_async_request(httpx.Request("POST", server.url, content=b"{}"))
+            assert await answer.aread() == b"answered"
+            await answer.aclose()
+            with pytest.raises(httpx.ReadError):
+                await transport.handle_async_request(httpx.Request("POST", server.url, content=b"{}"))
+    assert len(server.heads) == 1

@@ -10,7 +10,10 @@ from starlette.routing import Route
 
 from app.api.document import Operation
 from app.api.edge import Direct
-from app.api.examples import CHAT, COMPLETIONS, DECISION, EMBEDDINGS, EXAMPLES, MESSAGES, RESPONSES, TOKENS
+from app.api.examples.anthropic import MESSAGES, TOKENS
+from app.api.examples.framework import EXAMPLES
+from app.api.examples.native import CHAT, DECISION
+from app.api.examples.openai import COMPLETIONS, EMBEDDINGS, RESPONSES
 from app.api.routes import (
     agents,
     chat,

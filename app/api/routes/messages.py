@@ -6,8 +6,7 @@ from app.api import anthropic_wire
 from app.api.anthropic_answer import rendered
 from app.api.anthropic_stream import AnthropicStream
 from app.api.body import OPENAI_LIMIT, read_object
-from app.api.completions import answer, intent_of, stream
-from app.api.errors import header_value
+from app.api.completions import answer, intent_of, plan_headers, stream, warning_headers
 from app.api.exchange import Exchange
 from app.api.watch import Watch
 from app.domain.errors import OutcryError
@@ -36,9 +35,8 @@ async def count_tokens(exchange: Exchange) -> None:
         count = await Watch(exchange).run(exchange.services.gateway.count_tokens(ask))
     except OutcryError as error:
         raise anthropic_wire.told(error, body) from None
-    headers = [
-        (b"x-outcry-provider", header_value(count.target.provider)),
-        (b"x-outcry-model", header_value(count.target.model)),
-        (b"x-outcry-token-source", count.source.value.encode()),
-    ]
+    exchange.overhead = count.overhead
+    headers = plan_headers(count.target, count.attempts, count.overhead, is_fallback=False)
+    headers.append((b"x-outcry-token-source", count.source.value.encode()))
+    headers += warning_headers(exchange, count.warnings)
     await exchange.answer_json({"input_tokens": count.tokens}, headers)

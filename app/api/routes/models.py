@@ -33,11 +33,11 @@ async def list_models(services: CurrentServices) -> Response:
 @router.get("/v1/models/{model_id:path}", summary="One model")
 async def read_model(model_id: str, services: CurrentServices) -> Response:
     """The model of that name; 404 `model_not_found` names the closest ones."""
-    listed = await services.models()
-    if model_id not in listed:
-        message = f"model {model_id[:128]!r} is not known{closest(model_id, list(listed))}"
+    model = await services.find_model(model_id)
+    if model is None:
+        message = f"model {model_id[:128]!r} is not known{closest(model_id, list(await services.models()))}"
         raise NotFound(message, code=Code.MODEL_NOT_FOUND, param="model")
-    return _json(model_object(listed[model_id]))
+    return _json(model_object(model))
 
 
 def _list(listed: Mapping[str, ListedName]) -> Response:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from app.api.deps import CurrentServices
 
 router = APIRouter(tags=["system"])
+
+_NOT_READY: Final[dict[str, Any]] = {
+    "description": "Not ready, with the reasons",
+    "content": {"application/json": {"example": {"status": "not_ready", "reasons": ["the database does not answer"]}}},
+}
 
 
 @router.get("/health/live", summary="The loop turns")
@@ -18,7 +23,7 @@ async def live() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/health/ready", summary="Ready to serve", responses={503: {"description": "Not ready, with the reasons"}})
+@router.get("/health/ready", summary="Ready to serve", responses={503: _NOT_READY})
 async def ready(services: CurrentServices) -> JSONResponse:
     """Whether requests should be sent here, and why not."""
     reasons = list(services.unready())
@@ -26,7 +31,7 @@ async def ready(services: CurrentServices) -> JSONResponse:
     return JSONResponse({"status": status, "reasons": reasons}, status_code=503 if reasons else 200)
 
 
-@router.get("/metrics", summary="Prometheus text", response_class=Response)
+@router.get("/metrics", summary="Prometheus text", response_class=PlainTextResponse)
 async def metrics(services: CurrentServices) -> Response:
     """Every metric; open to a loopback peer."""
     body, media_type = services.metrics.render()

@@ -1,0 +1,198 @@
+"""Answers of the routes that the framework serves, by method and path."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from app.api.examples.native import DECISION_ANSWER
+
+_MODEL: Final = {
+    "id": "openai_primary/gpt-4o-mini",
+    "object": "model",
+    "created": 1721260800,
+    "owned_by": "openai_primary",
+    "outcry": {
+        "kind": "model",
+        "providers": [{"provider": "openai_primary", "model": "gpt-4o-mini"}],
+        "mode": "chat",
+        "context_window": 128000,
+        "max_output_tokens": 16384,
+        "capabilities": ["json_schema", "tools", "vision"],
+        "knowledge_cutoff": "2023-09-30",
+        "deprecation_date": None,
+        "prices": {
+            "input_per_1m_tokens": "0.15",
+            "output_per_1m_tokens": "0.6",
+            "cached_input_per_1m_tokens": "0.075",
+            "cache_write_per_1m_tokens": None,
+            "tiers": [],
+            "source": "genai-prices 0.2.3",
+            "dated": "2026-11-09",
+            "since": None,
+        },
+    },
+}
+_AGENT: Final = {
+    "id": 7,
+    "name": "btc-5m",
+    "description": None,
+    "metadata": {},
+    "enabled": True,
+    "created_at": "2026-11-20T14:15:00Z",
+    "updated_at": "2026-11-20T14:15:00Z",
+}
+_CONFIG: Final = {
+    "id": 3,
+    "agent_id": 7,
+    "provider": "openai_primary",
+    "model_name": "gpt-4o-mini",
+    "temperature": 0.7,
+    "max_tokens": 500,
+    "top_p": None,
+    "has_api_key": True,
+    "api_key_hint": "sk-…4f2a",
+    "fallback_provider": None,
+    "fallback_model": None,
+    "priority": 0,
+    "cost_per_1k_input_tokens": "0.00015",
+    "cost_per_1k_output_tokens": "0.0006",
+    "enabled": True,
+    "metadata": {},
+    "created_at": "2026-11-20T14:15:00Z",
+    "updated_at": "2026-11-20T14:15:00Z",
+}
+_SUMMARY: Final = {
+    "bucket": "2026-11-20T00:00:00Z",
+    "model": "gpt-4o-mini",
+    "requests": 12,
+    "attempts": 13,
+    "input_tokens": 252,
+    "output_tokens": 108,
+    "cost_usd": "0.0001026",
+    "unpriced_requests": 0,
+}
+_HEALTH: Final = {
+    "overall_status": "healthy",
+    "providers": {"openai_primary": {"status": "healthy", "is_healthy": True, "circuit": "closed", "in_flight": 0}},
+    "ranking": ["openai_primary"],
+}
+
+_FIGURES: Final = {
+    "samples": 1,
+    "requests": 12,
+    "failures": 0,
+    "success_rate": 1.0,
+    "error_rate": 0.0,
+    "uptime_percentage": 100.0,
+    "response_time_ms": 411.9,
+    "p95_ms": 655.1,
+}
+_SAMPLE: Final = {
+    "at": "2026-11-20T14:15:00Z",
+    "provider": "openai_primary",
+    "status": "healthy",
+    "circuit": "closed",
+    **_FIGURES,
+    "in_flight": 0,
+    "last_error": None,
+    "process": "5f0c9d2e",
+}
+_WINDOW: Final = {"since": "2026-11-19T14:15:30Z", "until": "2026-11-20T14:15:30Z"}
+
+EXAMPLES: Final[dict[str, Any]] = {
+    "GET /v1/models": {"object": "list", "data": [_MODEL]},
+    "GET /v1/models/{model_id}": _MODEL,
+    "GET /decisions": {"items": [DECISION_ANSWER], "next": None},
+    "GET /decisions/{decision_id}": DECISION_ANSWER,
+    "GET /providers": {
+        "providers": [
+            {
+                "name": "openai_primary",
+                "type": "openai",
+                "enabled": True,
+                "priority": 1,
+                "weight": 1.0,
+                "models": ["gpt-4o-mini"],
+                "default_model": "gpt-4o-mini",
+                "rate_limit": {"requests_per_minute": 5000, "strategy": "sliding_window"},
+                "state": {"status": "healthy", "circuit": "closed", "in_flight": 0},
+            }
+        ],
+        "failover_strategy": "priority",
+        "source": "outcry.yaml",
+        "warnings": [],
+    },
+    "GET /providers/health": _HEALTH,
+    "GET /providers/health/export": {"window": _WINDOW, "items": [_SAMPLE]},
+    "GET /providers/{name}/health/history": {
+        "provider": "openai_primary",
+        "window": {**_WINDOW, "step": None},
+        "summary": _FIGURES,
+        "items": [_SAMPLE],
+        "next": None,
+    },
+    "GET /api/llm-providers": {
+        "current_provider": "groq",
+        "providers": {
+            "groq": {
+                "status": "available",
+                "priority": 1,
+                "requests_today": 150,
+                "requests_this_minute": 5,
+                "rate_limit_per_minute": 30,
+                "rate_limit_per_day": None,
+                "tokens_today": 61200,
+                "token_limit_per_minute": None,
+                "token_limit_per_day": 100000,
+                "is_current": True,
+            }
+        },
+    },
+    "POST /providers/{name}/test": {
+        "provider": "openai_primary",
+        "type": "openai",
+        "model": "gpt-4o-mini",
+        "status": "passed",
+        "success_rate": 1.0,
+        "summary": {"passed": 1, "failed": 0, "skipped": 0},
+        "started_at": "2026-11-21T09:00:00.000Z",
+        "duration_ms": 655.2,
+        "cost_usd": "0.00000465",
+        "checks": [
+            {
+                "name": "chat",
+                "status": "passed",
+                "latency_ms": 655.1,
+                "detail": "said '4'",
+                "cost_usd": "0.00000465",
+                "input_tokens": 19,
+                "output_tokens": 3,
+                "figures": {},
+            }
+        ],
+    },
+    "POST /agents": _AGENT,
+    "GET /agents": {"items": [_AGENT], "next": None},
+    "GET /agents/{agent_id}": _AGENT,
+    "PATCH /agents/{agent_id}": _AGENT,
+    "GET /agents/{agent_id}/llm-config": {"agent_id": 7, "primary": _CONFIG, "configs": [_CONFIG]},
+    "PUT /agents/{agent_id}/llm-config": _CONFIG,
+    "POST /agents/{agent_id}/llm-config": _CONFIG,
+    "PATCH /agents/{agent_id}/llm-config/{config_id}": _CONFIG,
+    "POST /agents/{agent_id}/llm-config/validate": {
+        "reachable": True,
+        "authorised": True,
+        "model_known": True,
+        "price_known": True,
+        "latency_ms": 212.4,
+        "code": None,
+        "message": None,
+    },
+    "GET /usage": {"items": [], "next": None},
+    "GET /usage/summary": {"rows": [_SUMMARY], "total": {k: v for k, v in _SUMMARY.items() if k != "bucket"}},
+    "GET /metrics": "outcry_requests_total 1.0",
+    "GET /health/live": {"status": "alive"},
+    "GET /health/ready": {"status": "ready", "reasons": []},
+    "POST /admin/reload": {"source": "outcry.yaml", "providers": ["openai_primary"], "revision": 2},
+}
+"""Answers by `METHOD path`."""
