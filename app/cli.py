@@ -21,6 +21,7 @@ from app.domain.errors import NotFound, RequestRejected, StorageUnavailable
 from app.domain.provider import ProviderSet
 from app.provider_file import load_providers
 from app.provider_tests import show_test
+from app.reloading import check_webhooks
 from app.serving import serve as serve_forever
 from app.settings import ConfigurationError, Settings, load_settings, read_environment
 from app.storage.database import open_database
@@ -124,7 +125,9 @@ def _settings() -> Settings:
 
 def _providers(settings: Settings) -> ProviderSet:
     try:
-        return load_providers(settings.config, read_environment())
+        chosen = load_providers(settings.config, read_environment())
+        check_webhooks(chosen.alerts.webhooks, settings.allowed_private_hosts)
+        return chosen
     except ConfigurationError as error:
         _die(str(error), EX_CONFIG)
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from app.adapters.base_urls import base_url_of
 from app.adapters.sandbox import MODELS as SANDBOX_TRADERS
 from app.configuration.errors import ConfigurationError
+from app.domain.alerts import Webhook
 from app.domain.errors import Conflict
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType
 from app.provider_file import load_providers
@@ -21,6 +22,7 @@ from app.providers.pool import Pool
 from app.settings import Settings, read_environment
 from app.telemetry.logs import register_secret
 from app.telemetry.metrics import Metrics
+from app.transport.addresses import is_allowed_private
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,10 @@ class ProviderConfiguration:
     def load(self) -> ProviderSet:
         """Read the file and the environment and put them in force. Raises ConfigurationError; then nothing changes."""
         chosen = completed(load_providers(self._settings.config, read_environment()))
+        check_webhooks(chosen.alerts.webhooks, self._settings.allowed_private_hosts)
         self._pool.replace(chosen)
+        for webhook in chosen.alerts.webhooks:
+            register_secret(webhook.url)
         for credential in (credential for one in chosen.providers for credential in one.credentials):
             if credential.secret is not None:
                 register_secret(credential.secret)
@@ -83,6 +88,16 @@ class ProviderConfiguration:
 def completed(chosen: ProviderSet) -> ProviderSet:
     """What was chosen, ready to be asked. Raises ConfigurationError for a base URL that cannot be one."""
     return replace(chosen, providers=tuple(_completed(config) for config in chosen.providers))
+
+
+def check_webhooks(webhooks: Sequence[Webhook], allowed: Sequence[str]) -> None:
+    """Raises ConfigurationError, without the URL, for one that would go out in the clear."""
+    for position, webhook in enumerate(webhooks):
+        url = webhook.url.get_secret_value()
+        if not url.startswith("https://") and not is_allowed_private(url, allowed):
+            raise ConfigurationError(
+                f"alerts.webhooks[{position}].url: expected https, or a host that OUTCRY_ALLOWED_PRIVATE_HOSTS lists"
+            )
 
 
 def _completed(config: ProviderConfig) -> ProviderConfig:

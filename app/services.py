@@ -22,6 +22,7 @@ from app.domain.attempt import Ask, AttemptRecord, Completion, EmbeddingCompleti
 from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
+from app.domain.health import HealthSample, HistoryWindow
 from app.domain.listing import ListedName
 from app.domain.provider import ProviderSet
 from app.domain.routing import Explanation, Plan, PolicyName, StrategyInForce
@@ -125,9 +126,19 @@ class Conformance(Protocol):
 
 
 class HealthReport(Protocol):
-    """The health of every provider, in the shape of `GET /providers/health`."""
+    """The health of every provider: the bodies of `GET /providers/health` and `GET /api/llm-providers`."""
 
     def report(self) -> dict[str, Any]: ...
+    def rotation(self) -> dict[str, Any]: ...
+
+
+class HealthRecords(Protocol):
+    """How providers did over time, newest first; `total` is the whole window as one, None without any sample."""
+
+    async def page(
+        self, provider: str | None, window: HistoryWindow, *, limit: int, cursor: str | None
+    ) -> tuple[list[HealthSample], str | None]: ...
+    async def total(self, provider: str, window: HistoryWindow) -> HealthSample | None: ...
 
 
 class Routing(Protocol):
@@ -195,6 +206,7 @@ class Services:
     monitor: HealthReport
     routing: Routing
     routing_stats: Callable[[], dict[str, Any]]
+    history: HealthRecords
     conformance: Conformance
     usage: UsageQueries
     metrics: RequestMetrics

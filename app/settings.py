@@ -18,6 +18,7 @@ from app.configuration.groups import (
     BreakerSettings,
     DatabaseSettings,
     HealthSettings,
+    HistorySettings,
     LedgerSettings,
     RetrySettings,
     Seconds,
@@ -86,13 +87,15 @@ class Settings(BaseSettings):
         "info", description="debug, info, warning, error or critical."
     )
     allowed_private_hosts: Annotated[tuple[str, ...], BeforeValidator(_hosts)] = Field(
-        (), description="Private hosts an administrator may name over the API, host or host:port, comma-separated."
+        (),
+        description="Private hosts that alerts may go to or an administrator may name over the API, host or host:port.",
     )
     default_deadline: Seconds = Field(60.0, description="Seconds a request may take when it does not say.")
     max_deadline: Seconds = Field(120.0, description="The most seconds a request may ask for.")
     breaker: BreakerSettings = BreakerSettings()
     retry: RetrySettings = RetrySettings()
     health: HealthSettings = HealthSettings()
+    history: HistorySettings = HistorySettings()
     ledger: LedgerSettings = LedgerSettings()
     transport: TransportSettings = TransportSettings()
     timeouts: TimeoutSettings = TimeoutSettings()

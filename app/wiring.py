@@ -39,7 +39,9 @@ from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
 from app.ledger.writer import LedgerRules, UsageWriter
 from app.model_listing import ModelListing
+from app.providers.alerts import AlertMonitor
 from app.providers.day_record import DayRecord
+from app.providers.history import HealthHistory, HistoryRules
 from app.providers.lookup import ProviderLookup
 from app.providers.monitor import HealthMonitor, HealthRules
 from app.providers.pool import Pool
@@ -50,19 +52,23 @@ from app.routing.policies import build_policies
 from app.routing.router import Router
 from app.services import GatewayKey, Services
 from app.settings import Settings
-from app.storage.agents import SqlAgentRepository, current_revision
+from app.storage.agents import SqlAgentRepository
 from app.storage.database import Database, DatabaseRules, open_database
 from app.storage.days import SqlDayRepository
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.errors import DatabaseUnusable
+from app.storage.health import SqlHealthRepository
 from app.storage.listener import ConfigListener
-from app.storage.migrations import migrate
+from app.storage.migrations import is_behind, migrate
 from app.storage.usage import SqlUsageRepository
 from app.storage.vault import Vault
 from app.supervisor import Supervisor
+from app.telemetry.alerts import log_alert
 from app.telemetry.logs import register_secret, setup_logging
 from app.telemetry.metrics import Metrics
 from app.telemetry.routing_stats import RoutingStats
+from app.telemetry.webhooks import Webhooks
+from app.transport.addresses import is_allowed_private
 from app.transport.client import TransportRules, open_transport
 from app.transport.pictures import PublicPictures
 
@@ -102,15 +108,25 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     configuration.load()
     _look_up_prices(pool)
 
-    rules = DatabaseRules(**settings.database.model_dump())
-    database = await stack.enter_async_context(open_database(settings.database_url, rules))
+    database = await stack.enter_async_context(
+        open_database(settings.database_url, DatabaseRules(**settings.database.model_dump()))
+    )
     agent_rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
     usage_rows = SqlUsageRepository(database)
+    health_rows = SqlHealthRepository(database)
     directory = AgentDirectory()
 
     health = HealthRules(**settings.health.model_dump())
     monitor = HealthMonitor(pool, now=clock.now, wall=clock.wall, rng=rng, rules=health)
     days = DayRecord(pool, SqlDayRepository(database), now=clock.now, wall=clock.wall)
+    kept = HistoryRules(**settings.history.model_dump())
+    history = HealthHistory(pool, health_rows, now=clock.now, wall=clock.wall, rules=kept)
+    alerts, webhooks = _alarms(
+        pool,
+        metrics,
+        clock,
+        lambda url: transport if is_allowed_private(url, settings.allowed_private_hosts) else public,
+    )
     writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()))
     planner = Planner(pool, Router(build_policies(rng)), directory)
     routing_stats = RoutingStats(clock.wall)
@@ -141,6 +157,9 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     stack.push_async_callback(decisions.close)
     supervisor = Supervisor(metrics.job_restarted)
     supervisor.add("health", monitor.run)
+    supervisor.add("history", history.run)
+    supervisor.add("alerts", alerts.run)
+    supervisor.add("webhooks", webhooks.run)
     supervisor.add("usage", writer.run)
     supervisor.add("days", _once_migrated(database, settings, days.run))
     if metrics.is_shared:
@@ -158,6 +177,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         monitor=monitor,
         routing=RoutingControl(pool, planner, clock.now, workers=settings.workers),
         routing_stats=routing_stats.report,
+        history=health_rows,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
         conformance=ConformanceTests(pool, [writer], clock),
         usage=usage_rows,
@@ -171,6 +191,17 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         default_deadline=pool.current.global_timeout or settings.default_deadline,
         max_deadline=settings.max_deadline,
     )
+
+
+def _alarms(
+    pool: Pool, metrics: Metrics, clock: Clock, transport_for: Callable[[str], httpx.AsyncBaseTransport]
+) -> tuple[AlertMonitor, Webhooks]:
+    """What watches for trouble, and what carries the news of it; `transport_for` says by which way to a webhook."""
+    webhooks = Webhooks(
+        lambda: pool.current.alerts.webhooks, transport_for, now=clock.now, counted=metrics.alert_delivered
+    )
+    told = [log_alert, metrics.alert_changed, webhooks.tell]
+    return AlertMonitor(pool, told, now=clock.now, wall=clock.wall, failed=metrics.event_lost), webhooks
 
 
 def _register_secrets(settings: Settings) -> None:
@@ -217,10 +248,10 @@ def _once_migrated(
 
 
 async def _is_migrated(database: Database, settings: Settings) -> bool:
-    """Whether the tables are there; brings them about when the database was away at the start."""
+    """Whether the tables are this version's; makes them so when the database was away at the start."""
     try:
-        await database.read(current_revision)
-        return True
+        if not await database.read(is_behind):
+            return True
     except (StorageUnavailable, DatabaseUnusable):
         pass
     try:

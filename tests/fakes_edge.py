@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -39,7 +39,8 @@ from app.domain.decision import (
     VoteStatus,
 )
 from app.domain.embedding import Embeddings
-from app.domain.errors import Code, NotFound, OutcryError
+from app.domain.errors import Code, NotFound, OutcryError, StorageUnavailable
+from app.domain.health import HealthSample, HistoryWindow
 from app.domain.listing import ListedName, ListedTarget, NameKind
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType
 from app.domain.routing import Candidate, Explanation, Plan, PolicyName, StrategyInForce, Verdict
@@ -370,6 +371,45 @@ class FakeMonitor:
         state = {"status": "healthy", "is_healthy": True, "circuit": "closed", "in_flight": 0}
         return {"overall_status": "healthy", "providers": {"alpha": state}, "ranking": ["alpha"]}
 
+    def rotation(self) -> dict[str, Any]:
+        return {"current_provider": "alpha", "providers": {"alpha": {"status": "available", "is_current": True}}}
+
+
+class FakeHistory:
+    """One hour of samples of the provider alpha, a minute apart, newest first; pages are as long as asked."""
+
+    def __init__(self, error: str = "refused") -> None:
+        start = datetime(2026, 11, 20, 12, tzinfo=UTC)
+        self.samples = [
+            HealthSample(
+                "alpha", start + timedelta(minutes=m), "healthy", "closed", 4, 1, 12, 9, 0.1, 0.25, last_error=error
+            )
+            for m in reversed(range(60))
+        ]
+        self.pages = 0
+        self.windows: list[HistoryWindow] = []
+        self.fails_on_page: int | None = None
+
+    async def page(
+        self, provider: str | None, window: HistoryWindow, *, limit: int, cursor: str | None
+    ) -> tuple[list[HealthSample], str | None]:
+        self.pages += 1
+        self.windows.append(window)
+        if self.pages == self.fails_on_page:
+            raise StorageUnavailable("the database is away")
+        first = int(cursor or 0)
+        there = self._inside(provider, window)
+        following = str(first + limit) if first + limit < len(there) else None
+        return there[first : first + limit], following
+
+    async def total(self, provider: str, window: HistoryWindow) -> HealthSample | None:
+        there = self._inside(provider, window)
+        return replace(there[0], requests=4 * len(there), failures=len(there), samples=len(there)) if there else None
+
+    def _inside(self, provider: str | None, window: HistoryWindow) -> list[HealthSample]:
+        mine = [s for s in self.samples if provider in (None, s.provider)]
+        return [s for s in mine if window.since <= s.at < window.until]
+
 
 class FakeRouting:
     """One plan, one strategy; knows the provider alpha."""
@@ -489,6 +529,7 @@ def fake_services(**changes: Any) -> Services:
         "monitor": FakeMonitor(),
         "routing": FakeRouting(),
         "routing_stats": dict,
+        "history": FakeHistory(),
         "conformance": FakeConformance(),
         "usage": FakeUsage(),
         "metrics": FakeMetrics(),

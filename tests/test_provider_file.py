@@ -8,6 +8,7 @@ from typing import Protocol
 import pytest
 from pydantic import SecretStr
 
+from app.domain.alerts import DEFAULT_RULES, AlertKind, AlertPlan, AlertRule, WebhookFormat
 from app.domain.catalog import ModelMode
 from app.domain.chat import Credential
 from app.domain.provider import LimitStrategy, ProviderConfig, ProviderSet, ProviderType, TimeoutOverrides
@@ -127,12 +128,14 @@ failover_strategy: round_robin
 aliases: {fast: beta/gemini-3.8-flash, best: [alpha/alpha-2, beta/x]}
 tasks: {quick_decision: {policy: latency, models: [alpha/alpha-1]}, slow: {policy: accuracy_first}}
 panels: {core: {members: [alpha/alpha-1, beta/x, home/trend], method: majority, quorum: 2}}
-alerts: [{webhook: "http://x"}]
+alerts:
+  webhooks: ["https://ops.example/hook", {url: env:SLACK_URL, format: slack}, env:NOT_SET]
+  rules: [provider_down, {when: success_rate, threshold: 0.8, for_seconds: 5, minimum: 3, providers: [alpha]}]
 """
 
 
 def test_every_key_of_the_contract_is_read(load: Load) -> None:
-    found = load(WHOLE, ALPHA_KEY="alpha-secret")
+    found = load(WHOLE, ALPHA_KEY="alpha-secret", SLACK_URL="https://hooks.slack.example/T/B/secret")
 
     alpha, beta, home = found.providers
     assert secrets(alpha) == ["alpha-secret", "literal-key-1"]
@@ -151,7 +154,47 @@ def test_every_key_of_the_contract_is_read(load: Load) -> None:
     assert found.aliases == {"fast": ("beta/gemini-3.8-flash",), "best": ("alpha/alpha-2", "beta/x")}
     assert found.tasks["quick_decision"].models == ("alpha/alpha-1",)
     assert (found.panels["core"].quorum, found.panels["core"].members[2]) == (2, "home/trend")
-    assert any("alerts" in warning for warning in found.warnings)
+    ops, slack = found.alerts.webhooks
+    assert (ops.url.get_secret_value(), ops.format) == ("https://ops.example/hook", WebhookFormat.JSON)
+    assert (slack.url.get_secret_value()[-6:], slack.format) == ("secret", WebhookFormat.SLACK)
+    down, rate = found.alerts.rules
+    assert down == AlertRule.of(AlertKind.PROVIDER_DOWN)
+    assert (rate.kind, rate.threshold) == (AlertKind.SUCCESS_RATE, 0.8)
+    assert rate.clear == pytest.approx(0.9)
+    assert (rate.for_seconds, rate.clear_seconds, rate.minimum, rate.providers) == (5, 60, 3, ("alpha",))
+    assert any("webhook 3 is off" in warning and "NOT_SET" in warning for warning in found.warnings)
+
+
+ALERTING = "providers: [{name: home, provider_type: sandbox}]\nalerts:\n"
+
+
+def test_without_alerts_the_log_and_the_metrics_are_told_by_the_default_rules(load: Load) -> None:
+    assert load("providers: [{name: home, provider_type: sandbox}]").alerts == AlertPlan(DEFAULT_RULES, ())
+    assert load(ALERTING + "  rules: []").alerts == AlertPlan((), ())
+
+
+@pytest.mark.parametrize(
+    ("alerts", "said"),
+    [
+        ("  rules: [provider_don]", "alerts.rules[0]: expected one of provider_down"),
+        ("  rules: [{when: provider_down, threshold: 1}]", "alerts.rules[0].threshold: provider_down has none"),
+        ("  rules: [{when: success_rate, threshold: 90}]", "alerts.rules[0].threshold: expected a share"),
+        ("  rules: [{when: success_rate, threshold: 0.9, clear: 0.8}]", "alerts.rules[0].clear: expected at or above"),
+        ("  rules: [{when: p95_ms, threshold: 100, clear: 200}]", "alerts.rules[0].clear: expected at or below"),
+        ("  rules: [{when: p95_ms, providers: [hom]}]", "alerts.rules[0].providers: 'hom' is no provider"),
+        ("  rules: [{when: p95_ms, treshold: 5}]", "did you mean 'threshold'"),
+        ("  webhooks: [ftp://sk-secret@x]", "alerts.webhooks[0]"),
+        ("  webhooks: [{url: 'https://user:sk-secret@x/'}]", "alerts.webhooks[0].url: expected a URL like"),
+        ("  webhooks: [{url: 'https://x/', format: teams}]", "alerts.webhooks[0].format: expected one of json, slack"),
+    ],
+)
+def test_wrong_alerts_stop_the_start_with_line_and_key_and_without_a_secret(load: Load, alerts: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        load(ALERTING + alerts)
+
+    assert said in str(raised.value)
+    assert "outcry.yaml:3" in str(raised.value)
+    assert "sk-secret" not in str(raised.value)
 
 
 def test_an_operator_may_state_all_that_the_catalog_knows_of_a_model(load: Load) -> None:

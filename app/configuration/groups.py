@@ -55,6 +55,16 @@ class HealthSettings(Group):
     probe_timeout: Seconds = Field(5.0, description="Seconds one probe may take.")
 
 
+class HistorySettings(Group):
+    """What is kept of the providers' health over time."""
+
+    interval: Seconds = Field(60.0, description="Seconds between samples of each provider.")
+    retention_days: Annotated[float, Field(gt=0, le=3660, allow_inf_nan=False)] = Field(
+        30.0, description="Days after which a sample is deleted."
+    )
+    queue: Count = Field(10_000, description="Samples that may wait in memory while the database is away.")
+
+
 class LedgerSettings(Group):
     """How usage records reach the database."""
 

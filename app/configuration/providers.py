@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from app.configuration.alert_plan import alert_plan
 from app.configuration.discovery import credential, standard_key, standard_url
 from app.configuration.document import Document, Place
 from app.configuration.errors import unknown
@@ -67,8 +68,9 @@ class ProviderFile:
         providers = tuple(self._providers())
         if not providers:
             raise wrong(self.document, (), "names no provider, expected 'providers' or 'models' with at least one")
-        if self.shape.alerts is not None:
-            self.warnings.append("alerts: accepted, not acted on by this version")
+        names = [provider.name for provider in providers]
+        alerts, warnings = alert_plan(self.document, self.shape.alerts, names, self.environ)
+        self.warnings += warnings
         if not any(provider.enabled for provider in providers):
             self.warnings.append("no provider is enabled")
         return ProviderSet(
@@ -79,6 +81,7 @@ class ProviderFile:
             splits=self._splits(),
             tasks={name: TaskConfig(tuple(task.models or ()), task.policy) for name, task in self.shape.tasks.items()},
             panels=self._panels(),
+            alerts=alerts,
             source=self.document.name,
             warnings=tuple(self.warnings),
         )

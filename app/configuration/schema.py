@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
 
+from app.configuration.alerts import AlertsShape
 from app.configuration.dialect import DialectShape, Headers
 from app.configuration.shape import STRICT, Text, Texts, as_list
 from app.domain.catalog import last_day
@@ -256,4 +257,4 @@ class FileShape(Shape):
     aliases: dict[Text, Shares] = {}
     tasks: dict[Text, TaskShape] = {}
     panels: dict[Text, PanelShape] = {}
-    alerts: Any = None
+    alerts: AlertsShape | None = None

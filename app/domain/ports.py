@@ -13,6 +13,7 @@ from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
 from app.domain.day import DayUse
 from app.domain.decision import Decision
 from app.domain.embedding import EmbedCall, Embeddings
+from app.domain.health import HealthSample, HistoryWindow
 
 
 class Adapter(Protocol):
@@ -106,3 +107,20 @@ class DecisionRepository(Protocol):
     async def page(
         self, *, limit: int, cursor: str | None, symbol: str | None, agent_id: int | None
     ) -> tuple[list[dict[str, Any]], str | None]: ...
+
+
+class HealthRepository(Protocol):
+    """Health samples on record. Raises StorageUnavailable when it cannot, ValueError for a sample it never takes."""
+
+    async def append(self, samples: Sequence[HealthSample]) -> None:
+        """Store what is not stored yet, by id."""
+        ...
+
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Delete at most `limit` samples from before this moment; how many it were."""
+        ...
+
+    async def page(
+        self, provider: str | None, window: HistoryWindow, *, limit: int, cursor: str | None
+    ) -> tuple[list[HealthSample], str | None]: ...
+    async def total(self, provider: str, window: HistoryWindow) -> HealthSample | None: ...

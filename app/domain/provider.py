@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
+from app.domain.alerts import AlertPlan
 from app.domain.catalog import ModelMode
 from app.domain.chat import Credential
 
@@ -172,5 +173,6 @@ class ProviderSet:
     splits: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     tasks: Mapping[str, TaskConfig] = field(default_factory=dict)
     panels: Mapping[str, PanelConfig] = field(default_factory=dict)
+    alerts: AlertPlan = AlertPlan()
     source: str = "environment"
     warnings: tuple[str, ...] = ()

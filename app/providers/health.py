@@ -12,7 +12,7 @@ from app.domain.chat import Allowance
 from app.domain.provider import ProviderConfig, RateLimit
 from app.domain.target import Circuit
 from app.providers.pool import Pool
-from app.providers.state import ProviderState, TargetState
+from app.providers.state import UPTIME_SECONDS, ProviderState, TargetState
 
 _GOOD_RATE: Final = 0.9
 _BY_BADNESS: Final = (Circuit.CLOSED, Circuit.HALF_OPEN, Circuit.OPEN)
@@ -106,6 +106,7 @@ def _provider_row(
         "response_time_ms": _milliseconds(state.window.percentile(0.5, now)),
         "p95_ms": _milliseconds(state.window.percentile(0.95, now)),
         "uptime_percentage": round(100.0 * uptime, 2),
+        "uptime_window_s": UPTIME_SECONDS,
         "last_error": state.last_error,
         "last_checked": iso(state.last_checked) if state.last_checked else None,
         "cooldown_until": moment.text(_cooldown_until(state, targets, now)),

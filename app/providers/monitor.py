@@ -17,6 +17,7 @@ from app.domain.provider import ProviderConfig
 from app.domain.target import Circuit
 from app.providers.health import Status, health_report, provider_rows, status_of
 from app.providers.pool import Pool
+from app.providers.rotation import rotation
 from app.providers.state import ProviderState
 
 # What only the provider, its network or its account can be blamed for.
@@ -173,6 +174,8 @@ class HealthMonitor:
         if state is None:
             return
         now, wall = self._now(), self._wall()
+        if record.usage is not None:
+            state.tallies.unpriced += record.cost_usd is None
         own_key = state.owns(record.credential_id)
         if (of_key := counts_as(record, own_key=True)) is None:
             return
@@ -184,6 +187,12 @@ class HealthMonitor:
         if (ok := counts_as(record, own_key=own_key)) is None:
             return
         state.window.add(now, ok, record.duration)
+        state.tallies.requests += 1
+        state.tallies.failures += not ok
+        if own_key and ok:
+            state.failed_keys.pop(record.credential_id, None)
+        elif record.code in _ITS_KEYS_FAULT:
+            state.failed_keys[record.credential_id] = record.code
         state.last_seen = now
         state.last_checked = wall
         state.answers = True if ok else state.answers
@@ -198,10 +207,16 @@ class HealthMonitor:
         for state in self._pool.providers():
             status = status_of(state, self._pool.states(state.config.name), now)
             state.uptime.add(now, status is not Status.DOWN, 0.0)
+            state.tallies.looks += 1
+            state.tallies.looks_up += status is not Status.DOWN
 
     def report(self) -> dict[str, Any]:
         """The body of `GET /providers/health`."""
         return health_report(self._pool, self._now(), self._wall())
+
+    def rotation(self) -> dict[str, Any]:
+        """The body of `GET /api/llm-providers`."""
+        return rotation(self._pool, self._now())
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows of `GET /providers`."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from app.domain.chat import Allowance, Credential
+from app.domain.errors import Code
 from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig
 from app.domain.target import Target
@@ -21,9 +23,20 @@ from app.resilience.window import RollingWindow
 _SAMPLES: Final = 256
 # Read sample by sample for every candidate of a request that goes by latency.
 _PACE_SAMPLES: Final = 64
-_UPTIME_SECONDS: Final = 3600.0
+UPTIME_SECONDS: Final = 3600.0
 _UPTIME_SAMPLES: Final = 720
 _MOST_PARKED: Final = 1000
+
+
+@dataclass(slots=True)
+class Tallies:
+    """Totals since a provider's state was made, for those who want to know what came since they last looked."""
+
+    requests: int = 0
+    failures: int = 0
+    looks: int = 0
+    looks_up: int = 0
+    unpriced: int = 0
 
 
 class ProviderState:
@@ -32,6 +45,7 @@ class ProviderState:
     `models` is what it serves, configured or listed; `listed` is its own list, None before it was ever read.
     `answers` is the last evidence, of a call or a check: None before any. `last_seen` is the monotonic moment of the
     last attempt that says something about it, `last_checked` the wall time of the last evidence of either kind.
+    `failed_keys` are those of its own that were refused or spent and have not answered since.
     """
 
     def __init__(
@@ -42,13 +56,15 @@ class ProviderState:
         self.credentials = config.credentials or (Credential(),)
         self.limits = limits or Limits(config.rate_limit, config.max_concurrent)
         self.window = RollingWindow(window, _SAMPLES)
-        self.uptime = RollingWindow(_UPTIME_SECONDS, _UPTIME_SAMPLES)
+        self.uptime = RollingWindow(UPTIME_SECONDS, _UPTIME_SAMPLES)
+        self.tallies = Tallies()
         self.models: tuple[str, ...] = ()
         self.listed: tuple[str, ...] | None = None
         self.answers: bool | None = None
         self.last_error: str | None = None
         self.last_checked: datetime | None = None
         self.last_seen = -math.inf
+        self.failed_keys: dict[str, Code] = {}
         self._credential_ids = frozenset(credential.id for credential in self.credentials)
         self._parked: dict[str, float] = {}
 

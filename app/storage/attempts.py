@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from app.domain.attempt import AttemptRecord
 from app.domain.usage import Usage
+from app.storage.columns import storable
 
 _LARGEST: Final = 2**63 - 1
 
@@ -15,10 +16,10 @@ def row_of(record: AttemptRecord) -> dict[str, Any]:
     """The columns of one attempt. What a provider sent is cut to what the columns hold: a row is never refused."""
     return {
         "id": record.id,
-        "request_id": _text(record.request_id),
+        "request_id": storable(record.request_id),
         "ordinal": record.ordinal,
-        "provider": _text(record.target.provider),
-        "model": _text(record.target.model),
+        "provider": storable(record.target.provider),
+        "model": storable(record.target.model),
         "kind": record.kind.value,
         "outcome": record.outcome.value,
         "started_at": record.started_at,
@@ -26,14 +27,14 @@ def row_of(record: AttemptRecord) -> dict[str, Any]:
         "streamed": record.streamed,
         "code": None if record.code is None else record.code.value,
         "upstream_status": record.upstream_status,
-        "message": None if record.message is None else _text(record.message),
+        "message": None if record.message is None else storable(record.message),
         "time_to_first_token": record.time_to_first_token,
         "cost_usd": _money(record.cost_usd),
         "price_source": record.price_source,
         "credential_id": record.credential_id,
         "agent_id": record.agent_id,
         "decision_id": record.decision_id,
-        "key_id": _text(record.key_id),
+        "key_id": storable(record.key_id),
         "route": record.route,
         **_usage_columns(record.usage),
     }
@@ -52,11 +53,6 @@ def _usage_columns(usage: Usage | None) -> dict[str, Any]:
         "usage_source": usage.source.value,
         "reported_cost": _money(usage.reported_cost),
     }
-
-
-def _text(value: str) -> str:
-    """Text that PostgreSQL takes: without NUL and lone surrogates."""
-    return value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _count(tokens: int) -> int:

@@ -19,6 +19,11 @@ def cursor_at(moment: datetime, row_id: str) -> str:
 
 def older_than(cursor: str, moment: ColumnElement[Any], row_id: ColumnElement[Any]) -> ColumnElement[bool]:
     """The rows behind a cursor; one that is not ours raises RequestRejected."""
+    return tuple_(moment, row_id) < tuple_(*place_of(cursor))
+
+
+def place_of(cursor: str) -> tuple[datetime, str]:
+    """Moment and id of the last row before a cursor; one that is not ours raises RequestRejected."""
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         stamp, last_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("utf-8").split("|", 1)
@@ -28,4 +33,4 @@ def older_than(cursor: str, moment: ColumnElement[Any], row_id: ColumnElement[An
     except (ValueError, binascii.Error):
         wrong = Violation("cursor", "expected the `next` of an earlier page")
         raise RequestRejected(Code.INVALID_FIELD, wrong.message, param="cursor", violations=[wrong]) from None
-    return tuple_(moment, row_id) < tuple_(when, last_id)
+    return when, last_id

@@ -8,8 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import anyio.to_thread
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from alembic import command
 from app.storage.database import DatabaseRules, async_url, begin_immediate, check_file, create_engine
@@ -39,6 +42,13 @@ def migrate(url: str, revision: str = "head") -> None:
 def downgrade(url: str, revision: str = "base") -> None:
     """Bring the database down to a revision; what newer revisions added is gone with its rows."""
     on_database(url, functools.partial(_run, command.downgrade, revision))
+
+
+async def is_behind(session: AsyncSession) -> bool:
+    """Whether the database is at an older revision than this version's; one of a newer version is not behind."""
+    applied = await session.scalar(text("SELECT version_num FROM alembic_version"))
+    scripts = await anyio.to_thread.run_sync(lambda: ScriptDirectory(str(_scripts())))
+    return applied != scripts.get_current_head() and applied in {script.revision for script in scripts.walk_revisions()}
 
 
 def on_database(url: str, work: Callable[[Connection], None]) -> None:

@@ -127,6 +127,27 @@ class ProviderDayRow(SQLModel, table=True):
     tokens: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
+class HealthSampleRow(SQLModel, table=True):
+    """How one provider did until a moment, as one process saw it."""
+
+    __tablename__ = "health_samples"
+
+    id: str = Field(sa_column=Column(String(32), primary_key=True))
+    provider: str = Field(sa_column=Column(Text, nullable=False))
+    at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+    status: str = Field(sa_column=Column(String(20), nullable=False))
+    circuit: str = Field(sa_column=Column(String(20), nullable=False))
+    requests: int = Field(sa_column=Column(BigInteger, nullable=False))
+    failures: int = Field(sa_column=Column(BigInteger, nullable=False))
+    looks: int = Field(sa_column=Column(BigInteger, nullable=False))
+    looks_up: int = Field(sa_column=Column(BigInteger, nullable=False))
+    p50: float | None = None
+    p95: float | None = None
+    in_flight: int
+    last_error: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    process: str = Field(sa_column=Column(String(16), nullable=False))
+
+
 class VaultCanaryRow(SQLModel, table=True):
     """A known text under each encryption key that was ever first: tells a wrong key at start."""
 
@@ -150,7 +171,10 @@ class ConfigRevisionRow(SQLModel, table=True):
 ATTEMPTS: Any = SQLModel.metadata.tables["attempts"]
 DECISIONS: Any = SQLModel.metadata.tables["decisions"]
 PROVIDER_DAYS: Any = SQLModel.metadata.tables["provider_days"]
+HEALTH_SAMPLES: Any = SQLModel.metadata.tables["health_samples"]
 
 # Lists are read newest first, a page at a time; summaries by time.
 Index("ix_attempts_started_at_id", ATTEMPTS.c.started_at, ATTEMPTS.c.id)
 Index("ix_decisions_created_at_id", DECISIONS.c.created_at, DECISIONS.c.id)
+Index("ix_health_samples_provider_at_id", HEALTH_SAMPLES.c.provider, HEALTH_SAMPLES.c.at, HEALTH_SAMPLES.c.id)
+Index("ix_health_samples_at_id", HEALTH_SAMPLES.c.at, HEALTH_SAMPLES.c.id)

@@ -51,6 +51,12 @@ class Families:
         self.votes = self._counter("outcry_votes_total", "Votes and abstentions.", "provider", "model", "status")
         self.spilled = self._counter("outcry_usage_spilled_total", "Usage records that went to disk.")
         self.restarts = self._counter("outcry_background_restarts_total", "Background jobs started again.", "job")
+        self.alerts = self._counter(
+            "outcry_alerts_total", "Alerts that fired or resolved.", "alert", "provider", "state"
+        )
+        self.alert_deliveries = self._counter(
+            "outcry_alert_deliveries_total", "Alerts sent to webhooks, by how it ended.", "outcome"
+        )
         self.errors = self._counter("outcry_telemetry_errors_total", "Events that could not be counted.")
 
         self.circuit = Gauge(

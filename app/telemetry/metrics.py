@@ -18,6 +18,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.process_collector import ProcessCollector
 
+from app.domain.alerts import Alert
 from app.domain.attempt import AttemptOutcome, AttemptRecord
 from app.domain.decision import Decision
 from app.domain.errors import Code
@@ -93,6 +94,19 @@ class Metrics:
     def job_restarted(self, job: str) -> None:
         """Count a background job's restart."""
         self._families.restarts.labels(job).inc()
+
+    def alert_changed(self, alert: Alert) -> None:
+        """Count an alert that fired or resolved."""
+        provider = self._known.provider(alert.provider)
+        self._families.alerts.labels(alert.rule.kind, provider, alert.state).inc()
+
+    def alert_delivered(self, outcome: str) -> None:
+        """Count what became of an alert at one webhook."""
+        self._families.alert_deliveries.labels(outcome).inc()
+
+    def event_lost(self) -> None:
+        """Count something that could not be told."""
+        self._families.errors.inc()
 
     def set_circuit(self, target: Target, circuit: Circuit) -> None:
         """State of one target's circuit."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 # `is_global` is no help with these: it is True for 168.63.129.16 and 192.0.0.192, and False for fd00:ec2::254, which
 # an operator's "private is fine" would let through.
@@ -51,6 +53,15 @@ def forbidden_address(ip: str, *, private_allowed: bool) -> str | None:
         if reason is not None:
             return f"{ip} is {reason}"
     return None
+
+
+def is_allowed_private(url: str, allowed: Collection[str]) -> bool:
+    """Whether the operator lists this URL's host, as `host` for every port or as `host:port`."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    spelled = f"[{host}]" if ":" in host else host
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    return spelled in allowed or f"{spelled}:{port}" in allowed
 
 
 def _never(address: IPv4Address | IPv6Address) -> str | None:

@@ -319,6 +319,7 @@ def test_the_report_has_every_field_of_the_contract_and_no_key() -> None:
         "response_time_ms": 250.0,
         "p95_ms": 250.0,
         "uptime_percentage": 100.0,
+        "uptime_window_s": 3600.0,
         "last_error": "it said provider_error",
         "last_checked": "2026-01-02T12:00:00.000Z",
         "cooldown_until": None,

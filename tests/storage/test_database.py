@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import anyio
@@ -186,8 +186,11 @@ async def test_a_damaged_file_is_unusable_and_named(tmp_path: Path) -> None:
 async def test_damage_behind_the_first_pages_is_no_absence(tmp_path: Path) -> None:
     path = tmp_path / "outcry.db"
     await anyio.to_thread.run_sync(migrate, f"sqlite:///{path}")
+    with closing(sqlite3.connect(path)) as connection:
+        # That table's own page: with more tables the schema itself lies behind the first page too.
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'config_revision'").fetchone()
     whole = path.read_bytes()
-    path.write_bytes(whole[:4096] + b"\xa5" * (len(whole) - 4096))
+    path.write_bytes(whole[: 4096 * (page - 1)] + b"\xa5" * 4096 + whole[4096 * page :])
 
     async with open_database(f"sqlite:///{path}") as database:
         with pytest.raises(DatabaseUnusable) as raised:

@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import anyio.to_thread
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -16,8 +17,9 @@ from sqlmodel import SQLModel
 
 import app.storage.tables
 from app.domain.errors import StorageUnavailable
+from app.storage.database import open_database
 from app.storage.errors import DatabaseUnusable
-from app.storage.migrations import MIGRATION_OPTIONS, downgrade, migrate, on_database
+from app.storage.migrations import MIGRATION_OPTIONS, downgrade, is_behind, migrate, on_database
 
 assert app.storage.tables.ATTEMPTS is not None
 
@@ -66,6 +68,16 @@ def test_migrating_twice_changes_nothing(url: str) -> None:
     migrate(url)
 
     assert _tables(url) == before
+
+
+async def test_a_database_of_an_older_version_is_behind_and_one_of_a_newer_version_is_not(empty_url: str) -> None:
+    async with open_database(empty_url) as database:
+        for revision, behind in (("0001", True), ("head", False)):
+            await anyio.to_thread.run_sync(migrate, empty_url, revision)
+            assert await database.read(is_behind) is behind
+
+        await database.write(lambda session: session.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+        assert not await database.read(is_behind)
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(empty_url: str) -> None:

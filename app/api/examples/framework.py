@@ -81,6 +81,27 @@ _STRATEGY: Final = {"strategy": "priority", "source": "configuration", "scope": 
 _ATTEMPTS: Final = {
     "attempts": 12, "ok": 11, "error": 1, "cancelled": 0, "skipped": 0, "retries": 0, "fallbacks": 1,
 }  # fmt: skip
+_FIGURES: Final = {
+    "samples": 1,
+    "requests": 12,
+    "failures": 0,
+    "success_rate": 1.0,
+    "error_rate": 0.0,
+    "uptime_percentage": 100.0,
+    "response_time_ms": 411.9,
+    "p95_ms": 655.1,
+}
+_SAMPLE: Final = {
+    "at": "2026-11-20T14:15:00Z",
+    "provider": "openai_primary",
+    "status": "healthy",
+    "circuit": "closed",
+    **_FIGURES,
+    "in_flight": 0,
+    "last_error": None,
+    "process": "5f0c9d2e",
+}
+_WINDOW: Final = {"since": "2026-11-19T14:15:30Z", "until": "2026-11-20T14:15:30Z"}
 
 EXAMPLES: Final[dict[str, Any]] = {
     "GET /v1/models": {"object": "list", "data": [_MODEL]},
@@ -107,6 +128,31 @@ EXAMPLES: Final[dict[str, Any]] = {
         "warnings": [],
     },
     "GET /providers/health": _HEALTH,
+    "GET /providers/health/export": {"window": _WINDOW, "items": [_SAMPLE]},
+    "GET /providers/{name}/health/history": {
+        "provider": "openai_primary",
+        "window": {**_WINDOW, "step": None},
+        "summary": _FIGURES,
+        "items": [_SAMPLE],
+        "next": None,
+    },
+    "GET /api/llm-providers": {
+        "current_provider": "groq",
+        "providers": {
+            "groq": {
+                "status": "available",
+                "priority": 1,
+                "requests_today": 150,
+                "requests_this_minute": 5,
+                "rate_limit_per_minute": 30,
+                "rate_limit_per_day": None,
+                "tokens_today": 61200,
+                "token_limit_per_minute": None,
+                "token_limit_per_day": 100000,
+                "is_current": True,
+            }
+        },
+    },
     "POST /providers/{name}/test": {
         "provider": "openai_primary",
         "type": "openai",
