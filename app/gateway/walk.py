@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from app.domain.attempt import AttemptKind
@@ -43,7 +43,7 @@ class Walk:
     """The state of one request: what was tried, what is left. Sync; it decides, the gateway does.
 
     `may_retry` is asked before the same target is tried again; it spends from that target's retry budget. `next_key`
-    gives the same target with another key of its provider, None when there is none.
+    gives the same target with a key of its provider that is free and not among those tried here, None without one.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Walk:
         now: Callable[[], float],
         rng: random.Random,
         may_retry: Callable[[Candidate], bool],
-        next_key: Callable[[Candidate], Candidate | None] = lambda _: None,
+        next_key: Callable[[Candidate, Collection[str]], Candidate | None] = lambda _step, _tried: None,
     ) -> None:
         self.plan = plan
         self.step = plan.steps[0]
@@ -102,7 +102,13 @@ class Walk:
             self.attempts += 1
             if self.attempts > self._max_retries or self.remaining < self._rules.least_remaining:
                 return False
-        return self._changes_key(error) or self._falls_over(error) or self._retries() or self._waits(error)
+        return (
+            self._changes_key(error)
+            or self._falls_over(error)
+            or self._returns_with_another_key(error)
+            or self._retries()
+            or self._waits(error)
+        )
 
     def deciding(self, error: OutcryError) -> OutcryError:
         """The error that the caller gets when nothing follows `error`."""
@@ -117,10 +123,26 @@ class Walk:
         return _exhausted(self._failures, last)
 
     def _changes_key(self, error: ProviderError) -> bool:
-        """A dead key says nothing about its target: the next one is tried there, at once."""
+        """A dead key says nothing about its target: the next one is tried there, at once.
+
+        The last attempt is for an untried target: a provider whose keys were all revoked must not use them all up.
+        """
         if REACTIONS[error.kind].cooldown is not Cooldown.CREDENTIAL:
             return False
-        step = self._next_key(self.step)
+        if self._untried and self.attempts >= self._max_retries:
+            return False
+        return self._takes_another_key(self.step)
+
+    def _returns_with_another_key(self, error: ProviderError) -> bool:
+        """Where no target is untried, one whose key was refused or has used up its allowance, if it has another."""
+        if not REACTIONS[error.kind].try_next:
+            return False
+        about_keys = (one.step for one in self._tried.values() if _is_about_the_key(one.failure))
+        return any(self._takes_another_key(step) for step in about_keys)
+
+    def _takes_another_key(self, failed: Candidate) -> bool:
+        tried = [one.step.credential.id for one in self._tried.values() if one.step.target == failed.target]
+        step = self._next_key(failed, tried)
         if step is None:
             return False
         self.step = step
@@ -154,10 +176,11 @@ class Walk:
 
     def _waits(self, error: ProviderError) -> bool:
         """Once all that is left are limits: wait in line at the one that promises room first."""
-        if error.kind is not FailureKind.LIMITED or self._has_waited:
+        reaction = REACTIONS[error.kind]
+        limited = [one for one in self._tried.values() if one.failure.kind is FailureKind.LIMITED]
+        if not limited or self._has_waited or not reaction.try_next or reaction.larger_window_only:
             return False
         self._has_waited = True
-        limited = (one for one in self._tried.values() if one.failure.kind is FailureKind.LIMITED)
         soonest = min(limited, key=lambda one: math.inf if (wait := one.failure.retry_after) is None else wait)
         self.step, self.limited, self.pause = soonest.step, soonest.failure, 0.0
         is_first = not self.attempts and self.step is self.plan.steps[0]
@@ -198,6 +221,11 @@ def _wait_asked_for(failure: ProviderError) -> float | None:
     if failure.retry_after is None and failure.kind is FailureKind.RATE_LIMITED:
         return DEFAULT_COOLDOWN
     return failure.retry_after
+
+
+def _is_about_the_key(failure: ProviderError) -> bool:
+    """Whether another key of the same provider may fare better."""
+    return failure.kind is FailureKind.RATE_LIMITED or REACTIONS[failure.kind].cooldown is Cooldown.CREDENTIAL
 
 
 def _has_larger_window(step: Candidate, failed: Candidate) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -211,16 +211,21 @@ class Pool:
         state = self._targets.get((target.provider, target.model, candidate.credential.id), self._untouched)
         return state.pace.share_within(deadline - now, input_tokens, now)
 
-    def with_next_key(self, failed: Candidate) -> Candidate | None:
-        """The same target with another of its provider's keys; None when none is left, or the key was an agent's."""
+    def with_next_key(self, failed: Candidate, tried: Collection[str]) -> Candidate | None:
+        """The same target with another of its provider's keys, by id not one of those `tried`, that is free there.
+
+        None when none is left, or the failed one was an agent's.
+        """
         provider = self._providers.get(failed.target.provider)
         if provider is None or len(provider.credentials) < 2 or not provider.owns(failed.credential.id):
             return None
         now = self._now()
-        if provider.cooldown_until(now) is not None:
-            return None
-        other = self._key_for(provider, failed.target, now)
-        return None if other.id == failed.credential.id else self.candidate(failed.target, other)
+        free = [
+            one
+            for one in provider.credentials
+            if one.id not in tried and not provider.is_parked(one.id, now) and self._is_free(failed.target, one, now)
+        ]
+        return self.candidate(failed.target, self._drawn(free)) if free else None
 
     def last_resort(self, ejected: Candidate) -> Candidate | None:
         """The ejected target with its circuit half-opened early; None when it has to wait."""
@@ -239,10 +244,12 @@ class Pool:
         if len(provider.credentials) == 1:
             return provider.credentials[0]
         usable = provider.usable_credentials(now)
-        free = [one for one in usable if self._is_free(target, one, now)] or usable
-        weighted = [one for one in free if one.weight is not None]
+        return self._drawn([one for one in usable if self._is_free(target, one, now)] or usable)
+
+    def _drawn(self, credentials: Sequence[Credential]) -> Credential:
+        weighted = [one for one in credentials if one.weight is not None]
         if not weighted:
-            return free[0]
+            return credentials[0]
         return self._rng.choices(weighted, [one.weight or 0.0 for one in weighted])[0]
 
     def _is_free(self, target: Target, credential: Credential, now: float) -> bool:

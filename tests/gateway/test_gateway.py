@@ -521,3 +521,42 @@ async def test_a_providers_key_never_stands_in_for_an_agents_dead_one() -> None:
         await way.gateway.complete(ask(way, agent_id=7))
 
     assert (Code.PROVIDER_AUTH_FAILED, [1]) == (caught.value.code, way.calls())
+
+
+async def test_the_last_attempt_is_for_an_untried_target_not_for_one_more_key() -> None:
+    keys = {"alpha": tuple(Credential(f"dead-{place}") for place in range(4))}
+    way = House({"alpha": ScriptedAdapter(fails(FailureKind.AUTH)), "beta": ScriptedAdapter("sell")}, keys=keys)
+
+    done = await way.gateway.complete(ask(way))
+
+    assert ("sell", [2, 1]) == (done.response.text, way.calls())
+
+
+async def test_a_key_that_was_left_for_an_untried_target_is_returned_to_when_that_one_sends_nothing() -> None:
+    adapters = {"alpha": ScriptedAdapter(fails(FailureKind.AUTH), "buy"), "beta": ScriptedAdapter("sell")}
+    way = House(adapters, keys=TWO_KEYS, limits={"beta": RateLimit(requests_per_minute=1)})
+    await way.gateway.complete(ask(way, model="beta-1"))
+
+    done = await way.gateway.complete(ask(way, max_retries=1))
+
+    assert ("buy", [2, 1]) == (done.response.text, way.calls())
+
+
+async def test_a_key_with_nothing_left_of_its_allowance_gives_way_to_the_providers_next_one() -> None:
+    adapters = {"alpha": ScriptedAdapter(fails(FailureKind.RATE_LIMITED, retry_after=30.0), "buy")}
+    way = House(adapters, keys={"alpha": (Credential("spent"), Credential("good"))})
+
+    done = await way.gateway.complete(ask(way, deadline=way.clock.now() + 8))
+
+    assert ("buy", False) == (done.response.text, done.is_fallback)
+    assert ["spent", "good"] == [call.credential.id for call in adapters["alpha"].calls]
+
+
+async def test_a_key_that_pauses_is_not_the_next_one_after_a_dead_one() -> None:
+    adapters = {"alpha": ScriptedAdapter(fails(FailureKind.AUTH)), "beta": ScriptedAdapter("sell")}
+    way = House(adapters, keys=TWO_KEYS)
+    way.pool.state(Target("alpha", "alpha-1"), "good").cool(way.clock.now() + 60)
+
+    done = await way.gateway.complete(ask(way))
+
+    assert ("sell", [1, 1]) == (done.response.text, way.calls())

@@ -158,3 +158,19 @@ def test_a_timeout_that_used_up_the_deadline_is_the_deadlines() -> None:
     way.goes_on(error)
 
     assert isinstance(way.deciding(error), DeadlineExceeded)
+
+
+def test_a_limit_is_waited_at_also_when_what_came_after_it_failed_for_good() -> None:
+    way = walk("limited", "dead")
+
+    assert way.goes_on(failure(FailureKind.LIMITED, retry_after=0.1))
+    assert way.goes_on(failure(FailureKind.AUTH))
+    assert ("limited", FailureKind.LIMITED) == (way.step.target.provider, way.limited.kind if way.limited else None)
+    assert not way.goes_on(failure(FailureKind.LIMITED, retry_after=0.1))
+
+
+def test_a_callers_own_fault_is_not_waited_with_at_a_limit() -> None:
+    way = walk("limited", "b")
+
+    assert way.goes_on(failure(FailureKind.LIMITED, retry_after=0.1))
+    assert not way.goes_on(failure(FailureKind.BAD_REQUEST))
