@@ -70,7 +70,8 @@ class Candidate:
 
     `circuit` is that of the credential the attempt would use; `cooling` seconds are left of a cooldown or of an open
     circuit (0: none); `parked` tells that the credential is in quarantine, so that only a wonder would let it through;
-    `success_rate` is over the rolling window, None without traffic; latencies are seconds; `capabilities` of the model
+    `success_rate` is over the rolling window, None without traffic; `p95` latency is in seconds; these two and `samples`
+    are filled in for policies that read them only; `capabilities` of the model
     None are unknown, not absent; `dialect` is what the provider's wire has words for, None unknown. `credential` is
     the agent's own key where it has one, else the provider's first usable one. `rank` is the place of the name that
     led here among those the caller gave: whatever the policy, a lower one goes first. `unheeded` are the parameters
@@ -89,9 +90,7 @@ class Candidate:
     cooling: float = 0.0
     parked: bool = False
     has_capacity: bool = True
-    in_flight: int = 0
     success_rate: float | None = None
-    p50: float | None = None
     p95: float | None = None
     last_used: float = 0.0
     context_window: int | None = None

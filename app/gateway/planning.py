@@ -19,6 +19,7 @@ from app.providers.lookup import called, origin_of
 from app.providers.pool import Pool
 from app.routing.expectations import dependability
 from app.routing.names import Selection, resolve
+from app.routing.policies import READ_THE_PAST
 from app.routing.router import Router, doubts
 
 
@@ -115,7 +116,8 @@ class Planner:
         targets = self._with_readable_keys(choice.targets, agent)
         query, unknown = query_of(ask, self._pool)
         choice = replace(choice, warnings=(*choice.warnings, *unknown)) if unknown else choice
-        candidates = [self._candidate(target, agent, ask, choice) for target in targets]
+        with_past = choice.policy in READ_THE_PAST
+        candidates = [self._candidate(target, agent, ask, choice, with_past=with_past) for target in targets]
         if choice.policy is PolicyName.LATENCY_AWARE and not choice.keeps_order:
             candidates = [self._timed(candidate, ask, query) for candidate in candidates]
         return _Prospects(choice, query, candidates, agent, agent_id)
@@ -199,8 +201,11 @@ class Planner:
             raise NotAdmitted(Code.NO_TARGET, f"agent {agent.agent.id} has no enabled configuration that is served")
         return targets
 
-    def _candidate(self, target: Target, agent: AgentEntry | None, ask: Ask, choice: _Choice) -> Candidate:
-        candidate = self._pool.candidate(target, self._credential(target, agent))
+    def _candidate(
+        self, target: Target, agent: AgentEntry | None, ask: Ask, choice: _Choice, *, with_past: bool
+    ) -> Candidate:
+        credential = None if agent is None else self._credential(target, agent)
+        candidate = self._pool.candidate(target, credential, with_past=with_past)
         if choice.ranks or choice.weights:
             rank, weight = choice.ranks.get(target, 0), choice.weights.get(target, candidate.weight)
             candidate = replace(candidate, rank=rank, weight=weight)
@@ -208,7 +213,7 @@ class Planner:
             candidate = replace(candidate, unheeded=unheeded_by(self._pool.provider(target.provider), target, ask))
         return candidate
 
-    def _credential(self, target: Target, agent: AgentEntry | None) -> Credential | None:
+    def _credential(self, target: Target, agent: AgentEntry) -> Credential | None:
         config = self._config_for(target, agent, with_key=True)
         return None if config is None else agent_credential(config)
 

@@ -56,5 +56,7 @@ def _most_output(request: ChatRequest | EmbedRequest) -> int | None:
     if isinstance(request, EmbedRequest):
         # Vectors are no tokens.
         return 0
-    stated = [request.parameters.get(name) for name in ("max_completion_tokens", "max_tokens")]
-    return next((most for most in stated if isinstance(most, int)), None)
+    most = request.parameters.get("max_completion_tokens")
+    if not isinstance(most, int):
+        most = request.parameters.get("max_tokens")
+    return most if isinstance(most, int) else None

@@ -163,8 +163,8 @@ class Pool:
         """Every target of the provider that was used, with each key it was used with."""
         return [state for key, state in self._targets.items() if key[0] == provider]
 
-    def candidate(self, target: Target, credential: Credential | None = None) -> Candidate:
-        """The target as it stands now, with the agent's key where one is given.
+    def candidate(self, target: Target, credential: Credential | None = None, *, with_past: bool = True) -> Candidate:
+        """The target as it stands now, with the agent's key where one is given; without its past on request.
 
         Looking creates no state: names that callers make up cannot push out what is known of real targets.
         """
@@ -172,7 +172,7 @@ class Pool:
         if provider is None:
             raise NotFound(f"provider {target.provider!r} is not configured", code=Code.UNKNOWN_PROVIDER)
         now = self._now()
-        used = self._key_for(provider, target, now) if credential is None else credential
+        used = credential or self._key_for(provider, target, now)
         state = self._targets.get((target.provider, target.model, used.id), self._untouched)
         if now - self._facts_since > _FACTS_SECONDS:
             self._facts, self._facts_since = {}, now
@@ -188,10 +188,8 @@ class Pool:
             cooling=max(cooling, state.breaker.retry_after(now)) if circuit is Circuit.OPEN else cooling,
             parked=provider.is_parked(used.id, now),
             has_capacity=provider.limits.has_room(now),
-            in_flight=provider.in_flight,
-            success_rate=state.window.success_rate(now),
-            p50=state.window.percentile(0.5, now),
-            p95=state.window.percentile(0.95, now),
+            success_rate=state.window.success_rate(now) if with_past else None,
+            p95=state.window.percentile(0.95, now) if with_past else None,
             last_used=state.last_used,
             context_window=facts.context_window,
             max_output_tokens=facts.max_output_tokens,
@@ -199,7 +197,7 @@ class Pool:
             dialect=facts.dialect,
             price=facts.price,
             is_reasoning=facts.is_reasoning,
-            samples=state.window.count(now),
+            samples=state.window.count(now) if with_past else 0,
             usual_output=state.habits.output_tokens,
             cached_share=state.habits.cached_share,
         )

@@ -12,6 +12,11 @@ from app.domain.routing import Candidate, PolicyName, RoutingQuery
 from app.domain.target import Circuit, Target
 from app.routing.expectations import QUALITY_FLOOR, dependability, expected_cost
 
+READ_THE_PAST: Final = frozenset(
+    {PolicyName.HEALTH_BASED, PolicyName.COST_AWARE, PolicyName.LATENCY_AWARE, PolicyName.ACCURACY_FIRST}
+)
+"""The policies that go by success rates and latencies: figures that cost something to read off a window."""
+
 _MOST_ROTATIONS: Final = 1000
 
 

@@ -195,9 +195,7 @@ def test_a_configuration_that_cannot_be_built_changes_nothing(pool_of: Callable[
 def test_a_candidate_shows_the_target_as_it_stands(pool_of: Callable[..., Pool], clock: FakeClock) -> None:
     pool = pool_of(provider("p", "gpt-a", priority=7, weight=0.5, credentials=KEYS[:1]))
     target = Target("p", "gpt-a")
-    state, at_provider = pool.state(target, "aaaaaaaa"), pool.provider("p")
-    assert at_provider is not None
-    at_provider.limits.in_flight = 3
+    state = pool.state(target, "aaaaaaaa")
     state.last_used = 990.0
     state.window.add(clock.now(), True, 0.5)
     state.window.add(clock.now(), False, 9.0)
@@ -206,9 +204,9 @@ def test_a_candidate_shows_the_target_as_it_stands(pool_of: Callable[..., Pool],
 
     candidate = pool.candidate(target)
 
-    assert (candidate.priority, candidate.weight, candidate.in_flight) == (7, 0.5, 3)
+    assert (candidate.priority, candidate.weight) == (7, 0.5)
     assert candidate.credential == KEYS[0]
-    assert (candidate.success_rate, candidate.p50, candidate.p95) == (0.5, 0.5, 0.5)
+    assert (candidate.success_rate, candidate.p95, candidate.samples) == (0.5, 0.5, 2)
     assert (candidate.cooling, candidate.last_used) == (4.0, 990.0)
     assert (candidate.context_window, candidate.capabilities, candidate.price) == (1000, frozenset({"tools"}), CARD)
 

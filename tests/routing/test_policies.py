@@ -18,7 +18,7 @@ from app.domain.routing import Candidate, PolicyName, RoutingQuery
 from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard, PriceTier
 from app.routing.expectations import QUALITY_FLOOR, dependability, expected_cost
-from app.routing.policies import RoutingPolicy, build_policies
+from app.routing.policies import READ_THE_PAST, RoutingPolicy, build_policies
 
 QUERY = RoutingQuery()
 
@@ -41,6 +41,19 @@ def order(name: PolicyName, *candidates: Candidate, query: RoutingQuery = QUERY)
 
 def test_every_policy_name_has_a_policy() -> None:
     assert set(build_policies(random.Random())) == set(PolicyName)
+
+
+@pytest.mark.parametrize("name", sorted(set(PolicyName) - READ_THE_PAST))
+def test_a_policy_that_does_not_read_the_past_makes_nothing_of_it(name: PolicyName) -> None:
+    fresh = [candidate(one) for one in "abc"]
+    seen = [
+        replace(one, success_rate=place / 3, p95=1.0 / (place + 1), samples=place + 30)
+        for place, one in enumerate(fresh)
+    ]
+    without, chosen = policy(name), policy(name)
+
+    assert order(name, *fresh) == order(name, *seen)
+    assert [without.score(one, QUERY) for one in fresh] == [chosen.score(one, QUERY) for one in seen]
 
 
 _CANDIDATES = st.lists(
