@@ -70,10 +70,10 @@ class Candidate:
 
     `circuit` is that of the credential the attempt would use; `cooling` seconds are left of a cooldown or of an open
     circuit (0: none); `parked` tells that the credential is in quarantine, so that only a wonder would let it through;
-    `success_rate` is over the rolling window, None without traffic; `p95` latency is in seconds; these two and `samples`
-    are filled in for policies that read them only; `capabilities` of the model
-    None are unknown, not absent; `dialect` is what the provider's wire has words for, None unknown. `credential` is
-    the agent's own key where it has one, else the provider's first usable one. `rank` is the place of the name that
+    `success_rate` is over the rolling window, None without traffic; `p95` is in seconds; these two and `samples` are
+    filled in only for policies that read them; `capabilities` of the model None are unknown, not absent; `dialect` is
+    what the provider's wire has words for, None unknown. `credential` is the agent's own key where it has one, else
+    one of the provider's that is usable. `rank` is the place of the name that
     led here among those the caller gave: whatever the policy, a lower one goes first. `unheeded` are the parameters
     that would be left out here, known only where the caller requires all of them. `samples` are the outcomes behind
     `success_rate`; `usual_output` tokens are what answers have on the average, None before the first; `cached_share`

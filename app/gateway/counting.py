@@ -44,7 +44,7 @@ class Counting:
     async def count(self, ask: Ask, remaining: float) -> TokenCount:
         """The count for an ask of which `remaining` seconds are left; raises OutcryError where it has no target."""
         arrived = self._now()
-        itinerary = self._planner.plan(ask)
+        itinerary = self._planner.rehearse(ask)
         step, request = itinerary.plan.steps[0], itinerary.chat_for(itinerary.plan.steps[0].target)
         asked = self._now()
         counted, attempts = await self._asked(ask, step, request, remaining)

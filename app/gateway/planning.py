@@ -85,12 +85,15 @@ class Planner:
     def plan(self, ask: Ask) -> Itinerary:
         """The way of one request. Raises NotFound, RequestRejected or NotAdmitted when there is none."""
         found = self._prospects(ask)
-        plan = self._routed(found.candidates, found.query, found.choice)
-        if not ask.allow_failover:
-            plan = _alone(plan)
-        agent = found.agent
-        defaults = {step.target: self._defaults(step.target, agent) for step in plan.steps}
-        return Itinerary(plan, ask.request, agent, defaults, found.query, found.choice.warnings, found.agent_id)
+        return self._itinerary(ask, found, self._routed(found.candidates, found.query, found.choice))
+
+    def rehearse(self, ask: Ask) -> Itinerary:
+        """The way that the next such request would go, for those who only ask about it: no turn, no last resort taken.
+
+        Raises what `plan` raises.
+        """
+        found = self._prospects(ask)
+        return self._itinerary(ask, found, self._route(found.candidates, _rehearsed(found.query), found.choice))
 
     def explain(self, ask: Ask) -> Explanation:
         """What `plan` would do, as far as nobody is asked and nothing changed for it; no last resort is taken.
@@ -98,7 +101,7 @@ class Planner:
         Raises NotFound for a name that means nothing.
         """
         found = self._prospects(ask)
-        query = replace(found.query, is_rehearsal=True)
+        query = _rehearsed(found.query)
         try:
             plan = self._route(found.candidates, query, found.choice)
         except (NotAdmitted, RequestRejected) as error:
@@ -106,6 +109,13 @@ class Planner:
             return Explanation(None, verdicts, found.choice.warnings, error)
         plan = plan if ask.allow_failover else _alone(plan)
         return Explanation(plan, plan.verdicts, plan.warnings)
+
+    def _itinerary(self, ask: Ask, found: _Prospects, plan: Plan) -> Itinerary:
+        if not ask.allow_failover:
+            plan = _alone(plan)
+        agent = found.agent
+        defaults = {step.target: self._defaults(step.target, agent) for step in plan.steps}
+        return Itinerary(plan, ask.request, agent, defaults, found.query, found.choice.warnings, found.agent_id)
 
     def _prospects(self, ask: Ask) -> _Prospects:
         """Everything about a request that can be known before it is routed."""
@@ -239,6 +249,10 @@ class Planner:
     def _names_provider(self, stored: str, name: str) -> bool:
         state = called(stored, self._pool)
         return state is not None and state.config.name == name
+
+
+def _rehearsed(query: RoutingQuery) -> RoutingQuery:
+    return replace(query, is_rehearsal=True)
 
 
 def _alone(plan: Plan) -> Plan:

@@ -8,7 +8,8 @@ from app.domain.chat import Allowance, ChatResponse
 from app.domain.embedding import EmbedRequest
 from app.domain.errors import Code, FailureKind, OutcryError, ProviderError
 from app.domain.needs import CHAT_ABILITIES, EMBEDDINGS
-from app.domain.target import Target
+from app.domain.routing import PolicyName
+from app.domain.target import Circuit, Target
 from tests.fakes import ScriptedAdapter, answer
 from tests.gateway.conftest import HELLO, ask, house
 
@@ -73,3 +74,31 @@ async def test_a_target_with_nothing_left_of_its_limit_is_left_alone() -> None:
     assert (await way.gateway.complete(ask(way))).response.text == "sell"
     way.clock.advance(31.0)
     assert (await way.gateway.complete(ask(way))).response.text == "buy"
+
+
+async def test_counting_takes_nobodys_turn() -> None:
+    way = house(alpha=ScriptedAdapter("a", counts=1), beta=ScriptedAdapter("b", counts=2))
+    asked = ask(way, policy=PolicyName.ROUND_ROBIN)
+    answers = []
+
+    for _ in range(4):
+        counted = await way.gateway.count_tokens(asked)
+        done = await way.gateway.complete(asked)
+        assert counted.target == done.target
+        answers.append(done.response.text)
+
+    assert answers == ["a", "b", "a", "b"]
+
+
+async def test_counting_does_not_use_up_the_last_resort() -> None:
+    way = house(alpha=ScriptedAdapter("a"))
+    breaker = way.pool.state(Target("alpha", "alpha-1"), "k").breaker
+    for _ in range(5):
+        breaker.failed(way.clock.now())
+    way.clock.advance(6)
+
+    with pytest.raises(OutcryError, match="out of rotation"):
+        await way.gateway.count_tokens(ask(way))
+
+    assert breaker.circuit(way.clock.now()) is Circuit.OPEN
+    assert (await way.gateway.complete(ask(way))).response.text == "a"
