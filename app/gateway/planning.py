@@ -139,15 +139,24 @@ class Planner:
         return replace(candidate, miss_chance=1.0 - in_time * dependability(candidate))
 
     def _routed(self, candidates: Sequence[Candidate], query: RoutingQuery, choice: _Choice) -> Plan:
-        """The router's plan; when nothing is left, now and then one with the least bad of the ejected targets."""
+        """The router's plan; when nothing usable is left, now and then one with the least bad of the ejected targets."""
         try:
-            return self._route(candidates, query, choice)
+            plan = self._route(candidates, query, choice)
         except NotAdmitted:
-            least_bad = self._router.least_bad(candidates, query)
-            reopened = None if least_bad is None else self._pool.last_resort(least_bad)
+            reopened = self._with_one_reopened(candidates, query)
             if reopened is None:
                 raise
-        return self._route([reopened if one is least_bad else one for one in candidates], query, choice)
+        else:
+            # One parked step means that all are: whoever is ejected is likelier to answer than a refused key.
+            reopened = self._with_one_reopened(candidates, query) if plan.steps[0].parked else None
+            if reopened is None:
+                return plan
+        return self._route(reopened, query, choice)
+
+    def _with_one_reopened(self, candidates: Sequence[Candidate], query: RoutingQuery) -> list[Candidate] | None:
+        least_bad = self._router.least_bad(candidates, query)
+        reopened = None if least_bad is None else self._pool.last_resort(least_bad)
+        return None if reopened is None else [reopened if one is least_bad else one for one in candidates]
 
     def _route(self, candidates: Sequence[Candidate], query: RoutingQuery, choice: _Choice) -> Plan:
         keeps = choice.keeps_order

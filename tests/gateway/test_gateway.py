@@ -560,3 +560,17 @@ async def test_a_key_that_pauses_is_not_the_next_one_after_a_dead_one() -> None:
     done = await way.gateway.complete(ask(way))
 
     assert ("sell", [1, 1]) == (done.response.text, way.calls())
+
+
+async def test_a_refused_key_elsewhere_does_not_keep_an_ejected_target_from_its_last_resort() -> None:
+    way = house(alpha=ScriptedAdapter("buy"), beta=ScriptedAdapter(fails(FailureKind.AUTH)))
+    ejected = way.pool.state(Target("alpha", "alpha-1"), "k").breaker
+    for _ in range(5):
+        ejected.failed(way.clock.now())
+    with pytest.raises(OutcryError, match="auth"):
+        await way.gateway.complete(ask(way))
+    way.clock.advance(6)
+
+    done = await way.gateway.complete(ask(way))
+
+    assert ("buy", [1, 1]) == (done.response.text, way.calls())
