@@ -14,6 +14,7 @@ from app.domain.embedding import EmbedRequest
 from app.domain.errors import Code, NotAdmitted, NotFound, RequestRejected, StorageUnavailable
 from app.domain.routing import Candidate, Explanation, Plan, PolicyName, RoutingQuery
 from app.domain.target import Target
+from app.gateway.expected import USUAL_ANSWER
 from app.gateway.query import query_of, unheeded_by
 from app.providers.lookup import called, origin_of
 from app.providers.pool import Pool
@@ -127,7 +128,10 @@ class Planner:
         query, unknown = query_of(ask, self._pool)
         choice = replace(choice, warnings=(*choice.warnings, *unknown)) if unknown else choice
         with_past = choice.policy in READ_THE_PAST
-        candidates = [self._candidate(target, agent, ask, choice, with_past=with_past) for target in targets]
+        tokens = query.input_tokens + (USUAL_ANSWER if query.max_tokens is None else query.max_tokens)
+        candidates = [
+            self._candidate(target, agent, ask, choice, with_past=with_past, tokens=tokens) for target in targets
+        ]
         if choice.policy is PolicyName.LATENCY_AWARE and not choice.keeps_order:
             candidates = [self._timed(candidate, ask, query) for candidate in candidates]
         return _Prospects(choice, query, candidates, agent, agent_id)
@@ -139,7 +143,7 @@ class Planner:
         return replace(candidate, miss_chance=1.0 - in_time * dependability(candidate))
 
     def _routed(self, candidates: Sequence[Candidate], query: RoutingQuery, choice: _Choice) -> Plan:
-        """The router's plan; when nothing usable is left, now and then one with the least bad of the ejected targets."""
+        """The router's plan; with nothing usable left, now and then one with the least bad of the ejected targets."""
         try:
             plan = self._route(candidates, query, choice)
         except NotAdmitted:
@@ -221,10 +225,10 @@ class Planner:
         return targets
 
     def _candidate(
-        self, target: Target, agent: AgentEntry | None, ask: Ask, choice: _Choice, *, with_past: bool
+        self, target: Target, agent: AgentEntry | None, ask: Ask, choice: _Choice, *, with_past: bool, tokens: int
     ) -> Candidate:
         credential = None if agent is None else self._credential(target, agent)
-        candidate = self._pool.candidate(target, credential, with_past=with_past)
+        candidate = self._pool.candidate(target, credential, with_past=with_past, tokens=tokens, priority=ask.priority)
         if choice.ranks or choice.weights:
             rank, weight = choice.ranks.get(target, 0), choice.weights.get(target, candidate.weight)
             candidate = replace(candidate, rank=rank, weight=weight)

@@ -14,7 +14,7 @@ from app.domain.chat import Credential
 from app.domain.errors import Code, NotFound
 from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig, ProviderSet, ProviderType
-from app.domain.routing import Candidate
+from app.domain.routing import Candidate, Priority
 from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard
 from app.providers.state import ProviderState, TargetState
@@ -163,8 +163,18 @@ class Pool:
         """Every target of the provider that was used, with each key it was used with."""
         return [state for key, state in self._targets.items() if key[0] == provider]
 
-    def candidate(self, target: Target, credential: Credential | None = None, *, with_past: bool = True) -> Candidate:
+    def candidate(
+        self,
+        target: Target,
+        credential: Credential | None = None,
+        *,
+        with_past: bool = True,
+        tokens: int = 1,
+        priority: Priority = Priority.NORMAL,
+    ) -> Candidate:
         """The target as it stands now, with the agent's key where one is given; without its past on request.
+
+        Whether it has capacity is meant of a request that may take so many `tokens`, at this priority.
 
         Looking creates no state: names that callers make up cannot push out what is known of real targets.
         """
@@ -187,7 +197,7 @@ class Pool:
             circuit=circuit,
             cooling=max(cooling, state.breaker.retry_after(now)) if circuit is Circuit.OPEN else cooling,
             parked=provider.is_parked(used.id, now),
-            has_capacity=provider.limits.has_room(now),
+            has_capacity=provider.limits.has_room(now, tokens, priority),
             success_rate=state.window.success_rate(now) if with_past else None,
             p95=state.window.percentile(0.95, now) if with_past else None,
             last_used=state.last_used,

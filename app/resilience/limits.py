@@ -138,9 +138,9 @@ class Limits:
             tokens,
         )
 
-    def has_room(self, now: float) -> bool:
-        """Whether a small request of normal priority would be admitted now."""
-        return not self._is_limited or (not self.line and self._denial(now, 1, Priority.NORMAL) is None)
+    def has_room(self, now: float, tokens: int = 1, priority: Priority = Priority.NORMAL) -> bool:
+        """Whether such a request would be admitted now, without a wait."""
+        return not self._is_limited or (not self.line and self._denial(now, tokens, priority) is None)
 
     def used_this_minute(self, now: float) -> int:
         """Requests of the last 60 seconds; without a sliding window to the twentieth of a minute."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -237,6 +238,27 @@ async def test_a_low_priority_request_moves_on_before_the_last_fifth() -> None:
     high = (await way.gateway.complete(ask(way, priority=Priority.HIGH))).response.text
 
     assert (["buy"] * 4 + ["sell"], "buy") == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("limit", "changes"),
+    [
+        (RateLimit(tokens_per_minute=2000), {"request": ChatRequest(HELLO.messages, {"max_tokens": 5000})}),
+        (RateLimit(requests_per_minute=5), {"priority": Priority.LOW}),
+    ],
+)
+async def test_a_plan_begins_with_who_has_room_for_this_very_request(limit: RateLimit, changes: dict[str, Any]) -> None:
+    adapters = {"alpha": ScriptedAdapter("buy"), "beta": ScriptedAdapter("sell")}
+    way = House(adapters, limits={"alpha": limit})
+    for _ in range(4):
+        await way.gateway.complete(ask(way, priority=Priority.LOW))
+    planned = way.planner.explain(ask(way, **changes)).plan
+
+    done = await way.gateway.complete(ask(way, **changes))
+
+    assert planned is not None
+    assert ("sell", False, 1) == (done.response.text, done.is_fallback, len(done.attempts))
+    assert planned.steps[0].target == done.target
 
 
 def test_what_is_expected_is_the_prompt_and_the_longest_answer_allowed() -> None:
