@@ -127,6 +127,29 @@ def test_a_dead_key_is_replaced_by_the_providers_next_one_within_the_request(
     assert not spare.calls
 
 
+def test_neither_revoked_keys_nor_a_spent_one_lose_a_request_that_somebody_can_answer(
+    start: StartService, upstream: StartUpstream
+) -> None:
+    keys = [f"sk-{place}-0123456789abcdef" for place in range(4)]
+    revoked, spare = upstream(Status(401)), upstream(Answer("spare"))
+    paced = upstream(lambda one: Status(429, headers={"retry-after": "30"}) if one.key == keys[0] else Answer("paced"))
+    providers = [
+        provider("revoked", revoked, api_keys=keys),
+        provider("spare", spare),
+        provider("paced", paced, api_keys=keys[:2]),
+    ]
+    del providers[0]["api_key"], providers[2]["api_key"]
+    gateway = start(providers=providers)
+
+    fallen_over = gateway.client.post("/chat", json={"messages": HELLO}).json()
+    other_key = gateway.client.post("/chat", json={"messages": HELLO, "model": "paced/paced-1"}).json()
+
+    assert (fallen_over["content"], len(fallen_over["attempts"])) == ("spare", 3)
+    assert (other_key["content"], len(other_key["attempts"])) == ("paced", 2)
+    states = gateway.client.get("/providers/health").json()["providers"].values()
+    assert {one["in_flight"] for one in states} == {0}
+
+
 def test_a_canary_without_a_share_is_only_a_reserve(start: StartService, upstream: StartUpstream) -> None:
     steady, canary = upstream(Answer("steady")), upstream(Answer("canary"))
     gateway = start(
