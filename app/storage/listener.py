@@ -76,6 +76,8 @@ class ConfigListener:
         try:
             yield lambda: not connection.is_closed()
         finally:
+            # From here on it is we who cut them off.
+            connection.remove_termination_listener(self._lost)
             with anyio.move_on_after(_CLOSE_SECONDS, shield=True), suppress(OSError, asyncpg.InterfaceError):
                 await connection.close(timeout=_CLOSE_SECONDS)
 

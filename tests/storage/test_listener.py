@@ -92,3 +92,18 @@ async def test_a_change_that_could_not_be_read_is_told_again(database: Database)
 
         await ears.until(1)
         jobs.cancel_scope.cancel()
+
+
+async def test_on_postgresql_an_orderly_end_is_no_cut_connection(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = request.getfixturevalue("postgres")
+    url = await anyio.to_thread.run_sync(server.migrated)
+    ears = Ears()
+    async with open_database(url) as database, anyio.create_task_group() as jobs:
+        jobs.start_soon(ConfigListener(database, poll=3600).run, ears)
+        await ears.until(1)
+        jobs.cancel_scope.cancel()
+
+    assert "cut off" not in caplog.text
+    await anyio.to_thread.run_sync(server.drop, url)
