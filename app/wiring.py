@@ -14,7 +14,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import anyio
-import anyio.to_thread
 import httpx
 
 from app.adapters.build import build_adapter
@@ -28,7 +27,6 @@ from app.catalog.tokenizer import token_counter
 from app.conformance.suite import ConformanceTests
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
-from app.domain.errors import StorageUnavailable
 from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig, ProviderType
 from app.domain.target import Target
@@ -53,13 +51,12 @@ from app.routing.router import Router
 from app.services import GatewayKey, Services
 from app.settings import Settings
 from app.storage.agents import SqlAgentRepository
-from app.storage.database import Database, DatabaseRules, open_database
+from app.storage.arrival import Arrival
+from app.storage.database import DatabaseRules, open_database
 from app.storage.days import SqlDayRepository
 from app.storage.decisions import SqlDecisionRepository
-from app.storage.errors import DatabaseUnusable
 from app.storage.health import SqlHealthRepository
 from app.storage.listener import ConfigListener
-from app.storage.migrations import is_behind, migrate
 from app.storage.usage import SqlUsageRepository
 from app.storage.vault import Vault
 from app.supervisor import Supervisor
@@ -161,11 +158,11 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     supervisor.add("alerts", alerts.run)
     supervisor.add("webhooks", webhooks.run)
     supervisor.add("usage", writer.run)
-    supervisor.add("days", _once_migrated(database, settings, days.run))
+    arrival = Arrival(database, settings.database_url)
+    supervisor.add("days", arrival.before(days.run))
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
-    followed = _once_migrated(database, settings, lambda: ConfigListener(database).run(agents.refresh))
-    supervisor.add("configuration", followed)
+    supervisor.add("configuration", arrival.before(lambda: ConfigListener(database).run(agents.refresh)))
     await stack.enter_async_context(supervisor)
     stack.enter_context(configuration.reloaded_on_hangup())
     listing = ModelListing(pool, catalog)
@@ -232,34 +229,6 @@ def _look_up_prices(pool: Pool) -> None:
         default = pool.default_model(provider.config.name)
         if default is not None:
             pool.candidate(Target(provider.config.name, default))
-
-
-def _once_migrated(
-    database: Database, settings: Settings, job: Callable[[], Awaitable[None]]
-) -> Callable[[], Awaitable[None]]:
-    """The job, from the moment on when there are tables for it."""
-
-    async def wait_and_work() -> None:
-        while not await _is_migrated(database, settings):
-            await anyio.sleep(1)
-        await job()
-
-    return wait_and_work
-
-
-async def _is_migrated(database: Database, settings: Settings) -> bool:
-    """Whether the tables are this version's; makes them so when the database was away at the start."""
-    try:
-        if not await database.read(is_behind):
-            return True
-    except (StorageUnavailable, DatabaseUnusable):
-        pass
-    try:
-        await anyio.to_thread.run_sync(migrate, settings.database_url)
-    except StorageUnavailable as error:
-        log.warning("the database is away", extra={"reason": error.message})
-        return False
-    return True
 
 
 def _states(pool: Pool, writer: UsageWriter, directory: AgentDirectory) -> Callable[[Metrics], None]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.domain.agent import Agent, AgentConfig
+from app.domain.errors import StorageUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,9 @@ class AgentDirectory:
         return self._undecryptable
 
     def get(self, agent_id: int) -> AgentEntry | None:
-        """The agent, or None when there is no such."""
+        """The agent, or None when there is no such. Raises StorageUnavailable before the first snapshot."""
+        if not self.is_loaded:
+            raise StorageUnavailable("which agents there are is not known until the database has answered")
         return self._entries.get(agent_id)
 
     def load(self, revision: int, agents: Sequence[Agent], configs: Sequence[AgentConfig]) -> None:

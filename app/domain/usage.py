@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 
 class UsageSource(StrEnum):
@@ -14,9 +15,13 @@ class UsageSource(StrEnum):
     ESTIMATED = "estimated"
 
 
+_COUNTS: Final = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+_MOST: Final = 10**12
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one completion, in OpenTelemetry's words.
+    """Tokens of one completion, in OpenTelemetry's words; no count is beyond 10**12, whatever a provider states.
 
     `cached_tokens` and `cache_write_tokens` are parts of `input_tokens`; `reasoning_tokens` is a part of
     `output_tokens`. `reported_cost` is in dollars, where the provider names one.
@@ -29,6 +34,12 @@ class Usage:
     reasoning_tokens: int = 0
     source: UsageSource = UsageSource.REPORTED
     reported_cost: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        # Beyond 64 bits a count can neither be answered with nor stored.
+        for name in _COUNTS:
+            if getattr(self, name) > _MOST:
+                object.__setattr__(self, name, _MOST)
 
     @property
     def total_tokens(self) -> int:

@@ -15,6 +15,8 @@ from app.storage.database import Database, reads, writes
 from app.storage.tables import PROVIDER_DAYS
 
 _D: Final = PROVIDER_DAYS.c
+# Of what is added at once. Providers state any count of tokens, and the sum of a day has to fit its column.
+_MOST: Final = 10**12
 
 
 class SqlDayRepository:
@@ -35,7 +37,7 @@ class SqlDayRepository:
         # In one order everywhere, so that two processes never wait for each other's rows.
         for provider, use in sorted(used.items()):
             row = dialect.insert(PROVIDER_DAYS).values(
-                day=use.day, provider=provider, requests=use.requests, tokens=use.tokens
+                day=use.day, provider=provider, requests=_bounded(use.requests), tokens=_bounded(use.tokens)
             )
             sums = {"requests": _D.requests + row.excluded.requests, "tokens": _D.tokens + row.excluded.tokens}
             await session.execute(row.on_conflict_do_update(index_elements=["day", "provider"], set_=sums))
@@ -45,3 +47,7 @@ class SqlDayRepository:
 async def _of_day(session: AsyncSession, day: date) -> dict[str, DayUse]:
     rows = await session.execute(select(_D.provider, _D.requests, _D.tokens).where(_D.day == day))
     return {provider: DayUse(day, requests, tokens) for provider, requests, tokens in rows}
+
+
+def _bounded(count: int) -> int:
+    return min(max(count, -_MOST), _MOST)

@@ -12,6 +12,7 @@ from typing import Final
 
 import anyio
 import httpx
+from anyio.abc import TaskGroup
 
 from app.domain.alerts import Alert, Webhook
 from app.telemetry.alerts import payload
@@ -93,22 +94,33 @@ class Webhooks:
 
     async def run(self) -> None:
         """The job: never returns. A start over goes on with what waits."""
-        while True:
-            await self.deliver()
-            self._wake = anyio.Event()
-            with anyio.move_on_after(_TICK):
-                await self._wake.wait()
+        busy = set[str]()
+        async with anyio.create_task_group() as sending:
+            while True:
+                self._wake = anyio.Event()
+                self._start_due(sending, busy)
+                with anyio.move_on_after(_TICK):
+                    await self._wake.wait()
 
     async def deliver(self) -> None:
-        """Send the first alert of every webhook whose time has come, side by side."""
+        """Send the first alert of every webhook whose time has come, side by side, and wait for all of them."""
+        async with anyio.create_task_group() as sending:
+            self._start_due(sending, set())
+
+    def _start_due(self, sending: TaskGroup, busy: set[str]) -> None:
         self._queues = {url: queue for url, queue in self._queues.items() if queue}
         now = self._now()
-        async with anyio.create_task_group() as sending:
-            for queue in self._queues.values():
-                if queue[0].due_at <= now:
-                    sending.start_soon(self._send_first, queue)
+        for url, queue in self._queues.items():
+            if url not in busy and queue[0].due_at <= now:
+                busy.add(url)
+                sending.start_soon(self._send_first, url, queue, busy)
 
-    async def _send_first(self, queue: deque[_Delivery]) -> None:
+    async def _send_first(self, url: str, queue: deque[_Delivery], busy: set[str]) -> None:
+        await self._try(queue)
+        busy.discard(url)
+        self._wake.set()
+
+    async def _try(self, queue: deque[_Delivery]) -> None:
         delivery = queue[0]
         # Counted before it is tried: one that kills this job does not do so for ever.
         delivery.tries += 1

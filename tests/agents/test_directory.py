@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from pydantic import SecretStr
 
 from app.agents.directory import AgentDirectory, in_tried_order
 from app.domain.agent import Agent, AgentConfig
+from app.domain.errors import StorageUnavailable
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 AGENT = Agent(7, "desk", None, {}, True, NOON, NOON)
@@ -34,11 +36,12 @@ def test_an_entry_has_the_enabled_configurations_and_the_first_is_primary() -> N
     assert entry.primary == _config(3)
 
 
-def test_before_the_first_snapshot_nobody_is_known_and_it_says_so() -> None:
+def test_before_the_first_snapshot_an_agent_may_exist_and_is_not_denied() -> None:
     directory = AgentDirectory()
 
     assert not directory.is_loaded
-    assert directory.get(7) is None
+    with pytest.raises(StorageUnavailable):
+        directory.get(7)
 
 
 def test_a_snapshot_that_arrives_late_does_not_undo_a_newer_one() -> None:

@@ -37,3 +37,10 @@ def test_more_cached_than_input_never_costs_less_than_nothing() -> None:
 
     assert cost is not None
     assert cost >= 0
+
+
+def test_an_absurd_count_is_cut() -> None:
+    usage = Usage(10**30, 7, 10**29, 10**28, 10**30)
+
+    assert usage == Usage(10**12, 7, 10**12, 10**12, 10**12)
+    assert usage.total_tokens == 10**12 + 7

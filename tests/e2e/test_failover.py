@@ -24,6 +24,7 @@ from tests.behaviours import (
     Silent,
     Status,
     Stream,
+    Tokens,
     TruncatedJson,
     WrongLength,
     WrongMode,
@@ -369,3 +370,15 @@ def test_no_request_is_lost_while_one_of_two_providers_fails_half_of_its_calls(
         statuses = list(callers.map(ask, range(500)))
 
     assert statuses.count(200) == 500
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_absurd_count_of_tokens_fails_nobody(start: StartService, upstream: StartUpstream, streamed: bool) -> None:
+    alpha = upstream(Answer("hello", usage=Tokens(10**30, 5)))
+    client = start(config={"providers": [provider("alpha", alpha)]}).client
+
+    for path in ("/chat", "/v1/chat/completions"):
+        answer = client.post(path, json={"model": "alpha-1", "messages": HELLO, "stream": streamed})
+
+        assert answer.status_code == 200
+        assert "gateway_internal" not in answer.text

@@ -45,7 +45,7 @@ def test_what_no_encoding_takes_is_tamed_and_the_record_kept() -> None:
 
     assert found.message == "?"
     assert found.usage is not None
-    assert found.usage.input_tokens == 2**63 - 1
+    assert found.usage.input_tokens == 10**12
 
 
 @pytest.mark.parametrize("line", [b"", b"{", b"[]", b"null", b"{}", line_of(FULL)[:-20]])

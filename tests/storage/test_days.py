@@ -48,3 +48,12 @@ async def test_processes_that_add_at_the_same_time_lose_nothing(days: SqlDayRepo
             processes.start_soon(add)
 
     assert await days.of_day(FRIDAY) == {name: DayUse(FRIDAY, 8, 80) for name in ("alpha", "beta")}
+
+
+async def test_an_absurd_count_of_a_provider_is_cut_and_holds_up_no_other(days: SqlDayRepository) -> None:
+    for _ in range(3):
+        await days.add({"absurd": DayUse(FRIDAY, 1, 10**30), "sane": DayUse(FRIDAY, 1, 10)}, FRIDAY)
+
+    totals = await days.of_day(FRIDAY)
+
+    assert totals == {"absurd": DayUse(FRIDAY, 3, 3 * 10**12), "sane": DayUse(FRIDAY, 3, 30)}

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import anyio
+import anyio.to_thread
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import StorageUnavailable
-from app.storage.agents import SqlAgentRepository
+from app.storage import listener
+from app.storage.agents import SqlAgentRepository, current_revision
 from app.storage.database import Database, open_database
 from app.storage.listener import ConfigListener
+from app.storage.migrations import migrate
 from app.storage.vault import Vault
 
 
@@ -91,4 +96,41 @@ async def test_a_change_that_could_not_be_read_is_told_again(database: Database)
         jobs.start_soon(ConfigListener(database, poll=0.01).run, ears)
 
         await ears.until(1)
+        jobs.cancel_scope.cancel()
+
+
+async def test_on_postgresql_an_orderly_end_is_no_cut_connection(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = request.getfixturevalue("postgres")
+    url = await anyio.to_thread.run_sync(server.migrated)
+    ears = Ears()
+    async with open_database(url) as database, anyio.create_task_group() as jobs:
+        jobs.start_soon(ConfigListener(database, poll=3600).run, ears)
+        await ears.until(1)
+        jobs.cancel_scope.cancel()
+
+    assert "cut off" not in caplog.text
+    await anyio.to_thread.run_sync(server.drop, url)
+
+
+async def test_a_file_that_nobody_writes_is_hardly_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url, ears, asked = f"sqlite:///{tmp_path}/outcry.db", Ears(), 0
+    await anyio.to_thread.run_sync(migrate, url)
+
+    async def counted(session: AsyncSession) -> int:
+        nonlocal asked
+        asked += 1
+        return await current_revision(session)
+
+    monkeypatch.setattr(listener, "current_revision", counted)
+    async with open_database(url) as database, anyio.create_task_group() as jobs:
+        jobs.start_soon(ConfigListener(database, poll=0.01).run, ears)
+        await ears.until(1)
+        await anyio.sleep(0.3)
+
+        assert asked <= 6
+
+        await SqlAgentRepository(database, Vault([])).create("a", None, {})
+        await ears.until(2)
         jobs.cancel_scope.cancel()

@@ -161,4 +161,4 @@ async def test_whatever_a_provider_sent_a_row_is_never_refused(usage: SqlUsageRe
 
     await usage.append([hostile])
 
-    assert (await usage.total())["input_tokens"] == 2**63 - 1
+    assert (await usage.total())["input_tokens"] == 10**12
