@@ -10,14 +10,11 @@ from app.api.anthropic_checks import PARAMETERS, violations
 from app.api.anthropic_messages import Transcript
 from app.api.exchange import Exchange
 from app.api.intent import Intent, malformed
-from app.api.model_choice import models_of
-from app.api.provider_preferences import failover_allowed, preferences_of
+from app.api.model_choice import ModelChoice, refuse_first
 from app.api.responses_reasoning import is_sealed
-from app.api.timing import deadline_of
 from app.domain.attempt import Ask
 from app.domain.chat import JSON, ChatRequest, NativeBody, Wire
-from app.domain.errors import Code, OutcryError, RequestRejected
-from app.domain.routing import Priority
+from app.domain.errors import OutcryError
 
 _VERSIONS: Final = (b"2023-06-01", b"2026-10-21")
 _BETAS: Final = re.compile(rb"[A-Za-z0-9._, -]{1,2048}")
@@ -49,25 +46,11 @@ def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange, *, count
 
     `counts`: only its tokens are asked for.
     """
-    for wrong in violations(body, counts=counts):
-        raise RequestRejected(Code.INVALID_REQUEST, f"{wrong.field}: {wrong.message}", param=wrong.field)
+    refuse_first(violations(body, counts=counts))
     headers = _headers(exchange.headers)
-    names, preferences = models_of(body), preferences_of(body.get("provider"))
+    choice = ModelChoice.of(body)
     exchange.warnings += _untranslated(body)
-    return Ask(
-        request=request_of(body, headers),
-        request_id=exchange.request_id,
-        deadline=deadline_of(exchange, intent.deadline),
-        model=names[0],
-        fallbacks=tuple(names[1:]),
-        agent_id=intent.agent_id,
-        policy=intent.policy,
-        allow_failover=failover_allowed(preferences),
-        preferences=preferences,
-        priority=intent.priority or Priority.NORMAL,
-        caller=exchange.caller,
-        route="messages",
-    )
+    return choice.ask(request_of(body, headers), intent, exchange, route="messages")
 
 
 def told(error: OutcryError, body: Mapping[str, Any]) -> OutcryError:

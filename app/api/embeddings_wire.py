@@ -14,13 +14,10 @@ from app.api.checks import TEXT, whole
 from app.api.exchange import Exchange
 from app.api.intent import Intent
 from app.api.messages import kind
-from app.api.model_choice import choice_violations, models_of
-from app.api.provider_preferences import failover_allowed, preferences_of
-from app.api.timing import deadline_of
+from app.api.model_choice import ModelChoice, choice_violations, refuse_first
 from app.domain.attempt import Ask
 from app.domain.embedding import Embeddings, EmbedRequest
-from app.domain.errors import Code, RequestRejected, Violation
-from app.domain.routing import Priority
+from app.domain.errors import Violation
 from app.domain.usage import Usage
 
 MAX_INPUTS: Final = 2_048
@@ -31,24 +28,10 @@ _OWN: Final = frozenset(("model", "models", "provider", "input", "encoding_forma
 
 def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange) -> Ask:
     """The embeddings that a body asks for. Raises RequestRejected with the path of the first wrong field."""
-    for wrong in violations(body):
-        raise RequestRejected(Code.INVALID_REQUEST, f"{wrong.field}: {wrong.message}", param=wrong.field)
-    names, preferences = models_of(body), preferences_of(body.get("provider"))
+    refuse_first(violations(body))
+    choice = ModelChoice.of(body)
     parameters = {name: value for name, value in body.items() if name not in _OWN and value is not None}
-    return Ask(
-        request=EmbedRequest(_inputs_of(body["input"]), parameters),
-        request_id=exchange.request_id,
-        deadline=deadline_of(exchange, intent.deadline),
-        model=names[0],
-        fallbacks=tuple(names[1:]),
-        agent_id=intent.agent_id,
-        policy=intent.policy,
-        allow_failover=failover_allowed(preferences),
-        preferences=preferences,
-        priority=intent.priority or Priority.NORMAL,
-        caller=exchange.caller,
-        route="embeddings",
-    )
+    return choice.ask(EmbedRequest(_inputs_of(body["input"]), parameters), intent, exchange, route="embeddings")
 
 
 def violations(body: Mapping[str, Any]) -> Iterator[Violation]:

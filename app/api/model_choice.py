@@ -1,15 +1,61 @@
-"""Which models a body of OpenAI's family asks for."""
+"""Which models a body of a `/v1` wire asks for, and the ask that it becomes with what the wire makes of the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from app.api.provider_preferences import preference_violations
-from app.domain.errors import Violation
+from app.api.exchange import Exchange
+from app.api.intent import Intent
+from app.api.provider_preferences import failover_allowed, preference_violations, preferences_of
+from app.api.timing import deadline_of
+from app.domain.attempt import Ask
+from app.domain.chat import ChatRequest
+from app.domain.embedding import EmbedRequest
+from app.domain.errors import Code, RequestRejected, Violation
+from app.domain.routing import Preferences, Priority
 
 MAX_FALLBACKS: Final = 16
 FORBIDDEN: Final = ("api_base", "base_url", "api_key")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """The models to try, in order, each once, and what the caller said of their providers."""
+
+    names: tuple[str, ...]
+    preferences: Preferences | None
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> ModelChoice:
+        """The choice of a checked body. Raises RequestRejected for a preference that is not built."""
+        named = [body["model"]] if body.get("model") is not None else []
+        names = tuple(dict.fromkeys([*named, *(body.get("models") or ())]))
+        return cls(names, preferences_of(body.get("provider")))
+
+    def ask(self, request: ChatRequest | EmbedRequest, intent: Intent, exchange: Exchange, *, route: str) -> Ask:
+        """The ask for a request, with the intent of its headers."""
+        return Ask(
+            request=request,
+            request_id=exchange.request_id,
+            deadline=deadline_of(exchange, intent.deadline),
+            model=self.names[0],
+            fallbacks=self.names[1:],
+            agent_id=intent.agent_id,
+            policy=intent.policy,
+            allow_failover=failover_allowed(self.preferences),
+            preferences=self.preferences,
+            priority=intent.priority or Priority.NORMAL,
+            caller=exchange.caller,
+            route=route,
+        )
+
+
+def refuse_first(violations: Iterable[Violation]) -> None:
+    """Raise RequestRejected with the path of the first violation, if there is any."""
+    for wrong in violations:
+        raise RequestRejected(Code.INVALID_REQUEST, f"{wrong.field}: {wrong.message}", param=wrong.field)
 
 
 def choice_violations(body: Mapping[str, Any]) -> Iterator[Violation]:
@@ -35,9 +81,3 @@ def _named(body: Mapping[str, Any]) -> Iterator[Violation]:
     for index, name in enumerate(models):
         if not isinstance(name, str) or not 0 < len(name) <= 256:
             yield Violation(f"models[{index}]", "must be a model's name of 1 to 256 characters")
-
-
-def models_of(body: Mapping[str, Any]) -> list[str]:
-    """The models to try, in order, each once."""
-    named = [body["model"]] if body.get("model") is not None else []
-    return list(dict.fromkeys([*named, *(body.get("models") or ())]))

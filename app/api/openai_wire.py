@@ -13,13 +13,10 @@ from app.api.errors import encoded_error, openai_form
 from app.api.exchange import Exchange
 from app.api.intent import Intent
 from app.api.messages import format_violations, message_violations, tool_violations
-from app.api.model_choice import choice_violations, models_of
-from app.api.provider_preferences import failover_allowed, preferences_of
-from app.api.timing import deadline_of
+from app.api.model_choice import ModelChoice, choice_violations, refuse_first
 from app.domain.attempt import Ask
 from app.domain.chat import ChatChunk, ChatRequest
-from app.domain.errors import Code, OutcryError, RequestRejected, Violation
-from app.domain.routing import Priority
+from app.domain.errors import OutcryError, Violation
 from app.domain.usage import Usage
 from app.services import CompletionStream
 
@@ -69,24 +66,10 @@ OWN: Final = frozenset(("model", "models", "provider", "messages", "stream", "st
 
 def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange) -> Ask:
     """The completion that a body asks for. Raises RequestRejected with the path of the first wrong field."""
-    for wrong in violations(body):
-        raise RequestRejected(Code.INVALID_REQUEST, f"{wrong.field}: {wrong.message}", param=wrong.field)
-    names, preferences = models_of(body), preferences_of(body.get("provider"))
+    refuse_first(violations(body))
+    choice = ModelChoice.of(body)
     parameters = {name: value for name, value in body.items() if name not in OWN and value is not None}
-    return Ask(
-        request=ChatRequest(body["messages"], parameters),
-        request_id=exchange.request_id,
-        deadline=deadline_of(exchange, intent.deadline),
-        model=names[0],
-        fallbacks=tuple(names[1:]),
-        agent_id=intent.agent_id,
-        policy=intent.policy,
-        allow_failover=failover_allowed(preferences),
-        preferences=preferences,
-        priority=intent.priority or Priority.NORMAL,
-        caller=exchange.caller,
-        route="chat_completions",
-    )
+    return choice.ask(ChatRequest(body["messages"], parameters), intent, exchange, route="chat_completions")
 
 
 def violations(body: Mapping[str, Any]) -> Iterator[Violation]:

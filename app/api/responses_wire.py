@@ -8,16 +8,13 @@ from typing import Any, Final
 
 from app.api.exchange import Exchange
 from app.api.intent import Intent
-from app.api.model_choice import models_of
-from app.api.provider_preferences import failover_allowed, preferences_of
+from app.api.model_choice import ModelChoice, refuse_first
 from app.api.responses_checks import PARAMETERS, unsupported, violations
 from app.api.responses_items import Transcript, item_kind
 from app.api.responses_reasoning import is_sealed
-from app.api.timing import deadline_of
 from app.domain.attempt import Ask
 from app.domain.chat import JSON, ChatRequest, NativeBody, Wire
 from app.domain.errors import Code, OutcryError, RequestRejected
-from app.domain.routing import Priority
 
 LOGPROBS: Final = "message.output_text.logprobs"
 _SAME: Final = (
@@ -60,24 +57,10 @@ def ask_of(body: Mapping[str, Any], intent: Intent, exchange: Exchange) -> Ask:
     for refused in unsupported(body):
         message = f"{refused.field} {refused.message}"
         raise RequestRejected(Code.UNSUPPORTED_PARAMETER, message, param=refused.field)
-    for wrong in violations(body):
-        raise RequestRejected(Code.INVALID_REQUEST, f"{wrong.field}: {wrong.message}", param=wrong.field)
-    names, preferences = models_of(body), preferences_of(body.get("provider"))
+    refuse_first(violations(body))
+    choice = ModelChoice.of(body)
     exchange.warnings += _untranslated(body)
-    return Ask(
-        request=request_of(body),
-        request_id=exchange.request_id,
-        deadline=deadline_of(exchange, intent.deadline),
-        model=names[0],
-        fallbacks=tuple(names[1:]),
-        agent_id=intent.agent_id,
-        policy=intent.policy,
-        allow_failover=failover_allowed(preferences),
-        preferences=preferences,
-        priority=intent.priority or Priority.NORMAL,
-        caller=exchange.caller,
-        route="responses",
-    )
+    return choice.ask(request_of(body), intent, exchange, route="responses")
 
 
 def request_of(body: Mapping[str, Any]) -> ChatRequest:

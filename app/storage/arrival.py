@@ -18,12 +18,18 @@ log = logging.getLogger(__name__)
 
 
 class Arrival:
-    """What jobs wait for that need this version's tables: one of them looks, every `pause` seconds."""
+    """What jobs wait for that need this version's tables: one of them looks, every `pause` seconds.
 
-    def __init__(self, database: Database, url: str, *, pause: float = 1.0) -> None:
+    `migrates` brings a database up to this version, in a thread; raises StorageUnavailable while it is away.
+    """
+
+    def __init__(
+        self, database: Database, url: str, *, pause: float = 1.0, migrates: Callable[[str], None] = migrate
+    ) -> None:
         self._database = database
         self._url = url
         self._pause = pause
+        self._migrates = migrates
         self._turn = anyio.Lock()
         self._is_there = self._is_away = False
 
@@ -41,7 +47,7 @@ class Arrival:
     async def _look(self) -> None:
         try:
             if await self._is_behind():
-                await anyio.to_thread.run_sync(migrate, self._url)
+                await anyio.to_thread.run_sync(self._migrates, self._url)
         except StorageUnavailable as error:
             if not self._is_away:
                 log.warning("the database is away", extra={"reason": error.message})

@@ -9,7 +9,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -19,7 +19,7 @@ import pytest
 from tests.behaviours import Answer, Refuse, Tokens
 from tests.e2e.conftest import StartService, StartUpstream
 from tests.e2e.service import Service
-from tests.e2e.speaking import HELLO, error_of, metrics, provider, total
+from tests.e2e.speaking import HELLO, error_of, metrics, provider, total, within
 from tests.upstream import Upstream
 
 ALERTS = {
@@ -96,16 +96,6 @@ def gateway(start_once: StartService, alpha: Upstream, receiver: Receiver, forbi
         "alerts": ALERTS | {"webhooks": hooks},
     }
     return start_once(config=file, env={**QUICK, "OUTCRY_ALLOWED_PRIVATE_HOSTS": f"127.0.0.1:{receiver.port}"})
-
-
-def within(seconds: float, holds: Callable[[], bool]) -> bool:
-    """Whether this came true in time; asked again and again, over real sockets."""
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def test_an_outage_is_history_and_an_alert_and_so_is_its_end(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 
 from tests.behaviours import Answer, Refuse, Status, Stream, Tokens
 from tests.e2e.conftest import StartService, StartUpstream
-from tests.e2e.speaking import HELLO, error_of, metrics, provider, streamed, total
+from tests.e2e.speaking import HELLO, error_of, metrics, provider, streamed, total, within
 from tests.upstream import Upstream
 
 NAMES = {
@@ -59,16 +57,6 @@ def books(start: StartService, upstream: StartUpstream) -> Books:
         env={"OUTCRY_HEALTH__INTERVAL": "1"},
     )
     return Books(gateway.client, alpha, beta)
-
-
-def within(seconds: float, holds: Callable[[], bool]) -> bool:
-    """Whether this came true in time; asked again and again, over real sockets."""
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def test_usage_and_cost_of_every_attempt_are_summed_up_within_two_seconds(books: Books) -> None:

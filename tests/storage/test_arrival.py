@@ -28,7 +28,7 @@ async def test_jobs_start_at_once_where_the_tables_are(database: Database, url: 
 
 
 async def test_jobs_wait_for_the_database_which_is_then_migrated_and_told_of_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = f"sqlite:///{tmp_path}/outcry.db"
     await anyio.to_thread.run_sync(migrate, url, "0001")
@@ -41,7 +41,6 @@ async def test_jobs_wait_for_the_database_which_is_then_migrated_and_told_of_onc
             raise StorageUnavailable("the database is unavailable (ConnectionRefusedError)")
         migrate(to)
 
-    monkeypatch.setattr(arrival, "migrate", migrate_later)
     behind = list[bool]()
     async with open_database(url) as database:
 
@@ -49,7 +48,7 @@ async def test_jobs_wait_for_the_database_which_is_then_migrated_and_told_of_onc
             behind.append(await database.read(is_behind))
             await database.read(lambda session: session.execute(text("SELECT 1 FROM provider_days")))
 
-        coming = Arrival(database, url, pause=0.01)
+        coming = Arrival(database, url, pause=0.01, migrates=migrate_later)
         with caplog.at_level(logging.INFO), anyio.fail_after(10):
             async with anyio.create_task_group() as jobs:
                 for _ in range(2):
