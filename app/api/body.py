@@ -39,6 +39,13 @@ async def read_object(exchange: Exchange, limit: int) -> dict[str, Any]:
     return value
 
 
+async def read_optional_object(exchange: Exchange, limit: int) -> dict[str, Any]:
+    """The same for a body that may be left out: an empty object then."""
+    if exchange.headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in exchange.headers:
+        return {}
+    return await read_object(exchange, limit)
+
+
 async def read_body(exchange: Exchange, limit: int) -> bytes:
     """The whole body; 413 before it is buffered where its length is announced, else as soon as it is too long."""
     _check_head(exchange, limit)

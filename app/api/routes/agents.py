@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import Field, SecretStr, StringConstraints, field_validator
 
 from app.agents.changes import ConfigChange
-from app.api.body import NATIVE_LIMIT, read_object
+from app.api.body import NATIVE_LIMIT, read_optional_object
 from app.api.completions import money
 from app.api.deps import (
     CurrentExchange,
@@ -287,10 +287,8 @@ async def add_llm_config(
 )
 async def validate_llm_config(agent_id: Id, exchange: CurrentExchange, services: CurrentServices) -> dict[str, Any]:
     """Reachable, authorised, model known, price known: the primary configuration, or the one in the body."""
-    change = None
-    if exchange.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in exchange.headers:
-        content = await read_object(exchange, NATIVE_LIMIT)
-        change = checked(ConfigWrite, content).change if content else None
+    content = await read_optional_object(exchange, NATIVE_LIMIT)
+    change = checked(ConfigWrite, content).change if content else None
     return await services.agents.validate_config(agent_id, change)
 
 

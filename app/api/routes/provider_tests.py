@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
-from app.api.body import NATIVE_LIMIT, read_object
+from app.api.body import NATIVE_LIMIT, read_optional_object
 from app.api.completions import CLOSING
 from app.api.deps import CurrentExchange, described
 from app.api.errors import encoded_error
@@ -75,9 +75,7 @@ class _Running(Response):
 )
 async def run_provider_test(name: Annotated[str, Path(max_length=256)], exchange: CurrentExchange) -> Response:
     """Real, tiny calls past circuit and limits; they cost what they cost, and stand in the usage records."""
-    content = {}
-    if exchange.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in exchange.headers:
-        content = await read_object(exchange, NATIVE_LIMIT)
+    content = await read_optional_object(exchange, NATIVE_LIMIT)
     return _Running(exchange, checked(ProviderTest, content), name)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
-from app.api.body import NATIVE_LIMIT, read_object
+from app.api.body import NATIVE_LIMIT, read_object, read_optional_object
 from app.api.completions import intent_of
 from app.api.deps import CurrentExchange, CurrentServices, body_of, described
 from app.api.errors import field_errors
@@ -78,9 +78,7 @@ async def read_stats(services: CurrentServices) -> dict[str, Any]:
 )
 async def reset_circuit(name: Annotated[str, Path(max_length=256)], exchange: CurrentExchange) -> dict[str, Any]:
     """Circuits closed, pauses ended, parked keys let out; in the process that answers."""
-    content = {}
-    if exchange.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in exchange.headers:
-        content = await read_object(exchange, NATIVE_LIMIT)
+    content = await read_optional_object(exchange, NATIVE_LIMIT)
     targets = exchange.services.routing.reset_circuits(name, checked(CircuitReset, content).model)
     return {"provider": name, "targets": [target.model for target in targets]}
 
