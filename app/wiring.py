@@ -7,9 +7,10 @@ import logging
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -138,10 +139,9 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         rng=rng,
     )
     agents = AgentService(agent_rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
-    seating = Seating(pool, directory)
     decisions = DecisionService(
         gateway,
-        seating,
+        Seating(pool, directory),
         SqlDecisionRepository(database),
         now=clock.now,
         wall=clock.wall,
@@ -162,7 +162,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     supervisor.add("days", arrival.before(days.run))
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
-    supervisor.add("configuration", arrival.before(lambda: ConfigListener(database).run(agents.refresh)))
+    refresh = partial(_refresh, [agents.refresh])
+    supervisor.add("configuration", arrival.before(lambda: ConfigListener(database).run(refresh)))
     await stack.enter_async_context(supervisor)
     stack.enter_context(configuration.reloaded_on_hangup())
     listing = ModelListing(pool, catalog)
@@ -257,6 +258,12 @@ def _refreshed(metrics: Metrics) -> Callable[[], Awaitable[None]]:
             await anyio.sleep(1)
 
     return refresh
+
+
+async def _refresh(views: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Read again what is kept in memory of the stored configuration."""
+    for refresh in views:
+        await refresh()
 
 
 def _unready(directory: AgentDirectory, days: DayRecord, draining: asyncio.Event) -> list[str]:
