@@ -322,5 +322,3 @@ def _idle(shape: CommonShape) -> Iterator[str]:
     requests = limits.calls_per_minute if limits.requests_per_minute is None else limits.requests_per_minute
     if limits.burst_limit is not None and (limits.strategy != LimitStrategy.TOKEN_BUCKET.value or requests is None):
         yield "rate_limit.burst_limit: has no effect without strategy token_bucket and requests_per_minute"
-    if shape.enable_caching:
-        yield "enable_caching: accepted, not acted on by this version"
