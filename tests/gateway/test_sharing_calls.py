@@ -153,16 +153,31 @@ async def test_when_nobody_waits_any_more_the_call_is_ended(form: Any) -> None:
     assert inn.calls() == [2]
 
 
-async def test_who_comes_while_an_abandoned_call_ends_asks_anew() -> None:
+async def test_who_comes_while_an_abandoned_call_ends_does_not_wait_for_that() -> None:
     inn, held = inn_of()
+    closed = asyncio.Event()
+    whole = held.complete
+
+    async def closing(call: Call) -> ChatResponse:
+        try:
+            return await whole(call)
+        except asyncio.CancelledError:
+            await closed.wait()
+            raise
+
+    held.complete = closing  # type: ignore[method-assign]
     first = asyncio.create_task(asked(inn))
     await settle()
     first.cancel()
+    await settle()
     late = asyncio.create_task(asked(inn))
     await settle()
     held.gate.set()
 
     assert status_of(await late) == "miss"
+    assert not first.done()
+    closed.set()
+    await asyncio.wait({first})
 
 
 async def test_a_failure_is_the_first_callers_and_one_of_the_others_asks_next() -> None:
@@ -205,8 +220,9 @@ async def test_a_refused_request_is_refused_to_all() -> None:
     assert inn.calls() == [1]
 
 
-async def test_who_may_fall_back_does_not_take_the_failure_of_one_who_may_not() -> None:
-    held = Held(DOWN)
+@pytest.mark.parametrize("failure", [DOWN, ProviderError(FailureKind.UNSUPPORTED, "no words for it", param="seed")])
+async def test_who_may_fall_back_does_not_take_the_failure_of_one_who_may_not(failure: ProviderError) -> None:
+    held = Held(failure)
     inn = House({"alpha": held, "beta": ScriptedAdapter("sell")}, rules=RetryRules(base=0.0, cap=0.0, max_retries=1))
     alone = asyncio.create_task(asked(inn, allow_failover=False, max_retries=0))
     await settle()
@@ -308,10 +324,10 @@ async def test_a_stream_that_breaks_is_made_anew_for_those_who_waited() -> None:
     async def breaking(behaviour: Behaviour, model: str) -> AsyncGenerator[ChatChunk]:
         yield broken[0]
         await held.gate.wait()
-        del held._chunks  # type: ignore[method-assign]
+        del held._chunks
         raise DOWN
 
-    held._chunks = breaking  # type: ignore[method-assign, assignment]
+    held._chunks = breaking  # type: ignore[method-assign]
     first, second = [asyncio.create_task(streamed(inn)) for _ in range(2)]
     await settle()
     held.gate.set()
