@@ -316,13 +316,10 @@ async def test_a_streams_first_words_reach_the_first_caller_at_once() -> None:
 
 
 async def test_a_stream_that_breaks_is_made_anew_for_those_who_waited() -> None:
-    chunks = [ChatChunk({"id": "c", "choices": [{"index": 0, "delta": {"content": "b"}}]}, carries=True)]
-    held = Held("buy now")
-    inn = House({"alpha": held}, rules=ONCE)
-    broken: list[ChatChunk] = chunks
+    inn, held = inn_of("buy now")
 
     async def breaking(behaviour: Behaviour, model: str) -> AsyncGenerator[ChatChunk]:
-        yield broken[0]
+        yield words(1, 1)[0]
         await held.gate.wait()
         del held._chunks
         raise DOWN
