@@ -31,6 +31,7 @@ from app.decisions.service import DecisionService
 from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig, ProviderType
 from app.domain.target import Target
+from app.gateway.admission import Admission
 from app.gateway.answer_cache import AnswerCache
 from app.gateway.attempt import Clock
 from app.gateway.control import RoutingControl
@@ -172,6 +173,9 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     listing = ModelListing(pool, catalog)
     return Services(
         gateway=gateway,
+        admission=Admission(
+            lambda: pool.current.caller_limits, now=clock.now, wall=clock.wall, rejected=metrics.limit_rejected
+        ),
         decisions=decisions,
         agents=agents,
         providers=pool,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.upstream import Upstream
 
 COST = {"input_per_1m_tokens": 2, "output_per_1m_tokens": 8}
 RW = {"x-outcry-cache": "read-write"}
-KEYS = ("key-one-0123456789", "key-two-0123456789")
+KEYS = ("key-one-0123456789", "key-two-0123456789", "key-limited-0123456789")
 V1 = "/v1/chat/completions"
 BODIES: dict[str, dict[str, Any]] = {
     V1: {"model": "alpha-1"},
@@ -57,7 +58,9 @@ def desk(start_once: StartService, upstream_once: StartUpstream) -> Desk:
     for name, dialect, kind in (("delta", "anthropic", "anthropic"), ("epsilon", "responses", "openai")):
         upstreams[name] = upstream_once(Answer("buy"), dialect=dialect, models=(f"{name}-1",))
         providers.append(provider(name, upstreams[name], provider_type=kind))
-    return Desk(start_once(providers=providers, env=env), upstreams)
+    limited = f"key:{hashlib.sha256(KEYS[2].encode()).hexdigest()[:8]}"
+    config = {"providers": providers, "caller_limits": {limited: {"requests_per_minute": 2}}}
+    return Desk(start_once(config=config, env=env), upstreams)
 
 
 def _without_ids(value: Any) -> Any:
@@ -219,6 +222,19 @@ def test_an_answer_that_was_cut_short_is_not_kept(desk: Desk) -> None:
     desk.alpha.behave(Answer("bu", finish_reason="length"))
 
     assert [desk.post(V1, "short").headers["x-outcry-cache"] for _ in range(2)] == ["miss", "miss"]
+
+
+def test_a_free_answer_counts_against_nobodys_limit(desk: Desk) -> None:
+    headers = {**RW, "authorization": f"Bearer {KEYS[2]}"}
+
+    labels = [desk.post(V1, "limited", headers=headers).headers["x-outcry-cache"].partition(";")[0] for _ in range(4)]
+    body = {**body_of(V1, "limited"), "stream": True}
+    streams = [desk.client.post(V1, json=body, headers=headers).status_code for _ in range(4)]
+
+    assert labels == ["miss", "hit", "hit", "hit"]
+    assert streams == [200] * 4
+    assert desk.post(V1, "another", headers=headers).headers["x-outcry-cache"] == "miss"
+    error_of(desk.client.post(V1, json=body_of(V1, "a third"), headers=headers), 429, "policy_rate_limit")
 
 
 def test_hits_are_in_the_record_and_cost_nothing(desk: Desk) -> None:
