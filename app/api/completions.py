@@ -87,7 +87,7 @@ async def _counted(exchange: Exchange, ask: Ask, work: Callable[[Ask], Awaitable
     async with Admission.of(exchange, ask) as admission:
         completion = await work(ask)
         admission.tokens = completion.usage.total_tokens
-        if isinstance(completion, Completion) and _is_free(completion.cache):
+        if not completion.attempts:
             admission.forget()
     return completion
 
