@@ -36,6 +36,7 @@ from app.gateway.answer_cache import AnswerCache
 from app.gateway.attempt import Clock
 from app.gateway.control import RoutingControl
 from app.gateway.gateway import Gateway
+from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
 from app.ledger.writer import LedgerRules, UsageWriter
@@ -60,6 +61,7 @@ from app.storage.database import DatabaseRules, open_database
 from app.storage.days import SqlDayRepository
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.health import SqlHealthRepository
+from app.storage.kills import SqlKillRepository
 from app.storage.listener import ConfigListener
 from app.storage.usage import SqlUsageRepository
 from app.storage.vault import Vault
@@ -90,8 +92,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     clock = Clock(time.monotonic, utc_now)
     rng = random.SystemRandom()
     metrics = Metrics(multiprocess_dir=os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
-    retry = RetryRules(**settings.retry.model_dump())
-    catalog = Catalog(known=read_models(settings.catalog))
+    retry, catalog = RetryRules(**settings.retry.model_dump()), Catalog(known=read_models(settings.catalog))
 
     transport = await stack.enter_async_context(open_transport(TransportRules(**settings.transport.model_dump())))
     # What callers name is fetched over connections of its own: none of theirs leads where a provider of ours lives.
@@ -112,7 +113,6 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     database = await stack.enter_async_context(
         open_database(settings.database_url, DatabaseRules(**settings.database.model_dump()))
     )
-    agent_rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
     usage_rows = SqlUsageRepository(database)
     health_rows = SqlHealthRepository(database)
     directory = AgentDirectory()
@@ -129,7 +129,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         lambda url: transport if is_allowed_private(url, settings.allowed_private_hosts) else public,
     )
     writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()))
-    planner = Planner(pool, Router(build_policies(rng)), directory)
+    kills = KillSwitch(SqlKillRepository(database), pool.type_of, clock.wall)
+    planner = Planner(pool, Router(build_policies(rng)), directory, kills)
     routing_stats = RoutingStats(clock.wall)
     # Only the record hears of free answers: they say nothing about a provider, and no provider was asked.
     cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer], metrics.cache_used)
@@ -144,7 +145,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         rng=rng,
         cache=cache,
     )
-    agents = AgentService(agent_rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
+    rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
+    agents = AgentService(rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
     decisions = DecisionService(
         gateway,
         Seating(pool, directory),
@@ -152,6 +154,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         now=clock.now,
         wall=clock.wall,
         decided=metrics.decision_finished,
+        killed=kills.of,
     )
     metrics.collectors += [_states(pool, writer, directory), lambda metrics: metrics.set_cache(cache.kept.size)]
 
@@ -166,7 +169,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     supervisor.add("days", arrival.before(days.run))
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
-    refresh = partial(_refresh, [agents.refresh])
+    refresh = partial(_refresh, [agents.refresh, kills.refresh])
     supervisor.add("configuration", arrival.before(lambda: ConfigListener(database).run(refresh)))
     await stack.enter_async_context(supervisor)
     stack.enter_context(configuration.reloaded_on_hangup())
@@ -182,6 +185,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         monitor=monitor,
         routing=RoutingControl(pool, planner, clock.now, workers=settings.workers),
         routing_stats=routing_stats.report,
+        kills=kills,
         history=health_rows,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
         conformance=ConformanceTests(pool, [writer], clock),
