@@ -11,10 +11,11 @@ from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord, Compl
 from app.domain.caching import CacheMode, CacheNote, CacheStatus, mode_between
 from app.domain.errors import DeadlineExceeded, OutcryError
 from app.domain.routing import Plan
+from app.domain.target import Target
 from app.gateway.answer_cache import AnswerCache
 from app.gateway.attempt import Clock
 from app.gateway.cached_stream import FREE, LedStream, ToldStream
-from app.gateway.flights import Channel, Flight
+from app.gateway.flights import Channel, Flight, Landing
 from app.gateway.journey import Journey
 from app.gateway.keeping import Keeping, step_of
 from app.gateway.kept import Kept
@@ -29,11 +30,19 @@ AnyStream: TypeAlias = CompletionStream | LedStream | ToldStream
 class Cached:
     """Answers journeys from the cache, else with the walk that it is given, whose answer it may keep and share."""
 
-    def __init__(self, cache: AnswerCache, pool: Pool, renderer: Renderer, clock: Clock) -> None:
+    def __init__(
+        self,
+        cache: AnswerCache,
+        pool: Pool,
+        renderer: Renderer,
+        clock: Clock,
+        check_running: Callable[[int | None, Target], None],
+    ) -> None:
         self._cache = cache
         self._keeping = Keeping(cache, pool, clock.now)
         self._renderer = renderer
         self._clock = clock
+        self._check_running = check_running
 
     def is_off(self, journey: Journey) -> bool:
         """Whether this request has nothing to do with the cache: the first step of its plan decides, and the caller."""
@@ -106,11 +115,10 @@ class Cached:
     async def _awaited(self, visit: Visit, flight: Flight) -> Kept | None:
         journey, started = visit.journey, self._clock.now()
         try:
-            landing = await flight.outcome(journey.ask.deadline - started)
-        except TimeoutError:
-            late = DeadlineExceeded("the deadline passed while another request's answer was awaited")
-            late.trail = journey.trail(self._clock.now())
-            raise late from None
+            landing = await self._outcome(journey, flight)
+        except OutcryError as error:
+            error.trail = journey.trail(self._clock.now())
+            raise
         finally:
             journey.paused += self._clock.now() - started
         if landing is None:
@@ -124,6 +132,15 @@ class Cached:
         else:
             visit.shares = False
         return None
+
+    async def _outcome(self, journey: Journey, flight: Flight) -> Landing:
+        try:
+            landing = await flight.outcome(journey.ask.deadline - self._clock.now())
+        except TimeoutError:
+            raise DeadlineExceeded("the deadline passed while another request's answer was awaited") from None
+        # The plan was made before the wait, and an operator may have stopped what is in it since.
+        self._check_running(journey.ask.agent_id, journey.itinerary.plan.steps[0].target)
+        return landing
 
     def _retold(self, visit: Visit, kept: Kept, note: CacheNote) -> Completion:
         journey, response = visit.journey, kept.response()

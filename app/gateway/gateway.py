@@ -60,7 +60,7 @@ class Gateway:
         self._rng = rng
         renderer = Renderer(ReasoningMemory(clock.now))
         self._calls = Calls(pool, observers, timers=timers, renderer=renderer, clock=clock)
-        self._cached = Cached(cache or AnswerCache(), pool, renderer, clock)
+        self._cached = Cached(cache or AnswerCache(), pool, renderer, clock, planner.check_running)
         self._counting = Counting(pool, planner, timers, counter, clock.now)
         self._retrying = AsyncRetrying(sleep=anyio.sleep, stop=stop_never, reraise=True)
 

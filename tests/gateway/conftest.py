@@ -18,6 +18,7 @@ from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, Provid
 from app.gateway.answer_cache import AnswerCache
 from app.gateway.attempt import Clock
 from app.gateway.gateway import Gateway
+from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
 from app.providers.pool import Pool
@@ -27,6 +28,7 @@ from app.resilience.store import StoreRules
 from app.routing.policies import build_policies
 from app.routing.router import Router
 from tests.fakes import FakeClock, Recorder, ScriptedAdapter
+from tests.fakes_edge import FakeKills
 from tests.fakes_providers import FakeCatalog
 
 BORN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -61,7 +63,8 @@ class House:
         self.reload()
         self.directory = AgentDirectory()
         self.directory.load(0, [], [])
-        self.planner = Planner(self.pool, Router(build_policies(random.Random(1))), self.directory)
+        self.kills = KillSwitch(FakeKills(), self.pool.type_of, self.clock.wall)
+        self.planner = Planner(self.pool, Router(build_policies(random.Random(1))), self.directory, self.kills)
         self.free = Recorder()
         self.counts: Counter[str] = Counter()
         self.cache = AnswerCache(self.kept, [self.free], lambda outcome: self.counts.update([outcome]))

@@ -13,7 +13,7 @@ from app.domain.attempt import AttemptOutcome, Completion
 from app.domain.caching import CacheMode, CacheStatus, mode_between
 from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk, ChatRequest, ChatResponse, NativeBody, Wire
-from app.domain.errors import FailureKind, ProviderError
+from app.domain.errors import FailureKind, NotAdmitted, ProviderError
 from app.domain.provider import RateLimit
 from app.resilience.retry import RetryRules
 from app.resilience.store import StoreRules
@@ -319,6 +319,15 @@ async def test_what_was_thought_before_a_call_is_remembered_at_a_hit_too(form: s
 
     sent = inn.adapters["alpha"].calls[-1].request.messages
     assert sent[1]["reasoning_content"] == "momentum"
+
+
+async def test_what_is_stopped_is_not_answered_from_the_cache_either() -> None:
+    inn = house(alpha=ScriptedAdapter("buy"))
+    await asked(inn)
+    await inn.kills.kill("all", "flash crash", "key1")
+
+    with pytest.raises(NotAdmitted):
+        await asked(inn)
 
 
 async def test_with_the_cache_off_no_request_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -289,6 +289,21 @@ async def test_waiting_for_another_is_not_the_gateways_own_time() -> None:
     assert (shared.latency, shared.overhead) == (3.0, 0.0)
 
 
+@pytest.mark.parametrize("scope", ["all", "model:alpha/alpha-1"])
+@pytest.mark.parametrize("behaviour", [DOWN, "buy"])
+async def test_what_was_stopped_during_the_wait_is_neither_asked_nor_shared(scope: str, behaviour: Behaviour) -> None:
+    inn, held = inn_of(behaviour)
+    first, second = [asyncio.create_task(asked(inn)) for _ in range(2)]
+    await settle()
+    await inn.kills.kill(scope, "nonsense", "key1")
+    held.gate.set()
+
+    _, seen = await asyncio.gather(first, second, return_exceptions=True)
+
+    assert isinstance(seen, OutcryError)
+    assert (seen.code, seen.trail.has_plan, inn.calls()) == (Code.KILLED, True, [1])
+
+
 async def test_streams_and_whole_answers_share_a_call() -> None:
     inn, held = inn_of("buy now")
     first = asyncio.create_task(streamed(inn))
