@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from app.domain.alerts import DEFAULT_RULES, AlertKind, AlertPlan, AlertRule, WebhookFormat
 from app.domain.catalog import ModelMode
 from app.domain.chat import Credential
+from app.domain.data_policy import DataDemand, DataPolicy
 from app.domain.provider import LimitStrategy, ProviderConfig, ProviderSet, ProviderType, TimeoutOverrides
 from app.provider_file import ConfigurationError, load_providers
 
@@ -260,6 +261,19 @@ def test_credentials_have_a_public_name_and_never_show_themselves(load: Load) ->
     assert "verysecret" not in repr(found)
 
 
+def test_what_becomes_of_prompts_is_stated_per_provider_and_model_and_demanded_of_all(load: Load) -> None:
+    found = load(
+        "providers:\n  - name: a\n    provider_type: openai\n    api_key: k\n"
+        "    data_policy: {training: false, retention_days: 30, region: us}\n"
+        "    models: [{id: x, data_policy: {retention_days: 0}}, y]\n"
+        "data_policy: {training: false, retention_days: 30, region: eu}\n"
+    )
+
+    assert found.providers[0].data_policy == DataPolicy(training=False, retention_days=30, region="us")
+    assert found.providers[0].models[0].data_policy == DataPolicy(retention_days=0)
+    assert found.data_demand == DataDemand(no_training=True, retention_days=30, regions=("eu",))
+
+
 ENTRY = "providers:\n  - name: a\n    provider_type: openai_compatible\n    base_url: http://x/v1\n"
 
 
@@ -267,6 +281,13 @@ ENTRY = "providers:\n  - name: a\n    provider_type: openai_compatible\n    base
     ("text", "line", "words"),
     [
         (ENTRY + "    prioritty: 1\n", 5, ["providers[0].prioritty", "unknown key", "'priority'"]),
+        (ENTRY + "    data_policy: {trainin: false}\n", 5, ["data_policy.trainin", "did you mean 'training'"]),
+        (ENTRY + "    data_policy: {training: 'no'}\n", 5, ["data_policy.training", "true or false", "got a text"]),
+        (ENTRY + "    data_policy:\n      retention_days: -1\n", 6, ["data_policy.retention_days", "0"]),
+        (ENTRY + "    data_policy: {region: e u}\n", 5, ["data_policy.region", "a region's name"]),
+        (ENTRY + "    models: [{id: y, data_policy: {zdr: true}}]\n", 5, ["models[0].data_policy.zdr", "unknown key"]),
+        (ENTRY + "data_policy: {training: true}\n", 5, ["data_policy.training", "expected false"]),
+        (ENTRY + "data_policy: {region: []}\n", 5, ["data_policy.region", "at least one entry"]),
         (ENTRY + "    priority: high\n", 5, ["providers[0].priority", "a whole number", "got a text"]),
         (ENTRY + "    priority: '1'\n", 5, ["a whole number", "got a text"]),
         (ENTRY + "    priority: true\n", 5, ["a whole number", "got true or false"]),

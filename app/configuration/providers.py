@@ -82,6 +82,7 @@ class ProviderFile:
             tasks={name: TaskConfig(tuple(task.models or ()), task.policy) for name, task in self.shape.tasks.items()},
             panels=self._panels(),
             alerts=alerts,
+            data_demand=self.shape.data_policy.demand(),
             source=self.document.name,
             warnings=tuple(self.warnings),
         )
@@ -127,6 +128,7 @@ class ProviderFile:
             enable_caching=shape.enable_caching,
             headers=dict(shape.headers),
             dialect=self._dialect(place, shape, kind),
+            data_policy=shape.data_policy.policy(),
         )
 
     def _type(self, name: str, place: Place, shape: CommonShape) -> ProviderType:
@@ -172,6 +174,7 @@ class ProviderFile:
             entry.max_output_tokens,
             entry.knowledge_cutoff,
             None if entry.mode is None else ModelMode(entry.mode),
+            entry.data_policy.policy(),
         )
 
     def _cost(self, place: Place, shape: CostShape) -> CostShape:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
 
 from app.configuration.alerts import AlertsShape
+from app.configuration.data_policy import DataDemandShape, DataPolicyShape
 from app.configuration.dialect import DialectShape, Headers
 from app.configuration.shape import STRICT, Text, Texts, as_list
 from app.domain.catalog import last_day
@@ -177,6 +178,7 @@ class ModelShape(Shape):
     mode: Literal["chat", "embedding"] | None = None
     capabilities: Annotated[list[str], BeforeValidator(_as_names)] | None = None
     cost: CostShape = CostShape()
+    data_policy: DataPolicyShape = DataPolicyShape()
 
 
 class KeyShape(Shape):
@@ -208,6 +210,7 @@ class CommonShape(Shape):
     enable_caching: bool = False
     headers: Headers = {}
     dialect: DialectShape | None = None
+    data_policy: DataPolicyShape = DataPolicyShape()
 
 
 class ProviderShape(CommonShape):
@@ -258,3 +261,4 @@ class FileShape(Shape):
     tasks: dict[Text, TaskShape] = {}
     panels: dict[Text, PanelShape] = {}
     alerts: AlertsShape | None = None
+    data_policy: DataDemandShape = DataDemandShape()

@@ -12,6 +12,7 @@ from typing import Any, Final
 from app.domain.alerts import AlertPlan
 from app.domain.catalog import ModelMode
 from app.domain.chat import Credential
+from app.domain.data_policy import UNSTATED, DataDemand, DataPolicy
 
 
 class ProviderType(StrEnum):
@@ -81,6 +82,7 @@ class ModelConfig:
     max_output_tokens: int | None = None
     knowledge_cutoff: date | None = None
     mode: ModelMode | None = None
+    data_policy: DataPolicy = UNSTATED
 
 
 TUNABLE: Final = frozenset({ProviderType.OPENAI_COMPATIBLE, ProviderType.VLLM, ProviderType.LOCALAI})
@@ -140,6 +142,7 @@ class ProviderConfig:
     enable_caching: bool = False
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     dialect: DialectSettings | None = None
+    data_policy: DataPolicy = UNSTATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,7 @@ class ProviderSet:
     """All that the provider file says, checked; `source` is the file's name or `environment` or `sandbox`.
 
     `splits` are the weights of those aliases whose names share the requests instead of standing in for each other.
+    `data_demand` is what every target has to meet, whatever a request says.
     """
 
     providers: tuple[ProviderConfig, ...]
@@ -174,5 +178,6 @@ class ProviderSet:
     tasks: Mapping[str, TaskConfig] = field(default_factory=dict)
     panels: Mapping[str, PanelConfig] = field(default_factory=dict)
     alerts: AlertPlan = AlertPlan()
+    data_demand: DataDemand = DataDemand()
     source: str = "environment"
     warnings: tuple[str, ...] = ()

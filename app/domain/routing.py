@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from app.domain.chat import Credential
+from app.domain.data_policy import UNSTATED, DataDemand, DataPolicy
 from app.domain.errors import OutcryError
 from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard
@@ -47,7 +48,8 @@ class Preferences:
 
     `order` is tried first, as it stands, and nothing else is when it `is_closed`. `only` None lets all in. `sort`
     is the policy of this request. `max_price` keeps out what costs more, or what has no known price.
-    `require_parameters` keeps out whoever would leave out a parameter of the request.
+    `require_parameters` keeps out whoever would leave out a parameter of the request, `data` whoever is not stated to
+    treat prompts as demanded.
     """
 
     order: tuple[str, ...] = ()
@@ -56,6 +58,7 @@ class Preferences:
     sort: PolicyName | None = None
     max_price: MaxPrice | None = None
     require_parameters: bool = False
+    data: DataDemand = DataDemand()
     allow_fallbacks: bool = True
 
     @property
@@ -106,6 +109,7 @@ class Candidate:
     cached_share: float = 0.0
     miss_chance: float | None = None
     accuracy: float | None = None
+    data_policy: DataPolicy = UNSTATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ class RoutingQuery:
 
     `preferences` name configured providers only. In a rehearsal nobody's turn is used up. `max_tokens` is the longest
     answer that is asked for, None without an end. `only_here` is the path of the first thing in it that no wire but the
-    caller's own has words for.
+    caller's own has words for. `house_rule` is what the operator demands of every target.
     """
 
     needs: frozenset[str] = frozenset()
@@ -124,6 +128,7 @@ class RoutingQuery:
     is_rehearsal: bool = False
     max_tokens: int | None = None
     only_here: str | None = None
+    house_rule: DataDemand = DataDemand()
 
 
 @dataclass(frozen=True, slots=True)

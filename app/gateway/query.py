@@ -18,7 +18,7 @@ from app.routing.preferences import understood
 
 def query_of(ask: Ask, pool: Pool) -> tuple[RoutingQuery, tuple[str, ...]]:
     """The query of an ask, and a warning for each provider it names that is not there."""
-    query = _bare(ask)
+    query = replace(_bare(ask), house_rule=pool.current.data_demand) if pool.current.data_demand else _bare(ask)
     if ask.preferences is None:
         return query, ()
     preferences, warnings = understood(ask.preferences, pool)

@@ -11,12 +11,14 @@ from typing import Final, Protocol
 from app.catalog.operator import with_operators_word
 from app.domain.catalog import ModelFacts
 from app.domain.chat import Credential
+from app.domain.data_policy import DataPolicy
 from app.domain.errors import Code, NotFound
 from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig, ProviderSet, ProviderType
 from app.domain.routing import Candidate, Priority
 from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard
+from app.providers.data_policy import data_policy_of
 from app.providers.state import ProviderState, TargetState
 from app.resilience.breaker import BreakerRules
 from app.resilience.retry import RetryRules
@@ -52,6 +54,7 @@ class _Facts:
     dialect: frozenset[str]
     price: PriceCard | None
     is_reasoning: bool
+    data_policy: DataPolicy
 
 
 class Pool:
@@ -210,6 +213,7 @@ class Pool:
             samples=state.window.count(now) if with_past else 0,
             usual_output=state.habits.output_tokens,
             cached_share=state.habits.cached_share,
+            data_policy=facts.data_policy,
         )
 
     def share_in_time(self, candidate: Candidate, deadline: float, input_tokens: int) -> float | None:
@@ -317,6 +321,7 @@ class Pool:
             dialect=self._providers[config.name].adapter.supports(model),
             price=self._catalog.card(config, model),
             is_reasoning=known.is_reasoning,
+            data_policy=data_policy_of(config, model),
         )
 
     def _new_state(self, target: Target, credential_id: str) -> TargetState:

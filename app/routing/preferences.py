@@ -54,6 +54,9 @@ def objection(candidate: Candidate, query: RoutingQuery) -> Objection | None:
     if candidate.unheeded:
         said = ", ".join(candidate.unheeded)
         return Objection("provider.require_parameters", f"would not take {said} as it is, and all are required")
+    unmet = wanted.data.unmet_by(candidate.data_policy) if wanted.data else None
+    if unmet is not None:
+        return Objection(unmet.field, unmet.why_not)
     return _too_dear(candidate, query.input_tokens, wanted)
 
 

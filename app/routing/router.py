@@ -19,8 +19,9 @@ _STATED: Final = frozenset({TOOLS, VISION, EMBEDDINGS})
 
 
 class _Obstacle(Enum):
-    """What stands between a request and a target; the first three are the request's, the others pass with time."""
+    """What stands between a request and a target: the operator's rule, then the request's three; the rest passes."""
 
+    HOUSE_RULE = auto()
     PREFERENCE = auto()
     CAPABILITY = auto()
     WINDOW = auto()
@@ -121,6 +122,9 @@ def _sifted(candidates: Sequence[Candidate], query: RoutingQuery) -> tuple[list[
 
 
 def _refusal(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
+    forbidden = query.house_rule.unmet_by(candidate.data_policy) if query.house_rule else None
+    if forbidden is not None:
+        return _Refusal(candidate, _Obstacle.HOUSE_RULE, forbidden.why_not)
     unwanted = objection(candidate, query)
     if unwanted is not None:
         return _Refusal(candidate, _Obstacle.PREFERENCE, unwanted.why_not, unwanted.param)
@@ -164,6 +168,8 @@ def _nothing_left(refusals: Sequence[_Refusal], query: RoutingQuery) -> OutcryEr
         retry_after = min(refusal.candidate.cooling for refusal in passing)
         kinds = {refusal.obstacle for refusal in passing}
         return NotAdmitted(_code_of(kinds), f"every target is out of rotation: {detail}", retry_after=retry_after)
+    if obstacles == {_Obstacle.HOUSE_RULE}:
+        return NotAdmitted(Code.NO_TARGET, f"the operator's data_policy leaves no target: {detail}")
     if _Obstacle.WINDOW in obstacles:
         return RequestRejected(Code.CONTEXT_LENGTH, f"the prompt fits no target: {detail}", param="messages")
     unwanted = next((refusal.param for refusal in refusals if refusal.param is not None), None)
