@@ -82,7 +82,8 @@ class Candidate:
     `success_rate`; `usual_output` tokens are what answers have on the average, None before the first; `cached_share`
     is the part of prompts that came from the provider's cache. `miss_chance` is the chance (0..1) that this request
     is not answered in time, known only where a policy asks for it. `accuracy` (0..1) is how often graded decisions
-    were right; None while nothing is graded.
+    were right; None while nothing is graded. `why_full` names the limit that has no room for this request now, None
+    when it has.
     """
 
     target: Target
@@ -92,7 +93,7 @@ class Candidate:
     circuit: Circuit = Circuit.CLOSED
     cooling: float = 0.0
     parked: bool = False
-    has_capacity: bool = True
+    why_full: str | None = None
     success_rate: float | None = None
     p95: float | None = None
     last_used: float = 0.0
@@ -133,7 +134,11 @@ class RoutingQuery:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What routing thought of one candidate; `why_not` is None for one that is in the plan."""
+    """What routing thought of one candidate.
+
+    `why_not` is None for one that is in the plan. One without room at its limits is there too, at the end, and it
+    names the limit: a request waits there when nobody else is left.
+    """
 
     target: Target
     score: float | None = None

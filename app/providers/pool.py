@@ -192,6 +192,7 @@ class Pool:
         facts = self._facts_of(provider.config, target.model)
         circuit = state.breaker.circuit(now)
         cooling = state.cooling(now)
+        denial = provider.limits.denial(now, tokens, priority)
         return Candidate(
             target=target,
             credential=used,
@@ -200,7 +201,7 @@ class Pool:
             circuit=circuit,
             cooling=max(cooling, state.breaker.retry_after(now)) if circuit is Circuit.OPEN else cooling,
             parked=provider.is_parked(used.id, now),
-            has_capacity=provider.limits.has_room(now, tokens, priority),
+            why_full=None if denial is None else denial.why,
             success_rate=state.window.success_rate(now) if with_past else None,
             p95=state.window.percentile(0.95, now) if with_past else None,
             last_used=state.last_used,

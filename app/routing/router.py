@@ -68,13 +68,13 @@ class Router:
         chosen = self._policies[policy]
         ordered = open_to if keep_order else chosen.order(open_to, query)
         ordered = in_wanted_order(ordered, query)
-        steps = tuple(ordered if keep_order else _with_room_first(ordered))
+        steps = tuple(_with_room_first(ordered))
         return Plan(
             steps=steps,
             policy="given_order" if keep_order else policy.value,
             reason=_reason("in the order given" if keep_order else chosen.says, query),
             verdicts=(
-                *(Verdict(step.target, score=chosen.score(step, query)) for step in steps),
+                *(Verdict(step.target, chosen.score(step, query), step.why_full) for step in steps),
                 *(Verdict(refusal.candidate.target, why_not=refusal.why_not) for refusal in refusals),
             ),
             warnings=(*warnings, *doubts(steps[0], query)),
@@ -153,8 +153,8 @@ def _missing(candidate: Candidate, query: RoutingQuery) -> list[str]:
 
 
 def _with_room_first(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """One at its request limit is kept for the end, where the limit's own answer names it."""
-    return sorted(candidates, key=lambda candidate: not candidate.has_capacity)
+    """One at a limit is kept for the end: those with room go first whatever the order, and one may wait for it."""
+    return sorted(candidates, key=lambda candidate: candidate.why_full is not None)
 
 
 def _nothing_left(refusals: Sequence[_Refusal], query: RoutingQuery) -> OutcryError:
