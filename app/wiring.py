@@ -32,6 +32,7 @@ from app.domain.provider import ProviderConfig, ProviderType
 from app.domain.target import Target
 from app.gateway.attempt import Clock
 from app.gateway.control import RoutingControl
+from app.gateway.conversations import Conversations
 from app.gateway.gateway import Gateway
 from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
@@ -116,8 +117,9 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     health = HealthRules(**settings.health.model_dump())
     monitor = HealthMonitor(pool, now=clock.now, wall=clock.wall, rng=rng, rules=health)
     days = DayRecord(pool, SqlDayRepository(database), now=clock.now, wall=clock.wall)
-    kept = HistoryRules(**settings.history.model_dump())
-    history = HealthHistory(pool, health_rows, now=clock.now, wall=clock.wall, rules=kept)
+    history = HealthHistory(
+        pool, health_rows, now=clock.now, wall=clock.wall, rules=HistoryRules(**settings.history.model_dump())
+    )
     alerts, webhooks = _alarms(
         pool,
         metrics,
@@ -125,12 +127,13 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         lambda url: transport if is_allowed_private(url, settings.allowed_private_hosts) else public,
     )
     writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()))
-    planner = Planner(pool, Router(build_policies(rng)), directory)
+    conversations = Conversations(clock.now)
+    planner = Planner(pool, Router(build_policies(rng)), directory, conversations)
     routing_stats = RoutingStats(clock.wall)
     gateway = Gateway(
         pool,
         planner,
-        [monitor, metrics, writer, routing_stats],
+        [monitor, metrics, writer, routing_stats, conversations],
         retry=retry,
         timers=TimerRules(**settings.timeouts.model_dump()),
         counter=token_counter(),

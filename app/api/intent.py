@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeVar
 
+from app.domain.conversation import MOST_CHARACTERS, NAME
 from app.domain.errors import Code, OutcryError, RequestRejected
 from app.domain.routing import PolicyName, Priority
 
@@ -33,6 +34,7 @@ class Intent:
     deadline: float | None = None
     priority: Priority | None = None
     as_of: datetime | None = None
+    conversation: str | None = None
 
 
 NO_INTENT: Final = Intent()
@@ -58,6 +60,7 @@ def read_intent(headers: Mapping[bytes, bytes]) -> Intent:
         deadline=_milliseconds(said),
         priority=_word(said, "x-outcry-priority", Priority),
         as_of=_moment(said),
+        conversation=_conversation(said),
     )
 
 
@@ -123,6 +126,13 @@ def _word(said: Mapping[str, str], name: str, words: type[_Word]) -> _Word | Non
         return words(text)
     except ValueError:
         raise malformed(name, f"one of {', '.join(words)}") from None
+
+
+def _conversation(said: Mapping[str, str]) -> str | None:
+    text = said.get("x-outcry-conversation")
+    if text is not None and not NAME.fullmatch(text):
+        raise malformed("x-outcry-conversation", f"1 to {MOST_CHARACTERS} visible ASCII characters")
+    return text
 
 
 def _moment(said: Mapping[str, str]) -> datetime | None:

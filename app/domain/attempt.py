@@ -27,7 +27,7 @@ class Ask:
     `deadline` is absolute, in the gateway's monotonic seconds. `model` is any name that API.md allows.
     `max_retries` counts attempts after the first, over all targets; None is the configured default.
     `enforces_format`: an answer that is not the JSON asked for is a failure of its target; false for an asker who
-    reads any text alone.
+    reads any text alone. `conversation` is the key of the one it belongs to.
     """
 
     request: ChatRequest | EmbedRequest
@@ -46,6 +46,7 @@ class Ask:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     enforces_format: bool = True
     preferences: Preferences | None = None
+    conversation: str | None = None
 
     @property
     def chat(self) -> ChatRequest:
@@ -104,6 +105,7 @@ class AttemptRecord:
     decision_id: str | None = None
     key_id: str = "local"
     route: str = "chat"
+    conversation: str | None = None
     id: str = field(default_factory=_fresh_id, compare=False)
 
 

@@ -120,6 +120,7 @@ class RoutingQuery:
     `preferences` name configured providers only. In a rehearsal nobody's turn is used up. `max_tokens` is the longest
     answer that is asked for, None without an end. `only_here` is the path of the first thing in it that no wire but the
     caller's own has words for. `house_rule` is what the operator demands of every target.
+    `conversation` is the key of the one it belongs to, None without one, and `last_answered` who answered there last.
     """
 
     needs: frozenset[str] = frozenset()
@@ -130,6 +131,8 @@ class RoutingQuery:
     max_tokens: int | None = None
     only_here: str | None = None
     house_rule: DataDemand = DataDemand()
+    conversation: str | None = None
+    last_answered: Target | None = None
 
 
 @dataclass(frozen=True, slots=True)

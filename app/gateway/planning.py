@@ -14,6 +14,7 @@ from app.domain.embedding import EmbedRequest
 from app.domain.errors import Code, NotAdmitted, NotFound, RequestRejected, StorageUnavailable
 from app.domain.routing import Candidate, Explanation, Plan, PolicyName, RoutingQuery
 from app.domain.target import Target
+from app.gateway.conversations import Conversations
 from app.gateway.expected import USUAL_ANSWER
 from app.gateway.query import query_of, unheeded_by
 from app.providers.lookup import called, origin_of
@@ -78,10 +79,13 @@ class _Prospects:
 class Planner:
     """Turns asks into itineraries from the pool and the agents' directory: in memory, without a wait."""
 
-    def __init__(self, pool: Pool, router: Router, directory: AgentDirectory) -> None:
+    def __init__(
+        self, pool: Pool, router: Router, directory: AgentDirectory, conversations: Conversations | None = None
+    ) -> None:
         self._pool = pool
         self._router = router
         self._directory = directory
+        self._conversations = conversations
 
     def plan(self, ask: Ask) -> Itinerary:
         """The way of one request. Raises NotFound, RequestRejected or NotAdmitted when there is none."""
@@ -127,6 +131,9 @@ class Planner:
         targets = self._with_readable_keys(choice.targets, agent)
         query, unknown = query_of(ask, self._pool)
         choice = replace(choice, warnings=(*choice.warnings, *unknown)) if unknown else choice
+        if ask.conversation is not None and self._conversations is not None:
+            last = self._conversations.last(ask.conversation)
+            query = replace(query, conversation=ask.conversation, last_answered=last)
         with_past = choice.policy in READ_THE_PAST
         tokens = query.input_tokens + (USUAL_ANSWER if query.max_tokens is None else query.max_tokens)
         candidates = [

@@ -11,6 +11,7 @@ from app.domain.errors import Code, NotAdmitted, OutcryError, RequestRejected
 from app.domain.needs import EMBEDDINGS, PARAMS, SERVER_TOOLS, TOOLS, VISION
 from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery, Verdict
 from app.domain.target import Circuit
+from app.routing.conversation import TURN_BASED, by_lot, with_last_first
 from app.routing.policies import RoutingPolicy
 from app.routing.preferences import in_wanted_order, objection
 
@@ -66,19 +67,28 @@ class Router:
         if not open_to:
             raise _nothing_left(refusals, query)
         chosen = self._policies[policy]
-        ordered = open_to if keep_order else chosen.order(open_to, query)
+        ordered, says = (open_to, "in the order given") if keep_order else self._ordered(open_to, query, policy)
         ordered = in_wanted_order(ordered, query)
-        steps = tuple(_with_room_first(ordered))
+        steps = tuple(_with_room_first(with_last_first(ordered, query)))
         return Plan(
             steps=steps,
             policy="given_order" if keep_order else policy.value,
-            reason=_reason("in the order given" if keep_order else chosen.says, query),
+            reason=_reason(says, steps[0], query),
             verdicts=(
                 *(Verdict(step.target, chosen.score(step, query), step.why_full) for step in steps),
                 *(Verdict(refusal.candidate.target, why_not=refusal.why_not) for refusal in refusals),
             ),
             warnings=(*warnings, *doubts(steps[0], query)),
         )
+
+    def _ordered(
+        self, candidates: Sequence[Candidate], query: RoutingQuery, policy: PolicyName
+    ) -> tuple[list[Candidate], str]:
+        """The candidates, best first, and what makes the first one the best."""
+        chosen = self._policies[policy]
+        if query.conversation is None or policy not in TURN_BASED:
+            return chosen.order(candidates, query), chosen.says
+        return by_lot(candidates, query.conversation, policy), f"{chosen.says}, by a lot that is the conversation's own"
 
     def verdicts(self, candidates: Sequence[Candidate], query: RoutingQuery) -> tuple[Verdict, ...]:
         """Why each of the candidates that no plan has room for is left out."""
@@ -104,9 +114,12 @@ def doubts(candidate: Candidate, query: RoutingQuery) -> tuple[str, ...]:
     return tuple(unknown)
 
 
-def _reason(says: str, query: RoutingQuery) -> str:
-    has_order = query.preferences is not None and query.preferences.order
-    return f"provider.order first, then {says}" if has_order else says
+def _reason(says: str, first: Candidate, query: RoutingQuery) -> str:
+    if query.preferences is not None and query.preferences.order:
+        return f"provider.order first, then {says}"
+    if first.target == query.last_answered:
+        return f"the one that answered this conversation last, then {says}"
+    return says
 
 
 def _sifted(candidates: Sequence[Candidate], query: RoutingQuery) -> tuple[list[Candidate], list[_Refusal]]:

@@ -15,6 +15,7 @@ from app.domain.attempt import Ask
 from app.domain.chat import ChatRequest, Credential
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType, RateLimit
 from app.gateway.attempt import Clock
+from app.gateway.conversations import Conversations
 from app.gateway.gateway import Gateway
 from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
@@ -56,11 +57,12 @@ class House:
         self.reload()
         self.directory = AgentDirectory()
         self.directory.load(0, [], [])
-        self.planner = Planner(self.pool, Router(build_policies(random.Random(1))), self.directory)
+        conversations = Conversations(self.clock.now)
+        self.planner = Planner(self.pool, Router(build_policies(random.Random(1))), self.directory, conversations)
         self.gateway = Gateway(
             self.pool,
             self.planner,
-            [self.recorder],
+            [self.recorder, conversations],
             retry=self.rules,
             timers=TimerRules(),
             counter=Estimator(),
