@@ -35,6 +35,7 @@ from app.gateway.control import RoutingControl
 from app.gateway.conversations import Conversations
 from app.gateway.gateway import Gateway
 from app.gateway.planning import Planner
+from app.gateway.strategy import Strategy
 from app.gateway.timers import TimerRules
 from app.ledger.writer import LedgerRules, UsageWriter
 from app.model_listing import ModelListing
@@ -58,6 +59,7 @@ from app.storage.days import SqlDayRepository
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.health import SqlHealthRepository
 from app.storage.listener import ConfigListener
+from app.storage.settings import SqlSettingsRepository
 from app.storage.usage import SqlUsageRepository
 from app.storage.vault import Vault
 from app.supervisor import Supervisor
@@ -114,8 +116,9 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     health_rows = SqlHealthRepository(database)
     directory = AgentDirectory()
 
-    health = HealthRules(**settings.health.model_dump())
-    monitor = HealthMonitor(pool, now=clock.now, wall=clock.wall, rng=rng, rules=health)
+    monitor = HealthMonitor(
+        pool, now=clock.now, wall=clock.wall, rng=rng, rules=HealthRules(**settings.health.model_dump())
+    )
     days = DayRecord(pool, SqlDayRepository(database), now=clock.now, wall=clock.wall)
     history = HealthHistory(
         pool, health_rows, now=clock.now, wall=clock.wall, rules=HistoryRules(**settings.history.model_dump())
@@ -129,6 +132,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()))
     conversations = Conversations(clock.now)
     planner = Planner(pool, Router(build_policies(rng)), directory, conversations)
+    strategy = Strategy(pool, SqlSettingsRepository(database), workers=settings.workers)
     routing_stats = RoutingStats(clock.wall)
     gateway = Gateway(
         pool,
@@ -165,7 +169,9 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     supervisor.add("days", arrival.before(days.run))
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
-    supervisor.add("configuration", arrival.before(lambda: ConfigListener(database).run(agents.refresh)))
+    supervisor.add(
+        "configuration", arrival.before(lambda: ConfigListener(database).run(_each(agents.refresh, strategy.refresh)))
+    )
     await stack.enter_async_context(supervisor)
     stack.enter_context(configuration.reloaded_on_hangup())
     listing = ModelListing(pool, catalog)
@@ -175,7 +181,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         agents=agents,
         providers=pool,
         monitor=monitor,
-        routing=RoutingControl(pool, planner, clock.now, workers=settings.workers),
+        routing=RoutingControl(pool, planner, strategy, clock.now),
         routing_stats=routing_stats.report,
         history=health_rows,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
@@ -258,6 +264,16 @@ def _refreshed(metrics: Metrics) -> Callable[[], Awaitable[None]]:
         while True:
             metrics.refresh()
             await anyio.sleep(1)
+
+    return refresh
+
+
+def _each(*views: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """Refreshes all that is read from the configuration in the database."""
+
+    async def refresh() -> None:
+        for view in views:
+            await view()
 
     return refresh
 

@@ -14,6 +14,7 @@ from app.domain.day import DayUse
 from app.domain.decision import Decision
 from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.health import HealthSample, HistoryWindow
+from app.domain.settings import Setting
 
 
 class Adapter(Protocol):
@@ -93,6 +94,14 @@ class DayRepository(Protocol):
 
     async def of_day(self, day: date) -> Mapping[str, DayUse]: ...
     async def add(self, used: Mapping[str, DayUse], day: date) -> Mapping[str, DayUse]: ...
+
+
+class SettingsRepository(Protocol):
+    """What was changed while the service runs, by name. Raises StorageUnavailable."""
+
+    async def get(self, name: str) -> Setting | None: ...
+    async def put(self, name: str, value: Mapping[str, Any]) -> None: ...
+    async def remove(self, name: str) -> None: ...
 
 
 class DecisionRepository(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -170,9 +171,18 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
-class StrategyInForce:
-    """The policy of `auto` in this process, one of `workers`; `is_changed`: at run time, not by the file."""
+class RunTimeStrategy:
+    """A policy of `auto` that was set `since` then, while the provider file said `over`."""
 
     policy: PolicyName
-    is_changed: bool
+    over: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyInForce:
+    """The policy of `auto` in this process, one of `workers`; `since` it was set at run time, None by the file."""
+
+    policy: PolicyName
+    since: datetime | None
     workers: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from app.catalog.operator import with_operators_word
@@ -15,7 +15,7 @@ from app.domain.data_policy import DataPolicy
 from app.domain.errors import Code, NotFound
 from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig, ProviderSet, ProviderType
-from app.domain.routing import Candidate, Priority
+from app.domain.routing import Candidate, Priority, RunTimeStrategy
 from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard
 from app.providers.data_policy import data_policy_of
@@ -60,7 +60,8 @@ class _Facts:
 class Pool:
     """Providers and targets.
 
-    `revision` grows by one with each replacement of the configuration, `index` with each change of what is served.
+    `stated` is what the provider file says, `current` what is in force: it may have another strategy. `revision` grows
+    by one with each replacement of the configuration, `index` with each change of what is served.
     """
 
     def __init__(
@@ -81,7 +82,8 @@ class Pool:
         self._now = now
         self._rng = rng
         self._window = window
-        self.current = ProviderSet(())
+        self.stated = self.current = ProviderSet(())
+        self._set_strategy: RunTimeStrategy | None = None
         self.revision = 0
         self.index = 0
         self._providers: dict[str, ProviderState] = {}
@@ -104,9 +106,21 @@ class Pool:
         kept = {name for name, state in providers.items() if self._providers.get(name) is state}
         self._targets = OrderedDict((key, state) for key, state in self._targets.items() if key[0] in kept)
         self._providers = providers
-        self.current = provider_set
+        self.stated = provider_set
+        self.current = self._ruled()
         self.revision += 1
         self._reindex()
+
+    def set_strategy(self, strategy: RunTimeStrategy | None) -> None:
+        """Have `auto` go by this one as long as the file says what it was set over; None by the file's."""
+        self._set_strategy = strategy
+        self.current = self._ruled()
+
+    @property
+    def ruling_strategy(self) -> RunTimeStrategy | None:
+        """The strategy that was set and is in force; None while the file's is."""
+        one = self._set_strategy
+        return one if one is not None and one.over == self.stated.failover_strategy else None
 
     def provider(self, name: str) -> ProviderState | None:
         """The enabled provider of this name."""
@@ -277,6 +291,10 @@ class Pool:
             return old
         # What was asked of a provider still counts when its settings change, its limits among them.
         return ProviderState(config, self._build_adapter(config), window=self._window, limits=old.limits)
+
+    def _ruled(self) -> ProviderSet:
+        ruling = self.ruling_strategy
+        return self.stated if ruling is None else replace(self.stated, failover_strategy=ruling.policy.value)
 
     def _reindex(self) -> None:
         serving: dict[str, list[Target]] = {}
