@@ -25,10 +25,11 @@ from app.domain.decision import Decision
 from app.domain.health import HealthSample, HistoryWindow
 from app.domain.listing import ListedName
 from app.domain.provider import ProviderSet
-from app.domain.routing import Explanation, Plan, PolicyName, StrategyInForce
+from app.domain.routing import Explanation, Plan, PolicyName, Priority, StrategyInForce
 from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
+from app.gateway.admission import Admitted
 
 
 class CompletionStream(Protocol):
@@ -70,6 +71,16 @@ class Gateway(Protocol):
     def stream(self, ask: Ask) -> AbstractAsyncContextManager[CompletionStream]: ...
     async def embed(self, ask: Ask) -> EmbeddingCompletion: ...
     async def count_tokens(self, ask: Ask) -> TokenCount: ...
+
+
+class Admission(Protocol):
+    """The limits of callers. `admit` raises NotAdmitted (policy_rate_limit); `is_open` while nobody is limited."""
+
+    @property
+    def is_open(self) -> bool: ...
+    async def admit(
+        self, key_id: str, agent_id: int | None, *, tokens: int, priority: Priority, deadline: float
+    ) -> Admitted: ...
 
 
 class Decisions(Protocol):
@@ -200,6 +211,7 @@ class Services:
     """
 
     gateway: Gateway
+    admission: Admission
     decisions: Decisions
     agents: Agents
     providers: Providers

@@ -7,9 +7,10 @@ import logging
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -30,6 +31,7 @@ from app.decisions.service import DecisionService
 from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig, ProviderType
 from app.domain.target import Target
+from app.gateway.admission import Admission
 from app.gateway.attempt import Clock
 from app.gateway.control import RoutingControl
 from app.gateway.conversations import Conversations
@@ -145,10 +147,9 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         rng=rng,
     )
     agents = AgentService(agent_rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
-    seating = Seating(pool, directory)
     decisions = DecisionService(
         gateway,
-        seating,
+        Seating(pool, directory),
         SqlDecisionRepository(database),
         now=clock.now,
         wall=clock.wall,
@@ -169,14 +170,16 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     supervisor.add("days", arrival.before(days.run))
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
-    supervisor.add(
-        "configuration", arrival.before(lambda: ConfigListener(database).run(_each(agents.refresh, strategy.refresh)))
-    )
+    refresh = partial(_refresh, [agents.refresh, strategy.refresh])
+    supervisor.add("configuration", arrival.before(lambda: ConfigListener(database).run(refresh)))
     await stack.enter_async_context(supervisor)
     stack.enter_context(configuration.reloaded_on_hangup())
     listing = ModelListing(pool, catalog)
     return Services(
         gateway=gateway,
+        admission=Admission(
+            lambda: pool.current.caller_limits, now=clock.now, wall=clock.wall, rejected=metrics.limit_rejected
+        ),
         decisions=decisions,
         agents=agents,
         providers=pool,
@@ -268,14 +271,10 @@ def _refreshed(metrics: Metrics) -> Callable[[], Awaitable[None]]:
     return refresh
 
 
-def _each(*views: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    """Refreshes all that is read from the configuration in the database."""
-
-    async def refresh() -> None:
-        for view in views:
-            await view()
-
-    return refresh
+async def _refresh(views: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Read again what is kept in memory of the stored configuration."""
+    for refresh in views:
+        await refresh()
 
 
 def _unready(directory: AgentDirectory, days: DayRecord, draining: asyncio.Event) -> list[str]:

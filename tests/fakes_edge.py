@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
@@ -42,11 +43,12 @@ from app.domain.embedding import Embeddings
 from app.domain.errors import Code, NotFound, OutcryError, StorageUnavailable
 from app.domain.health import HealthSample, HistoryWindow
 from app.domain.listing import ListedName, ListedTarget, NameKind
-from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType
+from app.domain.provider import CallerLimit, ModelConfig, ProviderConfig, ProviderSet, ProviderType
 from app.domain.routing import Candidate, Explanation, Plan, PolicyName, StrategyInForce, Verdict
 from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
+from app.gateway.admission import Admission
 from app.services import Services
 
 TARGET = Target("alpha", "alpha-1")
@@ -519,11 +521,17 @@ async def fake_models() -> dict[str, ListedName]:
     return {name: ListedName(name, kind, alpha) for name, kind in names.items()}
 
 
+def admission_by(limits: dict[str, CallerLimit], now: Callable[[], float] = time.monotonic) -> Admission:
+    """Lets callers in by these limits; the real one, since nothing outside is behind it."""
+    return Admission(lambda: limits, now=now, wall=lambda: datetime.now(UTC), rejected=lambda _: None)
+
+
 def fake_services(**changes: Any) -> Services:
     """Services of fakes; `changes` replace fields."""
     unready: Callable[[], Sequence[str]] = tuple
     base: dict[str, Any] = {
         "gateway": FakeGateway(),
+        "admission": admission_by({}),
         "decisions": FakeDecisions(),
         "agents": FakeAgents(),
         "providers": FakeProviders(),

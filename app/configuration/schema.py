@@ -159,6 +159,12 @@ class RateLimitShape(Shape):
     strategy: Strategy = LimitStrategy.SLIDING_WINDOW.value
 
 
+class CallerLimitShape(RateLimitShape):
+    """One of `caller_limits`."""
+
+    max_concurrent: Count | None = None
+
+
 class TimeoutsShape(Shape):
     """A provider's own timers."""
 
@@ -262,3 +268,4 @@ class FileShape(Shape):
     panels: dict[Text, PanelShape] = {}
     alerts: AlertsShape | None = None
     data_policy: DataDemandShape = DataDemandShape()
+    caller_limits: dict[Text, CallerLimitShape] = {}

@@ -146,6 +146,14 @@ class ProviderConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CallerLimit:
+    """What one gateway key, or one agent, may ask of the gateway; at most `max_concurrent` requests at once."""
+
+    rate: RateLimit = RateLimit()
+    max_concurrent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PanelConfig:
     """A named panel: model names, method and quorum (None: the default)."""
 
@@ -168,6 +176,7 @@ class ProviderSet:
 
     `splits` are the weights of those aliases whose names share the requests instead of standing in for each other.
     `data_demand` is what every target has to meet, whatever a request says.
+    `caller_limits` are by `key:<id>`, `agent:<id>`, and `default` for each key that is not named.
     """
 
     providers: tuple[ProviderConfig, ...]
@@ -179,5 +188,6 @@ class ProviderSet:
     panels: Mapping[str, PanelConfig] = field(default_factory=dict)
     alerts: AlertPlan = AlertPlan()
     data_demand: DataDemand = DataDemand()
+    caller_limits: Mapping[str, CallerLimit] = field(default_factory=dict)
     source: str = "environment"
     warnings: tuple[str, ...] = ()
