@@ -21,6 +21,7 @@ from app.domain.provider import (
     RateLimit,
     TimeoutOverrides,
 )
+from app.domain.routing import MaxPrice
 from app.provider_file import ConfigurationError, load_providers
 
 SEEDS = Path(__file__).parent / "configuration" / "files"
@@ -269,6 +270,18 @@ def test_credentials_have_a_public_name_and_never_show_themselves(load: Load) ->
     assert "verysecret" not in repr(found)
 
 
+def test_a_tier_says_what_a_request_of_its_task_would_have_to_say(load: Load) -> None:
+    wants = "{order: a, ignore: [b], max_price: {prompt: 0.5}, zdr: true, region: eu}"
+    found = load(f"{ENTRY}tasks: {{quick: {{provider: {wants}, deadline_ms: 1500}}}}\n")
+
+    tier = found.tasks["quick"]
+    assert tier.preferences is not None
+    assert (tier.models, tier.policy, tier.deadline) == ((), None, 1.5)
+    assert (tier.preferences.order, tier.preferences.only, tier.preferences.ignore) == (("a",), None, ("b",))
+    assert tier.preferences.max_price == MaxPrice(prompt=Decimal("0.5"))
+    assert (tier.preferences.data.retention_days, tier.preferences.data.regions) == (0, ("eu",))
+
+
 def test_what_becomes_of_prompts_is_stated_per_provider_and_model_and_demanded_of_all(load: Load) -> None:
     found = load(
         "providers:\n  - name: a\n    provider_type: openai\n    api_key: k\n"
@@ -347,6 +360,14 @@ ENTRY = "providers:\n  - name: a\n    provider_type: openai_compatible\n    base
         (ENTRY + "panels: {p: {members: [a/x], quorum: 2}}\n", 5, ["panels.p.quorum", "at most 1"]),
         (ENTRY + "panels: {p: {members: [a/x], method: majorty}}\n", 5, ["did you mean 'majority'"]),
         (ENTRY + "tasks: {t: {policy: cheap}}\n", 5, ["tasks.t.policy", "cost"]),
+        (
+            ENTRY + "tasks: {t: {provider: {max_prise: {prompt: 1}}}}\n",
+            5,
+            ["tasks.t.provider.max_prise", "'max_price'"],
+        ),
+        (ENTRY + "tasks: {t: {provider: {max_price: {prompt: -1}}}}\n", 5, ["max_price.prompt", "0 dollars or more"]),
+        (ENTRY + "tasks: {t: {provider: {data_collection: none}}}\n", 5, ["data_collection", "allow, deny"]),
+        (ENTRY + "tasks: {t: {deadline_ms: 0}}\n", 5, ["tasks.t.deadline_ms", "1"]),
         ("models:\n  openai:\n    api:\n      modell: x\n", 4, ["models.openai.api.modell", "'model'"]),
         ("models:\n  somebody: {enabled: true}\n", 2, ["provider type 'somebody'"]),
         ("providers: 5\n", 1, ["providers", "a list", "got a number"]),

@@ -21,6 +21,7 @@ from app.configuration.schema import (
     ModelShape,
     NamedShape,
     RateLimitShape,
+    TaskShape,
     check_base_url,
     provider_type,
 )
@@ -82,7 +83,7 @@ class ProviderFile:
             global_timeout=self.shape.global_timeout,
             aliases=self._aliases(),
             splits=self._splits(),
-            tasks={name: TaskConfig(tuple(task.models or ()), task.policy) for name, task in self.shape.tasks.items()},
+            tasks={name: _task(shape) for name, shape in self.shape.tasks.items()},
             panels=self._panels(),
             alerts=alerts,
             data_demand=self.shape.data_policy.demand(),
@@ -318,6 +319,15 @@ class ProviderFile:
             name: PanelConfig(tuple(panel.members), panel.method, panel.quorum)
             for name, panel in self.shape.panels.items()
         }
+
+
+def _task(shape: TaskShape) -> TaskConfig:
+    return TaskConfig(
+        tuple(shape.models or ()),
+        shape.policy,
+        None if shape.provider is None else shape.provider.preferences(),
+        None if shape.deadline_ms is None else shape.deadline_ms / 1000,
+    )
 
 
 def _stated_keys(place: Place, shape: CommonShape) -> list[tuple[Place, str, float | None]]:

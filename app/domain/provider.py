@@ -13,6 +13,7 @@ from app.domain.alerts import AlertPlan
 from app.domain.catalog import ModelMode
 from app.domain.chat import Credential
 from app.domain.data_policy import UNSTATED, DataDemand, DataPolicy
+from app.domain.routing import Preferences
 
 
 class ProviderType(StrEnum):
@@ -164,10 +165,16 @@ class PanelConfig:
 
 @dataclass(frozen=True, slots=True)
 class TaskConfig:
-    """A task's tier: which models, in which order; a policy of its own, if any."""
+    """A task's tier: which models, in which order; a policy of its own, if any.
+
+    `preferences` are the operator's for every request of the task, beside the request's own. `deadline` is the seconds
+    that a request of it has at most.
+    """
 
     models: tuple[str, ...] = ()
     policy: str | None = None
+    preferences: Preferences | None = None
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,12 +115,20 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Tier:
+    """What the operator wants of providers for the requests of one task."""
+
+    task: str
+    preferences: Preferences
+
+
+@dataclass(frozen=True, slots=True)
 class RoutingQuery:
     """What routing may know of a request: needs are those of `domain.needs`.
 
     `preferences` name configured providers only. In a rehearsal nobody's turn is used up. `max_tokens` is the longest
     answer that is asked for, None without an end. `only_here` is the path of the first thing in it that no wire but the
-    caller's own has words for. `house_rule` is what the operator demands of every target.
+    caller's own has words for. `house_rule` is what the operator demands of every target, `tier` of this task's.
     `conversation` is the key of the one it belongs to, None without one, and `last_answered` who answered there last.
     """
 
@@ -132,6 +140,7 @@ class RoutingQuery:
     max_tokens: int | None = None
     only_here: str | None = None
     house_rule: DataDemand = DataDemand()
+    tier: Tier | None = None
     conversation: str | None = None
     last_answered: Target | None = None
 

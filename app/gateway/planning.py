@@ -27,13 +27,14 @@ from app.routing.router import Router, doubts
 
 @dataclass(frozen=True, slots=True)
 class Itinerary:
-    """A plan, and what an attempt at each of its targets is made with."""
+    """A plan, and what an attempt at each of its targets is made with; `deadline` is the ask's or its task's."""
 
     plan: Plan
     request: ChatRequest | EmbedRequest
     agent: AgentEntry | None
     defaults: Mapping[Target, Mapping[str, Any]]
     query: RoutingQuery
+    deadline: float
     warnings: tuple[str, ...] = ()
     agent_id: int | None = None
 
@@ -74,6 +75,7 @@ class _Prospects:
     candidates: Sequence[Candidate]
     agent: AgentEntry | None
     agent_id: int | None
+    deadline: float
 
 
 class Planner:
@@ -120,16 +122,19 @@ class Planner:
             plan = _alone(plan)
         agent = found.agent
         defaults = {step.target: self._defaults(step.target, agent) for step in plan.steps}
-        return Itinerary(plan, ask.request, agent, defaults, found.query, found.choice.warnings, found.agent_id)
+        warnings = found.choice.warnings
+        return Itinerary(plan, ask.request, agent, defaults, found.query, found.deadline, warnings, found.agent_id)
 
     def _prospects(self, ask: Ask) -> _Prospects:
         """Everything about a request that can be known before it is routed."""
         selection = resolve(ask.model, self._pool)
+        if selection.deadline is not None:
+            ask = replace(ask, deadline=min(ask.deadline, self._pool.now() + selection.deadline))
         agent_id = selection.agent_id if selection.agent_id is not None else ask.agent_id
         agent = None if agent_id is None else self._agent(agent_id)
         choice = self._choice(ask, selection, agent)
         targets = self._with_readable_keys(choice.targets, agent)
-        query, unknown = query_of(ask, self._pool)
+        query, unknown = query_of(ask, self._pool, selection.tier)
         choice = replace(choice, warnings=(*choice.warnings, *unknown)) if unknown else choice
         if ask.conversation is not None and self._conversations is not None:
             last = self._conversations.last(ask.conversation)
@@ -141,7 +146,7 @@ class Planner:
         ]
         if choice.policy is PolicyName.LATENCY_AWARE and not choice.keeps_order:
             candidates = [self._timed(candidate, ask, query) for candidate in candidates]
-        return _Prospects(choice, query, candidates, agent, agent_id)
+        return _Prospects(choice, query, candidates, agent, agent_id, ask.deadline)
 
     def _timed(self, candidate: Candidate, ask: Ask, query: RoutingQuery) -> Candidate:
         in_time = self._pool.share_in_time(candidate, ask.deadline, query.input_tokens)
@@ -200,7 +205,7 @@ class Planner:
         targets: Sequence[Target] = selection.targets
         stated = (ask.preferences and ask.preferences.sort) or ask.policy
         keeps_order = selection.keep_order and stated is None
-        is_agents_choice = agent is not None and (selection.agent_id is not None or ask.model == "auto")
+        is_agents_choice = agent is not None and (selection.agent_id is not None or selection.is_auto)
         if agent is not None and is_agents_choice:
             targets, keeps_order = self._agents_targets(agent), stated is None
         warnings = selection.warnings

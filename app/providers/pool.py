@@ -153,6 +153,10 @@ class Pool:
         """Every target with this model id, in the order of priority."""
         return self._serving.get(model, ())
 
+    def now(self) -> float:
+        """The moment that candidates are looked at, in monotonic seconds."""
+        return self._now()
+
     def targets(self) -> tuple[Target, ...]:
         """Every target that can be named."""
         return tuple(target for targets in self._serving.values() for target in targets)

@@ -13,7 +13,7 @@ from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery, Verdic
 from app.domain.target import Circuit
 from app.routing.conversation import TURN_BASED, by_lot, with_last_first
 from app.routing.policies import RoutingPolicy
-from app.routing.preferences import in_wanted_order, objection
+from app.routing.preferences import in_wanted_order, objection, wanted_order
 
 # What the catalog states of every model it describes; of the others it may know only that they are there.
 _STATED: Final = frozenset({TOOLS, VISION, EMBEDDINGS})
@@ -117,6 +117,8 @@ def doubts(candidate: Candidate, query: RoutingQuery) -> tuple[str, ...]:
 def _reason(says: str, first: Candidate, query: RoutingQuery) -> str:
     if query.preferences is not None and query.preferences.order:
         return f"provider.order first, then {says}"
+    if wanted_order(query):
+        says = f"provider.order of its task first, then {says}"
     if first.target == query.last_answered:
         return f"the one that answered this conversation last, then {says}"
     return says
@@ -138,7 +140,11 @@ def _refusal(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
     forbidden = query.house_rule.unmet_by(candidate.data_policy) if query.house_rule else None
     if forbidden is not None:
         return _Refusal(candidate, _Obstacle.HOUSE_RULE, forbidden.why_not)
-    unwanted = objection(candidate, query)
+    tier, wanted = query.tier, query.preferences
+    unwanted = None if tier is None else objection(candidate, tier.preferences, query.input_tokens)
+    if tier is not None and unwanted is not None:
+        return _Refusal(candidate, _Obstacle.HOUSE_RULE, f"for task {tier.task}, {unwanted.why_not}")
+    unwanted = None if wanted is None else objection(candidate, wanted, query.input_tokens)
     if unwanted is not None:
         return _Refusal(candidate, _Obstacle.PREFERENCE, unwanted.why_not, unwanted.param)
     missing = _missing(candidate, query)
@@ -182,7 +188,7 @@ def _nothing_left(refusals: Sequence[_Refusal], query: RoutingQuery) -> OutcryEr
         kinds = {refusal.obstacle for refusal in passing}
         return NotAdmitted(_code_of(kinds), f"every target is out of rotation: {detail}", retry_after=retry_after)
     if obstacles == {_Obstacle.HOUSE_RULE}:
-        return NotAdmitted(Code.NO_TARGET, f"the operator's data_policy leaves no target: {detail}")
+        return NotAdmitted(Code.NO_TARGET, f"what the operator demands leaves no target: {detail}")
     if _Obstacle.WINDOW in obstacles:
         return RequestRejected(Code.CONTEXT_LENGTH, f"the prompt fits no target: {detail}", param="messages")
     unwanted = next((refusal.param for refusal in refusals if refusal.param is not None), None)
