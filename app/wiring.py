@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
@@ -76,6 +76,8 @@ from app.transport.pictures import PublicPictures
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _PUBLIC: Final = TransportRules(max_connections=64, max_connections_per_host=8, keepalive=5.0, max_body=MAX_BYTES)
 
 
@@ -133,9 +135,15 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     )
     writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()))
     conversations = Conversations(clock.now)
-    planner = Planner(pool, Router(build_policies(rng)), directory, conversations)
-    strategy = Strategy(pool, SqlSettingsRepository(database), workers=settings.workers)
     routing_stats = RoutingStats(clock.wall)
+    planner = Planner(
+        pool,
+        Router(build_policies(rng)),
+        directory,
+        conversations,
+        panicked=_each_told(metrics.panicked, routing_stats.panicked),
+    )
+    strategy = Strategy(pool, SqlSettingsRepository(database), workers=settings.workers)
     gateway = Gateway(
         pool,
         planner,
@@ -275,6 +283,16 @@ async def _refresh(views: Sequence[Callable[[], Awaitable[None]]]) -> None:
     """Read again what is kept in memory of the stored configuration."""
     for refresh in views:
         await refresh()
+
+
+def _each_told(*listeners: Callable[[T], None]) -> Callable[[T], None]:
+    """Tells all of them."""
+
+    def told(news: T) -> None:
+        for listener in listeners:
+            listener(news)
+
+    return told
 
 
 def _unready(directory: AgentDirectory, days: DayRecord, draining: asyncio.Event) -> list[str]:

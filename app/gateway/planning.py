@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -79,15 +79,24 @@ class _Prospects:
 
 
 class Planner:
-    """Turns asks into itineraries from the pool and the agents' directory: in memory, without a wait."""
+    """Turns asks into itineraries from the pool and the agents' directory: in memory, without a wait.
+
+    `panicked` hears of each request for which only ejected targets were left, and whether one was tried all the same.
+    """
 
     def __init__(
-        self, pool: Pool, router: Router, directory: AgentDirectory, conversations: Conversations | None = None
+        self,
+        pool: Pool,
+        router: Router,
+        directory: AgentDirectory,
+        conversations: Conversations | None = None,
+        panicked: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._pool = pool
         self._router = router
         self._directory = directory
         self._conversations = conversations
+        self._panicked = panicked
 
     def plan(self, ask: Ask) -> Itinerary:
         """The way of one request. Raises NotFound, RequestRejected or NotAdmitted when there is none."""
@@ -170,9 +179,14 @@ class Planner:
         return self._route(reopened, query, choice)
 
     def _with_one_reopened(self, candidates: Sequence[Candidate], query: RoutingQuery) -> list[Candidate] | None:
-        least_bad = self._router.least_bad(candidates, query)
-        reopened = None if least_bad is None else self._pool.last_resort(least_bad)
-        return None if reopened is None else [reopened if one is least_bad else one for one in candidates]
+        ejected = self._router.ejected(candidates, query)
+        if not ejected:
+            return None
+        reopened = self._pool.last_resort(ejected)
+        self._panicked(reopened is not None)
+        if reopened is None:
+            return None
+        return [reopened if one.target == reopened.target else one for one in candidates]
 
     def _route(self, candidates: Sequence[Candidate], query: RoutingQuery, choice: _Choice) -> Plan:
         keeps = choice.keeps_order

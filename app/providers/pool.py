@@ -258,13 +258,21 @@ class Pool:
         ]
         return self.candidate(failed.target, self._drawn(free)) if free else None
 
-    def last_resort(self, ejected: Candidate) -> Candidate | None:
-        """The ejected target with its circuit half-opened early; None when it has to wait."""
+    def last_resort(self, ejected: Sequence[Candidate]) -> Candidate | None:
+        """The first of a request's ejected targets that may be asked, with its circuit half-opened early.
+
+        None when it has to wait: all of them together get one request in `last_resort` seconds.
+        """
         now = self._now()
-        state = self._targets.get((ejected.target.provider, ejected.target.model, ejected.credential.id))
-        if state is None or state.cooling(now) > 0 or not state.breaker.try_last_resort(now):
+        found = [(one, state) for one in ejected if (state := self._targets.get(_key_of(one))) is not None]
+        if any(now - state.breaker.resorted_at < self._breaker_rules.last_resort for _, state in found):
             return None
-        return self.candidate(ejected.target, ejected.credential)
+        for candidate, state in found:
+            # Who asked to be left alone is not the least bad, however soon its circuit would close.
+            if state.cooling(now) == 0:
+                reopens = state.breaker.try_last_resort(now)
+                return self.candidate(candidate.target, candidate.credential) if reopens else None
+        return None
 
     def _key_for(self, provider: ProviderState, target: Target, now: float) -> Credential:
         """The key of the next attempt: by lot among those with a weight, else the first one.
@@ -356,3 +364,7 @@ class Pool:
             window=self._window,
             rng=self._rng,
         )
+
+
+def _key_of(candidate: Candidate) -> tuple[str, str, str]:
+    return candidate.target.provider, candidate.target.model, candidate.credential.id

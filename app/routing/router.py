@@ -95,11 +95,11 @@ class Router:
         _, refusals = _sifted(candidates, query)
         return tuple(Verdict(refusal.candidate.target, why_not=refusal.why_not) for refusal in refusals)
 
-    def least_bad(self, candidates: Sequence[Candidate], query: RoutingQuery) -> Candidate | None:
-        """The ejected target that comes back first, for the last resort when nothing else is left."""
+    def ejected(self, candidates: Sequence[Candidate], query: RoutingQuery) -> list[Candidate]:
+        """The ejected targets that could do it, the one that comes back first before the others."""
         _, refusals = _sifted(candidates, query)
         ejected = [refusal.candidate for refusal in refusals if refusal.obstacle is _Obstacle.CIRCUIT]
-        return min(ejected, key=lambda candidate: (candidate.cooling, candidate.priority), default=None)
+        return sorted(ejected, key=lambda candidate: (candidate.cooling, candidate.priority))
 
 
 def doubts(candidate: Candidate, query: RoutingQuery) -> tuple[str, ...]:

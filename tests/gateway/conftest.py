@@ -44,6 +44,7 @@ class House:
     breaker: BreakerRules = BreakerRules()
     clock: FakeClock = field(default_factory=FakeClock)
     recorder: Recorder = field(default_factory=Recorder)
+    panics: list[bool] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.pool = Pool(
@@ -58,7 +59,9 @@ class House:
         self.directory = AgentDirectory()
         self.directory.load(0, [], [])
         conversations = Conversations(self.clock.now)
-        self.planner = Planner(self.pool, Router(build_policies(random.Random(1))), self.directory, conversations)
+        self.planner = Planner(
+            self.pool, Router(build_policies(random.Random(1))), self.directory, conversations, self.panics.append
+        )
         self.gateway = Gateway(
             self.pool,
             self.planner,

@@ -200,5 +200,5 @@ def test_the_least_bad_is_the_ejected_one_that_returns_first_and_can_do_it(route
     unable = ejected("unable", 1.0, capabilities=frozenset())
     soon, later = ejected("soon", 10.0), ejected("later", 20.0)
 
-    assert router.least_bad([unable, later, soon], TOOLS) is soon
-    assert router.least_bad([candidate("fine")], QUERY) is None
+    assert router.ejected([unable, later, soon], TOOLS) == [soon, later]
+    assert router.ejected([candidate("fine")], QUERY) == []
