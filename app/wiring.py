@@ -28,6 +28,7 @@ from app.catalog.tokenizer import token_counter
 from app.conformance.suite import ConformanceTests
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
+from app.decisions.validity import VoteValidity
 from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig, ProviderType
 from app.domain.target import Target
@@ -90,8 +91,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     """Everything behind the edge; `stack` closes it in the reverse order. The database may still be away."""
     setup_logging(settings.log_level)
     _register_secrets(settings)
-    clock = Clock(time.monotonic, utc_now)
-    rng = random.SystemRandom()
+    clock, rng = Clock(time.monotonic, utc_now), random.SystemRandom()
     metrics = Metrics(multiprocess_dir=os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
     retry = RetryRules(**settings.retry.model_dump())
     catalog = Catalog(known=read_models(settings.catalog))
@@ -99,6 +99,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     transport = await stack.enter_async_context(open_transport(TransportRules(**settings.transport.model_dump())))
     # What callers name is fetched over connections of its own: none of theirs leads where a provider of ours lives.
     public = await stack.enter_async_context(open_transport(_PUBLIC, private_allowed=False))
+    validity = VoteValidity()
     pool = Pool(
         adapters_over(transport, PublicPictures(public)),
         catalog,
@@ -107,6 +108,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         now=clock.now,
         rng=rng,
         window=settings.health.window,
+        grades=validity,
     )
     configuration = ProviderConfiguration(settings, pool, metrics)
     configuration.load()
@@ -161,7 +163,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         SqlDecisionRepository(database),
         now=clock.now,
         wall=clock.wall,
-        decided=metrics.decision_finished,
+        decided=_each_told(metrics.decision_finished, validity.decided),
     )
     metrics.collectors.append(_states(pool, writer, directory))
 

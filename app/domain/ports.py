@@ -13,8 +13,10 @@ from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
 from app.domain.day import DayUse
 from app.domain.decision import Decision
 from app.domain.embedding import EmbedCall, Embeddings
+from app.domain.grades import Grade
 from app.domain.health import HealthSample, HistoryWindow
 from app.domain.settings import Setting
+from app.domain.target import Target
 
 
 class Adapter(Protocol):
@@ -64,6 +66,14 @@ class AttemptObserver(Protocol):
 
     def attempt_finished(self, record: AttemptRecord) -> None:
         """One attempt has ended, whichever way."""
+        ...
+
+
+class Grades(Protocol):
+    """How good answers turned out to be. Read on the way of requests: from memory, without a wait."""
+
+    def of(self, target: Target) -> Grade | None:
+        """The target's grade; None while nothing is known."""
         ...
 
 

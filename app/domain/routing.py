@@ -10,6 +10,7 @@ from enum import StrEnum
 from app.domain.chat import Credential
 from app.domain.data_policy import UNSTATED, DataDemand, DataPolicy
 from app.domain.errors import OutcryError
+from app.domain.grades import Grade
 from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard
 
@@ -82,9 +83,9 @@ class Candidate:
     that would be left out here, known only where the caller requires all of them. `samples` are the outcomes behind
     `success_rate`; `usual_output` tokens are what answers have on the average, None before the first; `cached_share`
     is the part of prompts that came from the provider's cache. `miss_chance` is the chance (0..1) that this request
-    is not answered in time, known only where a policy asks for it. `accuracy` (0..1) is how often graded decisions
-    were right; None while nothing is graded. `why_full` names the limit that has no room for this request now, None
-    when it has.
+    is not answered in time, known only where a policy asks for it. `grade` is how good its answers
+    turned out to be, None while nobody knows and where no policy asks. `why_full` names the limit that has no room for
+    this request now, None when it has.
     """
 
     target: Target
@@ -110,7 +111,7 @@ class Candidate:
     usual_output: float | None = None
     cached_share: float = 0.0
     miss_chance: float | None = None
-    accuracy: float | None = None
+    grade: Grade | None = None
     data_policy: DataPolicy = UNSTATED
 
 

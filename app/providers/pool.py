@@ -13,7 +13,7 @@ from app.domain.catalog import ModelFacts
 from app.domain.chat import Credential
 from app.domain.data_policy import DataPolicy
 from app.domain.errors import Code, NotFound
-from app.domain.ports import Adapter
+from app.domain.ports import Adapter, Grades
 from app.domain.provider import ProviderConfig, ProviderSet, ProviderType
 from app.domain.routing import Candidate, Priority, RunTimeStrategy
 from app.domain.target import Circuit, Target
@@ -74,6 +74,7 @@ class Pool:
         now: Callable[[], float],
         rng: random.Random,
         window: float = 300.0,
+        grades: Grades | None = None,
     ) -> None:
         self._build_adapter = build_adapter
         self._catalog = catalog
@@ -82,6 +83,7 @@ class Pool:
         self._now = now
         self._rng = rng
         self._window = window
+        self._grades = grades
         self.stated = self.current = ProviderSet(())
         self._set_strategy: RunTimeStrategy | None = None
         self.revision = 0
@@ -233,6 +235,7 @@ class Pool:
             usual_output=state.habits.output_tokens,
             cached_share=state.habits.cached_share,
             data_policy=facts.data_policy,
+            grade=self._grades.of(target) if with_past and self._grades is not None else None,
         )
 
     def share_in_time(self, candidate: Candidate, deadline: float, input_tokens: int) -> float | None:
