@@ -23,6 +23,7 @@ from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
 from app.domain.health import HealthSample, HistoryWindow
+from app.domain.kill import Kill, KillEvent
 from app.domain.listing import ListedName
 from app.domain.provider import ProviderSet
 from app.domain.routing import Explanation, Plan, PolicyName, Priority, StrategyInForce
@@ -161,6 +162,16 @@ class Routing(Protocol):
     def reset_circuits(self, provider: str, model: str | None = None) -> Sequence[Target]: ...
 
 
+class Kills(Protocol):
+    """The kill switch. Raises StorageUnavailable; `kill` is in force here even then."""
+
+    def stopped(self) -> Sequence[Kill]: ...
+    def check(self, agent_id: int | None, target: Target | None = None) -> None: ...
+    async def kill(self, scope: str, reason: str, by: str) -> Sequence[Kill]: ...
+    async def resume(self, scope: str, by: str) -> Sequence[Kill]: ...
+    async def history(self, limit: int) -> Sequence[KillEvent]: ...
+
+
 class UsageQueries(Protocol):
     """What was used, from the records."""
 
@@ -217,6 +228,7 @@ class Services:
     providers: Providers
     monitor: HealthReport
     routing: Routing
+    kills: Kills
     routing_stats: Callable[[], dict[str, Any]]
     history: HealthRecords
     conformance: Conformance

@@ -37,6 +37,7 @@ from app.gateway.attempt import Clock
 from app.gateway.control import RoutingControl
 from app.gateway.conversations import Conversations
 from app.gateway.gateway import Gateway
+from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
 from app.gateway.strategy import Strategy
 from app.gateway.timers import TimerRules
@@ -61,6 +62,7 @@ from app.storage.database import DatabaseRules, open_database
 from app.storage.days import SqlDayRepository
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.health import SqlHealthRepository
+from app.storage.kills import SqlKillRepository
 from app.storage.listener import ConfigListener
 from app.storage.settings import SqlSettingsRepository
 from app.storage.usage import SqlUsageRepository
@@ -93,8 +95,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     _register_secrets(settings)
     clock, rng = Clock(time.monotonic, utc_now), random.SystemRandom()
     metrics = Metrics(multiprocess_dir=os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
-    retry = RetryRules(**settings.retry.model_dump())
-    catalog = Catalog(known=read_models(settings.catalog))
+    retry, catalog = RetryRules(**settings.retry.model_dump()), Catalog(known=read_models(settings.catalog))
 
     transport = await stack.enter_async_context(open_transport(TransportRules(**settings.transport.model_dump())))
     # What callers name is fetched over connections of its own: none of theirs leads where a provider of ours lives.
@@ -117,7 +118,6 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     database = await stack.enter_async_context(
         open_database(settings.database_url, DatabaseRules(**settings.database.model_dump()))
     )
-    agent_rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
     usage_rows = SqlUsageRepository(database)
     health_rows = SqlHealthRepository(database)
     directory = AgentDirectory()
@@ -136,13 +136,14 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         lambda url: transport if is_allowed_private(url, settings.allowed_private_hosts) else public,
     )
     writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()))
-    conversations = Conversations(clock.now)
-    routing_stats = RoutingStats(clock.wall)
+    kills = KillSwitch(SqlKillRepository(database), pool.type_of, clock.wall)
+    conversations, routing_stats = Conversations(clock.now), RoutingStats(clock.wall)
     planner = Planner(
         pool,
         Router(build_policies(rng)),
         directory,
-        conversations,
+        kills,
+        conversations=conversations,
         panicked=_each_told(metrics.panicked, routing_stats.panicked),
     )
     strategy = Strategy(pool, SqlSettingsRepository(database), workers=settings.workers)
@@ -156,7 +157,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         clock=clock,
         rng=rng,
     )
-    agents = AgentService(agent_rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
+    rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
+    agents = AgentService(rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
     decisions = DecisionService(
         gateway,
         Seating(pool, directory),
@@ -164,6 +166,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         now=clock.now,
         wall=clock.wall,
         decided=_each_told(metrics.decision_finished, validity.decided),
+        killed=kills.of,
     )
     metrics.collectors.append(_states(pool, writer, directory))
 
@@ -180,7 +183,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     supervisor.add("days", arrival.before(days.run))
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
-    refresh = partial(_refresh, [agents.refresh, strategy.refresh])
+    refresh = partial(_refresh, [agents.refresh, kills.refresh, strategy.refresh])
     supervisor.add("configuration", arrival.before(lambda: ConfigListener(database).run(refresh)))
     await stack.enter_async_context(supervisor)
     stack.enter_context(configuration.reloaded_on_hangup())
@@ -196,6 +199,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         monitor=monitor,
         routing=RoutingControl(pool, planner, strategy, clock.now),
         routing_stats=routing_stats.report,
+        kills=kills,
         history=health_rows,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
         conformance=ConformanceTests(pool, [writer], clock),

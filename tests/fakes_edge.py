@@ -42,6 +42,7 @@ from app.domain.decision import (
 from app.domain.embedding import Embeddings
 from app.domain.errors import Code, NotFound, OutcryError, StorageUnavailable
 from app.domain.health import HealthSample, HistoryWindow
+from app.domain.kill import Kill, KillAction, KillEvent
 from app.domain.listing import ListedName, ListedTarget, NameKind
 from app.domain.provider import CallerLimit, ModelConfig, ProviderConfig, ProviderSet, ProviderType
 from app.domain.routing import Candidate, Explanation, Plan, PolicyName, StrategyInForce, Verdict
@@ -49,6 +50,7 @@ from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
 from app.gateway.admission import Admission
+from app.gateway.kills import KillSwitch
 from app.services import Services
 
 TARGET = Target("alpha", "alpha-1")
@@ -521,6 +523,36 @@ async def fake_models() -> dict[str, ListedName]:
     return {name: ListedName(name, kind, alpha) for name, kind in names.items()}
 
 
+class FakeKills:
+    """What is stopped, in memory; `error` is raised by every change."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Kill] = {}
+        self.events: list[KillEvent] = []
+        self.error: OutcryError | None = None
+
+    async def everything(self) -> list[Kill]:
+        if self.error is not None:
+            raise self.error
+        return list(self.rows.values())
+
+    async def kill(self, scope: str, reason: str, by: str) -> None:
+        self._did(KillAction.KILL, scope, reason, by)
+        self.rows[scope] = Kill(scope, reason, THEN, by)
+
+    async def resume(self, scope: str, by: str) -> None:
+        self._did(KillAction.RESUME, scope, "", by)
+        self.rows.pop(scope, None)
+
+    async def history(self, limit: int) -> list[KillEvent]:
+        return self.events[::-1][:limit]
+
+    def _did(self, action: KillAction, scope: str, reason: str, by: str) -> None:
+        if self.error is not None:
+            raise self.error
+        self.events.append(KillEvent(action, scope, reason, THEN, by))
+
+
 def admission_by(limits: dict[str, CallerLimit], now: Callable[[], float] = time.monotonic) -> Admission:
     """Lets callers in by these limits; the real one, since nothing outside is behind it."""
     return Admission(lambda: limits, now=now, wall=lambda: datetime.now(UTC), rejected=lambda _: None)
@@ -538,6 +570,7 @@ def fake_services(**changes: Any) -> Services:
         "monitor": FakeMonitor(),
         "routing": FakeRouting(),
         "routing_stats": dict,
+        "kills": KillSwitch(FakeKills(), lambda _: None, lambda: datetime.now(UTC)),
         "history": FakeHistory(),
         "conformance": FakeConformance(),
         "usage": FakeUsage(),

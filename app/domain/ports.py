@@ -15,6 +15,7 @@ from app.domain.decision import Decision
 from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.grades import Grade
 from app.domain.health import HealthSample, HistoryWindow
+from app.domain.kill import Kill, KillEvent
 from app.domain.settings import Setting
 from app.domain.target import Target
 
@@ -112,6 +113,15 @@ class SettingsRepository(Protocol):
     async def get(self, name: str) -> Setting | None: ...
     async def put(self, name: str, value: Mapping[str, Any]) -> None: ...
     async def remove(self, name: str) -> None: ...
+
+
+class KillRepository(Protocol):
+    """What an operator stopped. Raises StorageUnavailable."""
+
+    async def everything(self) -> Sequence[Kill]: ...
+    async def kill(self, scope: str, reason: str, by: str) -> None: ...
+    async def resume(self, scope: str, by: str) -> None: ...
+    async def history(self, limit: int) -> Sequence[KillEvent]: ...
 
 
 class DecisionRepository(Protocol):

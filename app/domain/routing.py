@@ -85,7 +85,7 @@ class Candidate:
     is the part of prompts that came from the provider's cache. `miss_chance` is the chance (0..1) that this request
     is not answered in time, known only where a policy asks for it. `grade` is how good its answers
     turned out to be, None while nobody knows and where no policy asks. `why_full` names the limit that has no room for
-    this request now, None when it has.
+    this request now, None when it has. `stopped` says that, and why, an operator stopped the model.
     """
 
     target: Target
@@ -111,6 +111,7 @@ class Candidate:
     usual_output: float | None = None
     cached_share: float = 0.0
     miss_chance: float | None = None
+    stopped: str | None = None
     grade: Grade | None = None
     data_policy: DataPolicy = UNSTATED
 

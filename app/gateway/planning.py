@@ -16,6 +16,7 @@ from app.domain.routing import Candidate, Explanation, Plan, PolicyName, Routing
 from app.domain.target import Target
 from app.gateway.conversations import Conversations
 from app.gateway.expected import USUAL_ANSWER
+from app.gateway.kills import KillSwitch
 from app.gateway.query import query_of, unheeded_by
 from app.providers.lookup import called, origin_of
 from app.providers.pool import Pool
@@ -89,14 +90,22 @@ class Planner:
         pool: Pool,
         router: Router,
         directory: AgentDirectory,
+        kills: KillSwitch | None = None,
+        *,
         conversations: Conversations | None = None,
         panicked: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._pool = pool
+        self._kills = kills
         self._router = router
         self._directory = directory
         self._conversations = conversations
         self._panicked = panicked
+
+    def check_running(self, agent_id: int | None) -> None:
+        """Raises NotAdmitted (policy_killed) when an operator stopped everything, or this agent."""
+        if self._kills is not None:
+            self._kills.check(agent_id)
 
     def plan(self, ask: Ask) -> Itinerary:
         """The way of one request. Raises NotFound, RequestRejected or NotAdmitted when there is none."""
@@ -141,6 +150,7 @@ class Planner:
             ask = replace(ask, deadline=min(ask.deadline, self._pool.now() + selection.deadline))
         agent_id = selection.agent_id if selection.agent_id is not None else ask.agent_id
         agent = None if agent_id is None else self._agent(agent_id)
+        self.check_running(agent_id)
         choice = self._choice(ask, selection, agent)
         targets = self._with_readable_keys(choice.targets, agent)
         query, unknown = query_of(ask, self._pool, selection.tier)
@@ -260,6 +270,8 @@ class Planner:
             candidate = replace(candidate, rank=rank, weight=weight)
         if ask.preferences is not None and ask.preferences.require_parameters:
             candidate = replace(candidate, unheeded=unheeded_by(self._pool.provider(target.provider), target, ask))
+        if self._kills is not None and (kill := self._kills.of_target(target)) is not None:
+            candidate = replace(candidate, stopped=kill.says())
         return candidate
 
     def _credential(self, target: Target, agent: AgentEntry) -> Credential | None:

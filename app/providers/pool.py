@@ -124,6 +124,11 @@ class Pool:
         one = self._set_strategy
         return one if one is not None and one.over == self.stated.failover_strategy else None
 
+    def type_of(self, name: str) -> str | None:
+        """The type of an enabled provider; None for no such one."""
+        state = self.provider(name)
+        return None if state is None else state.config.type.value
+
     def provider(self, name: str) -> ProviderState | None:
         """The enabled provider of this name."""
         return self._providers.get(name)

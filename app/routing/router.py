@@ -20,8 +20,9 @@ _STATED: Final = frozenset({TOOLS, VISION, EMBEDDINGS})
 
 
 class _Obstacle(Enum):
-    """What stands between a request and a target: the operator's rule, then the request's three; the rest passes."""
+    """What stands between a request and a target: the operator's two, then the request's three; the rest passes."""
 
+    STOPPED = auto()
     HOUSE_RULE = auto()
     PREFERENCE = auto()
     CAPABILITY = auto()
@@ -137,6 +138,8 @@ def _sifted(candidates: Sequence[Candidate], query: RoutingQuery) -> tuple[list[
 
 
 def _refusal(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
+    if candidate.stopped is not None:
+        return _Refusal(candidate, _Obstacle.STOPPED, candidate.stopped)
     forbidden = query.house_rule.unmet_by(candidate.data_policy) if query.house_rule else None
     if forbidden is not None:
         return _Refusal(candidate, _Obstacle.HOUSE_RULE, forbidden.why_not)
@@ -187,6 +190,8 @@ def _nothing_left(refusals: Sequence[_Refusal], query: RoutingQuery) -> OutcryEr
         retry_after = min(refusal.candidate.cooling for refusal in passing)
         kinds = {refusal.obstacle for refusal in passing}
         return NotAdmitted(_code_of(kinds), f"every target is out of rotation: {detail}", retry_after=retry_after)
+    if _Obstacle.STOPPED in obstacles:
+        return NotAdmitted(Code.KILLED, f"no target is left to ask: {detail}")
     if obstacles == {_Obstacle.HOUSE_RULE}:
         return NotAdmitted(Code.NO_TARGET, f"what the operator demands leaves no target: {detail}")
     if _Obstacle.WINDOW in obstacles:

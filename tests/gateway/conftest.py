@@ -60,7 +60,11 @@ class House:
         self.directory.load(0, [], [])
         conversations = Conversations(self.clock.now)
         self.planner = Planner(
-            self.pool, Router(build_policies(random.Random(1))), self.directory, conversations, self.panics.append
+            self.pool,
+            Router(build_policies(random.Random(1))),
+            self.directory,
+            conversations=conversations,
+            panicked=self.panics.append,
         )
         self.gateway = Gateway(
             self.pool,
