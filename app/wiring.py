@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
@@ -28,6 +28,7 @@ from app.catalog.tokenizer import token_counter
 from app.conformance.suite import ConformanceTests
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
+from app.decisions.validity import VoteValidity
 from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig, ProviderType
 from app.domain.target import Target
@@ -35,9 +36,11 @@ from app.gateway.admission import Admission
 from app.gateway.answer_cache import AnswerCache
 from app.gateway.attempt import Clock
 from app.gateway.control import RoutingControl
+from app.gateway.conversations import Conversations
 from app.gateway.gateway import Gateway
 from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
+from app.gateway.strategy import Strategy
 from app.gateway.timers import TimerRules
 from app.ledger.writer import LedgerRules, UsageWriter
 from app.model_listing import ModelListing
@@ -63,6 +66,7 @@ from app.storage.decisions import SqlDecisionRepository
 from app.storage.health import SqlHealthRepository
 from app.storage.kills import SqlKillRepository
 from app.storage.listener import ConfigListener
+from app.storage.settings import SqlSettingsRepository
 from app.storage.usage import SqlUsageRepository
 from app.storage.vault import Vault
 from app.supervisor import Supervisor
@@ -77,6 +81,8 @@ from app.transport.pictures import PublicPictures
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _PUBLIC: Final = TransportRules(max_connections=64, max_connections_per_host=8, keepalive=5.0, max_body=MAX_BYTES)
 
 
@@ -89,14 +95,14 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     """Everything behind the edge; `stack` closes it in the reverse order. The database may still be away."""
     setup_logging(settings.log_level)
     _register_secrets(settings)
-    clock = Clock(time.monotonic, utc_now)
-    rng = random.SystemRandom()
+    clock, rng = Clock(time.monotonic, utc_now), random.SystemRandom()
     metrics = Metrics(multiprocess_dir=os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
     retry, catalog = RetryRules(**settings.retry.model_dump()), Catalog(known=read_models(settings.catalog))
 
     transport = await stack.enter_async_context(open_transport(TransportRules(**settings.transport.model_dump())))
     # What callers name is fetched over connections of its own: none of theirs leads where a provider of ours lives.
     public = await stack.enter_async_context(open_transport(_PUBLIC, private_allowed=False))
+    validity = VoteValidity()
     pool = Pool(
         adapters_over(transport, PublicPictures(public)),
         catalog,
@@ -105,6 +111,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         now=clock.now,
         rng=rng,
         window=settings.health.window,
+        grades=validity,
     )
     configuration = ProviderConfiguration(settings, pool, metrics)
     configuration.load()
@@ -117,11 +124,13 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     health_rows = SqlHealthRepository(database)
     directory = AgentDirectory()
 
-    health = HealthRules(**settings.health.model_dump())
-    monitor = HealthMonitor(pool, now=clock.now, wall=clock.wall, rng=rng, rules=health)
+    monitor = HealthMonitor(
+        pool, now=clock.now, wall=clock.wall, rng=rng, rules=HealthRules(**settings.health.model_dump())
+    )
     days = DayRecord(pool, SqlDayRepository(database), now=clock.now, wall=clock.wall)
-    kept = HistoryRules(**settings.history.model_dump())
-    history = HealthHistory(pool, health_rows, now=clock.now, wall=clock.wall, rules=kept)
+    history = HealthHistory(
+        pool, health_rows, now=clock.now, wall=clock.wall, rules=HistoryRules(**settings.history.model_dump())
+    )
     alerts, webhooks = _alarms(
         pool,
         metrics,
@@ -130,14 +139,22 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     )
     writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()))
     kills = KillSwitch(SqlKillRepository(database), pool.type_of, clock.wall)
-    planner = Planner(pool, Router(build_policies(rng)), directory, kills)
-    routing_stats = RoutingStats(clock.wall)
     # Only the record hears of free answers: they say nothing about a provider, and no provider was asked.
     cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer], metrics.cache_used)
+    conversations, routing_stats = Conversations(clock.now), RoutingStats(clock.wall)
+    planner = Planner(
+        pool,
+        Router(build_policies(rng)),
+        directory,
+        kills,
+        conversations=conversations,
+        panicked=_each_told(metrics.panicked, routing_stats.panicked),
+    )
+    strategy = Strategy(pool, SqlSettingsRepository(database), workers=settings.workers)
     gateway = Gateway(
         pool,
         planner,
-        [monitor, metrics, writer, routing_stats],
+        [monitor, metrics, writer, routing_stats, conversations],
         retry=retry,
         timers=TimerRules(**settings.timeouts.model_dump()),
         counter=token_counter(),
@@ -153,7 +170,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         SqlDecisionRepository(database),
         now=clock.now,
         wall=clock.wall,
-        decided=metrics.decision_finished,
+        decided=_each_told(metrics.decision_finished, validity.decided),
         killed=kills.of,
     )
     metrics.collectors += [_states(pool, writer, directory), lambda metrics: metrics.set_cache(cache.kept.size)]
@@ -169,7 +186,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     supervisor.add("days", arrival.before(days.run))
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
-    refresh = partial(_refresh, [agents.refresh, kills.refresh])
+    refresh = partial(_refresh, [agents.refresh, kills.refresh, strategy.refresh])
     supervisor.add("configuration", arrival.before(lambda: ConfigListener(database).run(refresh)))
     await stack.enter_async_context(supervisor)
     stack.enter_context(configuration.reloaded_on_hangup())
@@ -183,7 +200,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         agents=agents,
         providers=pool,
         monitor=monitor,
-        routing=RoutingControl(pool, planner, clock.now, workers=settings.workers),
+        routing=RoutingControl(pool, planner, strategy, clock.now),
         routing_stats=routing_stats.report,
         kills=kills,
         history=health_rows,
@@ -281,6 +298,16 @@ async def _refresh(views: Sequence[Callable[[], Awaitable[None]]]) -> None:
     """Read again what is kept in memory of the stored configuration."""
     for refresh in views:
         await refresh()
+
+
+def _each_told(*listeners: Callable[[T], None]) -> Callable[[T], None]:
+    """Tells all of them."""
+
+    def told(news: T) -> None:
+        for listener in listeners:
+            listener(news)
+
+    return told
 
 
 def _unready(directory: AgentDirectory, days: DayRecord, draining: asyncio.Event) -> list[str]:

@@ -432,10 +432,11 @@ class FakeRouting:
         return Explanation(PLAN, PLAN.verdicts, PLAN.warnings)
 
     def strategy(self) -> StrategyInForce:
-        return StrategyInForce(self.policy, self.policy is not PolicyName.PRIORITY, 1)
+        since = None if self.policy is PolicyName.PRIORITY else datetime(2026, 11, 20, 12, tzinfo=UTC)
+        return StrategyInForce(self.policy, since, 1)
 
-    def set_strategy(self, policy: PolicyName) -> StrategyInForce:
-        self.policy = policy
+    async def set_strategy(self, policy: PolicyName | None) -> StrategyInForce:
+        self.policy = policy or PolicyName.PRIORITY
         return self.strategy()
 
     def reset_circuits(self, provider: str, model: str | None = None) -> Sequence[Target]:

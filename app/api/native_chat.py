@@ -20,6 +20,7 @@ from app.decisions.wire import usage_rendered
 from app.domain.attempt import Ask, AttemptRecord, Completion
 from app.domain.caching import CacheMode, CacheNote
 from app.domain.chat import ChatChunk, ChatRequest
+from app.domain.conversation import MOST_CHARACTERS, NAME, conversation_key
 from app.domain.errors import OutcryError, Violation
 from app.domain.routing import Explanation, Plan, PolicyName, Priority, Verdict
 from app.services import CompletionStream
@@ -51,6 +52,12 @@ class ChatBody(Body):
     priority: str | None = Field(default=None, pattern="^(low|normal|high)$")
     deadline_ms: int | None = Field(default=None, ge=1)
     metadata: dict[str, Any] = Field(default_factory=dict)
+    conversation_id: str | None = Field(
+        default=None,
+        max_length=MOST_CHARACTERS,
+        pattern=f"^{NAME.pattern}$",
+        description="Requests with the same one go to the target that answered last, while it can be asked.",
+    )
     provider: dict[str, Any] | None = Field(default=None, json_schema_extra=PROVIDER_SCHEMA)
     cache: str | None = Field(default=None, pattern="^(off|read|write|read-write)$")
 
@@ -117,6 +124,7 @@ def ask_of(chat: ChatBody, intent: Intent, exchange: Exchange) -> Ask:
     model = chat.model or "auto"
     if chat.task_type is not None and model == "auto":
         model = f"task:{chat.task_type}"
+    named = chat.conversation_id or intent.conversation
     milliseconds, preferences = chat.deadline_ms, preferences_of(chat.provider)
     return Ask(
         request=ChatRequest(chat.messages, parameters),
@@ -134,6 +142,7 @@ def ask_of(chat: ChatBody, intent: Intent, exchange: Exchange) -> Ask:
         route="chat",
         metadata=chat.metadata,
         cache=CacheMode(chat.cache) if chat.cache and intent.cache is not CacheMode.OFF else intent.cache,
+        conversation=None if named is None else conversation_key(exchange.caller.key_id, named),
     )
 
 

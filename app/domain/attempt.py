@@ -28,7 +28,8 @@ class Ask:
     `deadline` is absolute, in the gateway's monotonic seconds. `model` is any name that API.md allows.
     `max_retries` counts attempts after the first, over all targets; None is the configured default.
     `enforces_format`: an answer that is not the JSON asked for is a failure of its target; false for an asker who
-    reads any text alone. `cache` None leaves it to the provider that would be asked first.
+    reads any text alone. `cache` None leaves it to the provider that would be asked first. `conversation` is the key
+    of the one it belongs to.
     """
 
     request: ChatRequest | EmbedRequest
@@ -48,6 +49,7 @@ class Ask:
     enforces_format: bool = True
     preferences: Preferences | None = None
     cache: CacheMode | None = None
+    conversation: str | None = None
 
     @property
     def chat(self) -> ChatRequest:
@@ -110,6 +112,7 @@ class AttemptRecord:
     decision_id: str | None = None
     key_id: str = "local"
     route: str = "chat"
+    conversation: str | None = None
     id: str = field(default_factory=_fresh_id, compare=False)
 
 

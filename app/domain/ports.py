@@ -13,8 +13,11 @@ from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
 from app.domain.day import DayUse
 from app.domain.decision import Decision
 from app.domain.embedding import EmbedCall, Embeddings
+from app.domain.grades import Grade
 from app.domain.health import HealthSample, HistoryWindow
 from app.domain.kill import Kill, KillEvent
+from app.domain.settings import Setting
+from app.domain.target import Target
 
 
 class Adapter(Protocol):
@@ -67,6 +70,14 @@ class AttemptObserver(Protocol):
         ...
 
 
+class Grades(Protocol):
+    """How good answers turned out to be. Read on the way of requests: from memory, without a wait."""
+
+    def of(self, target: Target) -> Grade | None:
+        """The target's grade; None while nothing is known."""
+        ...
+
+
 class AgentRepository(Protocol):
     """Agents and their configurations; one method is one transaction. Raises StorageUnavailable when it cannot."""
 
@@ -94,6 +105,14 @@ class DayRepository(Protocol):
 
     async def of_day(self, day: date) -> Mapping[str, DayUse]: ...
     async def add(self, used: Mapping[str, DayUse], day: date) -> Mapping[str, DayUse]: ...
+
+
+class SettingsRepository(Protocol):
+    """What was changed while the service runs, by name. Raises StorageUnavailable."""
+
+    async def get(self, name: str) -> Setting | None: ...
+    async def put(self, name: str, value: Mapping[str, Any]) -> None: ...
+    async def remove(self, name: str) -> None: ...
 
 
 class KillRepository(Protocol):

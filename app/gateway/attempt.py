@@ -241,6 +241,7 @@ class Attempt:
             decision_id=self.ask.decision_id,
             key_id=self.ask.caller.key_id,
             route=self.ask.route,
+            conversation=self.ask.conversation,
         )
         for observer in self._observers:
             try:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from app.domain.attempt import Ask
 from app.domain.errors import Code, NotFound
 from app.domain.routing import Explanation, PolicyName, StrategyInForce
 from app.domain.target import Target
 from app.gateway.planning import Planner
+from app.gateway.strategy import Strategy
 from app.providers.pool import Pool
-from app.routing.names import policy_of
 
 
 class RoutingControl:
-    """Explains plans, changes the strategy, closes circuits. It holds for this process, one of `workers`."""
+    """Explains plans and closes circuits, of this process; changes the strategy, of all."""
 
-    def __init__(self, pool: Pool, planner: Planner, now: Callable[[], float], *, workers: int = 1) -> None:
+    def __init__(self, pool: Pool, planner: Planner, strategy: Strategy, now: Callable[[], float]) -> None:
         self._pool = pool
         self._planner = planner
+        self._strategy = strategy
         self._now = now
-        self._workers = workers
-        self._changed_at = -1
 
     def explain(self, ask: Ask) -> Explanation:
         """Where the ask would go, and why. Nobody is called, and nothing is different afterwards."""
@@ -30,14 +28,11 @@ class RoutingControl:
 
     def strategy(self) -> StrategyInForce:
         """The order in which `auto` tries its targets."""
-        policy = policy_of(self._pool.current.failover_strategy)
-        return StrategyInForce(policy, is_changed=self._changed_at == self._pool.revision, workers=self._workers)
+        return self._strategy.in_force()
 
-    def set_strategy(self, policy: PolicyName) -> StrategyInForce:
-        """Another strategy, at once; until the provider file is read again, or the process starts anew."""
-        self._pool.current = replace(self._pool.current, failover_strategy=policy.value)
-        self._changed_at = self._pool.revision
-        return self.strategy()
+    async def set_strategy(self, policy: PolicyName | None) -> StrategyInForce:
+        """Another strategy, until the provider file names another one itself; None: the file's at once."""
+        return await self._strategy.change(policy)
 
     def reset_circuits(self, provider: str, model: str | None = None) -> tuple[Target, ...]:
         """Close the circuits of a provider, or of one model there, end its pauses, and let parked keys out.

@@ -96,8 +96,8 @@ class Gateway:
     def _journey(self, ask: Ask) -> Journey:
         arrived = self._clock.now()
         itinerary = self._planner.plan(ask)
-        if itinerary.agent_id != ask.agent_id:
-            ask = replace(ask, agent_id=itinerary.agent_id)
+        if (itinerary.agent_id, itinerary.deadline) != (ask.agent_id, ask.deadline):
+            ask = replace(ask, agent_id=itinerary.agent_id, deadline=itinerary.deadline)
         walk = Walk(
             itinerary.plan,
             deadline=ask.deadline,

@@ -106,8 +106,8 @@ class Walk:
             self._changes_key(error)
             or self._falls_over(error)
             or self._returns_with_another_key(error)
-            or self._retries()
             or self._waits(error)
+            or self._retries()
         )
 
     def deciding(self, error: OutcryError) -> OutcryError:

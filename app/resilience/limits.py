@@ -37,11 +37,16 @@ class Denial:
         """Seconds after which asking again makes sense; None for never."""
         return self.retry_after if self.retry_after < math.inf else None
 
-    def says(self, target: str) -> str:
+    @property
+    def why(self) -> str:
         """The denial in a person's words."""
         if self.retry_after < math.inf:
-            return f"{target}: limit {self.limit} is reached"
-        return f"{target}: the request is larger than limit {self.limit} allows at its priority"
+            return f"limit {self.limit} is reached"
+        return f"the request is larger than limit {self.limit} allows at its priority"
+
+    def says(self, target: str) -> str:
+        """The denial in a person's words, with the target that it is about."""
+        return f"{target}: {self.why}"
 
 
 class Permit:
@@ -123,11 +128,9 @@ class Limits:
 
         Whoever waits in the line gives its `place`; the others do not get past those who wait.
         """
-        if self._is_limited:
-            if (denial := self._denial(now, tokens, priority)) is not None:
-                return denial
-            if self.line and (first := self.line.ahead_of(priority, place)) is not None:
-                return Denial(first.limit, _UNKNOWN, may_end_early=True)
+        denial = self.denial(now, tokens, priority, place)
+        if denial is not None:
+            return denial
         self.in_flight += 1
         self._recent.add(now)
         self.day.add(1, tokens, now, wall)
@@ -138,9 +141,18 @@ class Limits:
             tokens,
         )
 
+    def denial(self, now: float, tokens: int, priority: Priority, place: Place | None = None) -> Denial | None:
+        """What such a request would hear now; None when it would be admitted without a wait."""
+        if not self._is_limited:
+            return None
+        denial = self._denial(now, tokens, priority)
+        if denial is None and self.line and (first := self.line.ahead_of(priority, place)) is not None:
+            return Denial(first.limit, _UNKNOWN, may_end_early=True)
+        return denial
+
     def has_room(self, now: float, tokens: int = 1, priority: Priority = Priority.NORMAL) -> bool:
         """Whether such a request would be admitted now, without a wait."""
-        return not self._is_limited or (not self.line and self._denial(now, tokens, priority) is None)
+        return self.denial(now, tokens, priority) is None
 
     def used_this_minute(self, now: float) -> int:
         """Requests of the last 60 seconds; without a sliding window to the twentieth of a minute."""

@@ -192,6 +192,16 @@ class ConfigRevisionRow(SQLModel, table=True):
     revision: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
+class RuntimeSettingRow(SQLModel, table=True):
+    """A setting that was changed while the service runs; one without a row is as files and environment have it."""
+
+    __tablename__ = "runtime_settings"
+
+    name: str = Field(sa_column=Column(String(64), primary_key=True))
+    value: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    changed_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+
+
 ATTEMPTS: Any = SQLModel.metadata.tables["attempts"]
 DECISIONS: Any = SQLModel.metadata.tables["decisions"]
 PROVIDER_DAYS: Any = SQLModel.metadata.tables["provider_days"]

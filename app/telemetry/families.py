@@ -42,6 +42,9 @@ class Families:
         )
         self.fallbacks = self._counter("outcry_fallbacks_total", "Attempts at another target, by what failed.", "code")
         self.ejections = self._counter("outcry_ejections_total", "Times a circuit opened.")
+        self.panics = self._counter(
+            "outcry_panic_requests_total", "Requests for which only ejected targets were left.", "outcome"
+        )
         self.limit_rejections = self._counter(
             "outcry_limit_rejections_total", "Attempts and requests that a limit refused.", "limit"
         )

@@ -91,6 +91,10 @@ class Metrics:
         """Count a refusal that no attempt tells of: a caller's own limit."""
         self._families.limit_rejections.labels(limit if limit in LIMITS else OTHER).inc()
 
+    def panicked(self, is_admitted: bool) -> None:  # noqa: FBT001 - what the planner tells
+        """Count a request for which only ejected targets were left, and whether one was tried all the same."""
+        self._families.panics.labels("admitted" if is_admitted else "refused").inc()
+
     def job_restarted(self, job: str) -> None:
         """Count a background job's restart."""
         self._families.restarts.labels(job).inc()

@@ -17,7 +17,10 @@ class RoutingStats:
     """Counts the attempts it hears of; the targets least recently heard of are forgotten beyond 1,000."""
 
     def __init__(self, wall: Callable[[], datetime]) -> None:
+        self._wall = wall
         self._since = wall()
+        self._panics: Counter[bool] = Counter()
+        self._last_panic: datetime | None = None
         self._causes = FallbackCauses()
         self._all: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
@@ -38,13 +41,23 @@ class RoutingStats:
             if record.kind is not AttemptKind.FIRST:
                 counts[record.kind] += 1
 
+    def panicked(self, is_admitted: bool) -> None:  # noqa: FBT001 - what the planner tells
+        """Count a request for which only ejected targets were left."""
+        self._panics[is_admitted] += 1
+        self._last_panic = self._wall()
+
     def report(self) -> dict[str, Any]:
         """The body of `GET /routing/stats`."""
         return {
-            "since": self._since.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "since": _iso(self._since),
             **_row(self._all),
             "failures_by_code": dict(self._failures.most_common()),
             "fallbacks_by_code": dict(self._fallbacks.most_common()),
+            "panic": {
+                "requests": self._panics.total(),
+                "admitted": self._panics[True],
+                "last_at": None if self._last_panic is None else _iso(self._last_panic),
+            },
             "targets": [{"target": target, **_row(counts)} for target, counts in sorted(self._targets.items())],
         }
 
@@ -57,6 +70,10 @@ class RoutingStats:
         else:
             self._targets.move_to_end(target)
         return counts
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _row(counts: Counter[str]) -> dict[str, int]:

@@ -222,6 +222,7 @@ async def test_the_headers_of_intent_reach_the_ask(client: httpx.AsyncClient, ga
         ("x-outcry-cache", "maybe"),
         ("x-outcry-replay", "yes"),
         ("x-outcry-run", "a b"),
+        ("x-outcry-conversation", "x" * 129),
         ("x-outcry-as-of", "yesterday"),
         ("x-outcry-as-of", "2026-11-20T14:15:00"),
         ("x-outcry-hop", "1"),

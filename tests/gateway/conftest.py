@@ -17,6 +17,7 @@ from app.domain.chat import ChatRequest, Credential
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType, RateLimit
 from app.gateway.answer_cache import AnswerCache
 from app.gateway.attempt import Clock
+from app.gateway.conversations import Conversations
 from app.gateway.gateway import Gateway
 from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
@@ -50,6 +51,7 @@ class House:
     breaker: BreakerRules = BreakerRules()
     clock: FakeClock = field(default_factory=FakeClock)
     recorder: Recorder = field(default_factory=Recorder)
+    panics: list[bool] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.pool = Pool(
@@ -64,14 +66,22 @@ class House:
         self.directory = AgentDirectory()
         self.directory.load(0, [], [])
         self.kills = KillSwitch(FakeKills(), self.pool.type_of, self.clock.wall)
-        self.planner = Planner(self.pool, Router(build_policies(random.Random(1))), self.directory, self.kills)
         self.free = Recorder()
         self.counts: Counter[str] = Counter()
         self.cache = AnswerCache(self.kept, [self.free], lambda outcome: self.counts.update([outcome]))
+        conversations = Conversations(self.clock.now)
+        self.planner = Planner(
+            self.pool,
+            Router(build_policies(random.Random(1))),
+            self.directory,
+            self.kills,
+            conversations=conversations,
+            panicked=self.panics.append,
+        )
         self.gateway = Gateway(
             self.pool,
             self.planner,
-            [self.recorder],
+            [self.recorder, conversations],
             retry=self.rules,
             timers=TimerRules(),
             counter=Estimator(),

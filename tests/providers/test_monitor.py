@@ -307,7 +307,7 @@ def test_the_report_has_every_field_of_the_contract_and_no_key() -> None:
     watched.attempt("alpha", Code.PROVIDER_ERROR)
 
     report = watched.monitor.report()
-    assert set(report) == {"overall_status", "providers", "ranking"}
+    assert set(report) == {"overall_status", "panic", "providers", "ranking"}
     row = report["providers"]["alpha"]
     targets = row.pop("targets")
     assert row == {
@@ -360,6 +360,18 @@ def test_an_ejected_provider_degrades_the_whole_and_ranks_last() -> None:
     assert report["providers"]["alpha"]["status"] == "down"
     assert report["overall_status"] == "degraded"
     assert report["ranking"] == ["beta", "alpha"]
+
+
+def test_more_than_half_of_the_targets_ejected_is_a_panic() -> None:
+    watched = Watched(ALPHA, BETA)
+    assert watched.monitor.report()["panic"] is False
+    watched.pool.state(Target("beta", "beta-1"), KEY.id)
+    watched.eject("alpha")
+    assert watched.monitor.report()["panic"] is False
+
+    watched.eject("beta")
+
+    assert watched.monitor.report()["panic"] is True
 
 
 def test_a_cooldown_is_told_in_wall_time() -> None:

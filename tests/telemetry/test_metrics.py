@@ -118,6 +118,14 @@ def test_a_skipped_attempt_names_its_limit_and_took_no_time(metrics: Metrics) ->
     assert value(metrics, "gen_ai_client_operation_duration_seconds_count", **gen_ai(error="policy_rate_limit")) is None
 
 
+def test_a_request_with_ejected_targets_only_is_counted_by_what_became_of_it(metrics: Metrics) -> None:
+    for is_admitted in (True, False, False):
+        metrics.panicked(is_admitted)
+
+    counted = [value(metrics, "outcry_panic_requests_total", outcome=outcome) for outcome in ("admitted", "refused")]
+    assert counted == [1, 2]
+
+
 def test_usage_without_a_price_is_unpriced_not_free(metrics: Metrics) -> None:
     metrics.attempt_finished(record(usage=Usage(1, 1)))
 
@@ -228,6 +236,7 @@ CONTRACT = {
     "outcry_ejections_total": set(),
     "outcry_in_flight": {"provider"},
     "outcry_limit_rejections_total": {"limit"},
+    "outcry_panic_requests_total": {"outcome"},
     "outcry_spend_usd_total": {"provider", "model"},
     "outcry_unpriced_requests_total": set(),
     "outcry_decisions_total": {"action", "status", "method"},

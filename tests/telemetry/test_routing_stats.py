@@ -51,6 +51,16 @@ def test_retries_and_fallbacks_are_told_by_what_failed_and_by_target() -> None:
     assert all(told[name] == sum(row[name] for row in told["targets"]) for name in totals)
 
 
+def test_requests_for_which_only_ejected_targets_were_left_are_told() -> None:
+    counting = RoutingStats(lambda: THEN)
+    assert counting.report()["panic"] == {"requests": 0, "admitted": 0, "last_at": None}
+
+    for is_admitted in (True, False, False):
+        counting.panicked(is_admitted)
+
+    assert counting.report()["panic"] == {"requests": 3, "admitted": 1, "last_at": "2026-11-21T09:00:00.000Z"}
+
+
 def test_targets_that_callers_make_up_do_not_fill_the_memory() -> None:
     told = stats(*(attempt("r", f"p{i}", AttemptKind.FIRST, AttemptOutcome.OK) for i in range(MOST_TARGETS + 5)))
 

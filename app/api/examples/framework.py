@@ -73,11 +73,12 @@ _SUMMARY: Final = {
 }
 _HEALTH: Final = {
     "overall_status": "healthy",
+    "panic": False,
     "providers": {"openai_primary": {"status": "healthy", "is_healthy": True, "circuit": "closed", "in_flight": 0}},
     "ranking": ["openai_primary"],
 }
 
-_STRATEGY: Final = {"strategy": "priority", "source": "configuration", "scope": "process", "workers": 1}
+_STRATEGY: Final = {"strategy": "priority", "source": "configuration", "since": None, "scope": "all", "workers": 1}
 _ATTEMPTS: Final = {
     "attempts": 12, "ok": 11, "error": 1, "cancelled": 0, "skipped": 0, "retries": 0, "fallbacks": 1,
 }  # fmt: skip
@@ -204,6 +205,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         **_ATTEMPTS,
         "failures_by_code": {"provider_overloaded": 1},
         "fallbacks_by_code": {"provider_overloaded": 1},
+        "panic": {"requests": 0, "admitted": 0, "last_at": None},
         "targets": [{"target": "openai_primary/gpt-4o-mini", **_ATTEMPTS}],
     },
     "POST /agents": _AGENT,

@@ -21,9 +21,9 @@ router = APIRouter(tags=["routing"])
 
 
 class StrategyWrite(Body):
-    """The order in which `auto` tries its targets from now on: a policy's name or its short form."""
+    """The order in which `auto` tries its targets from now on: a policy's name or its short form; null the file's."""
 
-    strategy: Name
+    strategy: Name | None
 
 
 class CircuitReset(Body):
@@ -58,11 +58,14 @@ async def read_strategy(services: CurrentServices) -> dict[str, Any]:
 async def write_strategy(
     wanted: Annotated[StrategyWrite, Depends(body_of(StrategyWrite))], services: CurrentServices
 ) -> dict[str, Any]:
-    """In force in the process that answers, until the provider file is read again or the process starts anew."""
-    policy = policy_named(wanted.strategy)
-    if policy is None:
-        raise field_errors([Violation("strategy", f"must be one of {policy_words()}")])
-    return _strategy(services.routing.set_strategy(policy))
+    """Stored: in force here at once, in every process within a second, and after a restart.
+
+    It gives way when the provider file names another strategy than it did, or to null.
+    """
+    policy = None if wanted.strategy is None else policy_named(wanted.strategy)
+    if policy is None and wanted.strategy is not None:
+        raise field_errors([Violation("strategy", f"must be one of {policy_words()}, or null")])
+    return _strategy(await services.routing.set_strategy(policy))
 
 
 @router.get("/routing/stats", summary="Attempts, retries and fallbacks since the start")
@@ -86,7 +89,8 @@ async def reset_circuit(name: Annotated[str, Path(max_length=256)], exchange: Cu
 def _strategy(in_force: StrategyInForce) -> dict[str, Any]:
     return {
         "strategy": in_force.policy.value,
-        "source": "run_time" if in_force.is_changed else "configuration",
-        "scope": "process",
+        "source": "configuration" if in_force.since is None else "run_time",
+        "since": None if in_force.since is None else in_force.since.isoformat().replace("+00:00", "Z"),
+        "scope": "all",
         "workers": in_force.workers,
     }
