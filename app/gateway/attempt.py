@@ -22,7 +22,7 @@ from app.domain.ports import Adapter, AttemptObserver
 from app.domain.routing import Candidate
 from app.domain.usage import Usage, UsageSource, cost_of
 from app.gateway.expected import expected_tokens
-from app.gateway.walk import DEFAULT_COOLDOWN
+from app.gateway.final_error import DEFAULT_COOLDOWN
 from app.providers.state import ProviderState, TargetState
 from app.resilience.limits import Denial, Permit
 

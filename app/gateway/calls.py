@@ -18,12 +18,10 @@ from app.gateway.journey import Journey
 from app.gateway.rendition import Renderer, Rendition
 from app.gateway.stream import CompletionStream, commit
 from app.gateway.timers import TimerRules, cut
+from app.gateway.walk import GRACE
 from app.providers.pool import Pool
 from app.providers.state import ProviderState
 from app.waiting import Waiting
-
-GRACE = 0.05
-"""Seconds an adapter's own timers may fire late before the attempt is cut from outside."""
 
 
 class Calls:

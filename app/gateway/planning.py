@@ -13,7 +13,7 @@ from app.domain.chat import ChatRequest, Credential
 from app.domain.embedding import EmbedRequest
 from app.domain.errors import Code, NotAdmitted, NotFound, RequestRejected, StorageUnavailable
 from app.domain.routing import Candidate, Explanation, Plan, PolicyName, RoutingQuery
-from app.domain.target import Target
+from app.domain.target import Circuit, Target
 from app.gateway.expected import USUAL_ANSWER
 from app.gateway.query import query_of, unheeded_by
 from app.providers.lookup import called, origin_of
@@ -95,6 +95,15 @@ class Planner:
         """
         found = self._prospects(ask)
         return self._itinerary(ask, found, self._route(found.candidates, _rehearsed(found.query), found.choice))
+
+    def unhindered(self, ask: Ask) -> Itinerary:
+        """The way that a request would go if every target were there, for those who call none of them.
+
+        Raises what `plan` raises, but for NotAdmitted while a target is configured.
+        """
+        found = self._prospects(ask)
+        free = [replace(one, circuit=Circuit.CLOSED, cooling=0.0, parked=False) for one in found.candidates]
+        return self._itinerary(ask, found, self._route(free, _rehearsed(found.query), found.choice))
 
     def explain(self, ask: Ask) -> Explanation:
         """What `plan` would do, as far as nobody is asked and nothing changed for it; no last resort is taken.

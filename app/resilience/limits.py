@@ -124,6 +124,7 @@ class Limits:
         Whoever waits in the line gives its `place`; the others do not get past those who wait.
         """
         if self._is_limited:
+            self.day.turn(now, wall)
             if (denial := self._denial(now, tokens, priority)) is not None:
                 return denial
             if self.line and (first := self.line.ahead_of(priority, place)) is not None:
