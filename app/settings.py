@@ -18,6 +18,7 @@ from app.configuration.groups import (
     BreakerSettings,
     DatabaseSettings,
     HealthSettings,
+    HedgingSettings,
     HistorySettings,
     LedgerSettings,
     RetrySettings,
@@ -94,6 +95,7 @@ class Settings(BaseSettings):
     max_deadline: Seconds = Field(120.0, description="The most seconds a request may ask for.")
     breaker: BreakerSettings = BreakerSettings()
     retry: RetrySettings = RetrySettings()
+    hedging: HedgingSettings = HedgingSettings()
     health: HealthSettings = HealthSettings()
     history: HistorySettings = HistorySettings()
     ledger: LedgerSettings = LedgerSettings()

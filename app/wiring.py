@@ -34,6 +34,7 @@ from app.domain.target import Target
 from app.gateway.attempt import Clock
 from app.gateway.control import RoutingControl
 from app.gateway.gateway import Gateway
+from app.gateway.hedging import Hedges
 from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
 from app.ledger.writer import LedgerRules, UsageWriter
@@ -46,6 +47,7 @@ from app.providers.monitor import HealthMonitor, HealthRules
 from app.providers.pool import Pool
 from app.reloading import ProviderConfiguration
 from app.resilience.breaker import BreakerRules
+from app.resilience.hedging import HedgeRules
 from app.resilience.retry import RetryRules
 from app.routing.policies import build_policies
 from app.routing.router import Router
@@ -137,6 +139,12 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         counter=token_counter(),
         clock=clock,
         rng=rng,
+        hedges=Hedges(
+            pool,
+            HedgeRules(**settings.hedging.model_dump()),
+            clock.now,
+            [metrics.hedge_ended, routing_stats.hedge_ended],
+        ),
     )
     agents = AgentService(agent_rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
     decisions = DecisionService(

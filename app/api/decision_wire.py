@@ -143,6 +143,7 @@ def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Quest
         decision_maker_id=body.decision_maker_id,
         caller=exchange.caller,
         metadata=body.metadata,
+        hedge=intent.hedge,
     )
 
 

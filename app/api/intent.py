@@ -33,6 +33,7 @@ class Intent:
     deadline: float | None = None
     priority: Priority | None = None
     as_of: datetime | None = None
+    hedge: bool | None = None
 
 
 NO_INTENT: Final = Intent()
@@ -58,6 +59,7 @@ def read_intent(headers: Mapping[bytes, bytes]) -> Intent:
         deadline=_milliseconds(said),
         priority=_word(said, "x-outcry-priority", Priority),
         as_of=_moment(said),
+        hedge=_switch(said, "x-outcry-hedge"),
     )
 
 
@@ -123,6 +125,13 @@ def _word(said: Mapping[str, str], name: str, words: type[_Word]) -> _Word | Non
         return words(text)
     except ValueError:
         raise malformed(name, f"one of {', '.join(words)}") from None
+
+
+def _switch(said: Mapping[str, str], name: str) -> bool | None:
+    text = said.get(name)
+    if text not in (None, "on", "off"):
+        raise malformed(name, "on or off")
+    return None if text is None else text == "on"
 
 
 def _moment(said: Mapping[str, str]) -> datetime | None:

@@ -27,7 +27,7 @@ class Ask:
     `deadline` is absolute, in the gateway's monotonic seconds. `model` is any name that API.md allows.
     `max_retries` counts attempts after the first, over all targets; None is the configured default.
     `enforces_format`: an answer that is not the JSON asked for is a failure of its target; false for an asker who
-    reads any text alone.
+    reads any text alone. `hedge`: whether a second target may start beside a slow first one; None is the default.
     """
 
     request: ChatRequest | EmbedRequest
@@ -46,6 +46,7 @@ class Ask:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     enforces_format: bool = True
     preferences: Preferences | None = None
+    hedge: bool | None = None
 
     @property
     def chat(self) -> ChatRequest:
@@ -63,8 +64,23 @@ class AttemptKind(StrEnum):
     HEDGE = "hedge"
 
 
+class HedgeOutcome(StrEnum):
+    """What became of a hedge.
+
+    `lost`: the first attempt answered, or the caller left. `denied`: a budget, a limit or an open circuit forbade it.
+    """
+
+    WON = "won"
+    LOST = "lost"
+    FAILED = "failed"
+    DENIED = "denied"
+
+
 class AttemptOutcome(StrEnum):
-    """How an attempt ended. `skipped`: nothing was sent (a limit or an open circuit)."""
+    """How an attempt ended. `skipped`: nothing was sent (a limit or an open circuit).
+
+    `cancelled` without a code: another attempt at the same request was faster.
+    """
 
     OK = "ok"
     ERROR = "error"

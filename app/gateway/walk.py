@@ -106,8 +106,11 @@ class Walk:
         return bool(self._untried) and self._max_retries > 0 and not self._failures
 
     def hedge(self) -> Candidate | None:
-        """The next untried target, for an attempt beside the present one; it counts as one. None when none may be."""
-        if not self.may_hedge or self.remaining < self._rules.least_remaining or not self._may_retry(self._untried[0]):
+        """The next untried target, for an attempt beside the present one; it counts as one. None when none may be.
+
+        The present target's budget pays: hedges are extra calls that its requests make, as retries are.
+        """
+        if not self.may_hedge or self.remaining < self._rules.least_remaining or not self._may_retry(self.step):
             return None
         self._has_hedge = True
         return self._untried.pop(0)

@@ -19,7 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.process_collector import ProcessCollector
 
 from app.domain.alerts import Alert
-from app.domain.attempt import AttemptOutcome, AttemptRecord
+from app.domain.attempt import AttemptOutcome, AttemptRecord, HedgeOutcome
 from app.domain.decision import Decision
 from app.domain.errors import Code
 from app.domain.target import Circuit, Target
@@ -90,6 +90,10 @@ class Metrics:
     def limit_rejected(self, limit: str) -> None:
         """Count a refusal that no attempt tells of: a caller's own limit."""
         self._families.limit_rejections.labels(limit if limit in LIMITS else OTHER).inc()
+
+    def hedge_ended(self, outcome: HedgeOutcome) -> None:
+        """Count what became of a hedge."""
+        self._bound(self._families.hedges, outcome).inc()
 
     def job_restarted(self, job: str) -> None:
         """Count a background job's restart."""

@@ -1,4 +1,4 @@
-"""What routing did since the process started: attempts, retries and fallbacks by code and by target."""
+"""What routing did since the process started: attempts, retries, fallbacks and hedges, by code and by target."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord
+from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord, HedgeOutcome
 from app.telemetry.causes import FallbackCauses
 
 MOST_TARGETS: Final = 1000
@@ -22,6 +22,7 @@ class RoutingStats:
         self._all: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
         self._fallbacks: Counter[str] = Counter()
+        self._hedges: Counter[HedgeOutcome] = Counter()
         self._targets: OrderedDict[str, Counter[str]] = OrderedDict()
 
     def attempt_finished(self, record: AttemptRecord) -> None:
@@ -38,6 +39,10 @@ class RoutingStats:
             if record.kind is not AttemptKind.FIRST:
                 counts[record.kind] += 1
 
+    def hedge_ended(self, outcome: HedgeOutcome) -> None:
+        """Count what became of a hedge."""
+        self._hedges[outcome] += 1
+
     def report(self) -> dict[str, Any]:
         """The body of `GET /routing/stats`."""
         return {
@@ -45,6 +50,7 @@ class RoutingStats:
             **_row(self._all),
             "failures_by_code": dict(self._failures.most_common()),
             "fallbacks_by_code": dict(self._fallbacks.most_common()),
+            "hedges_by_outcome": {outcome.value: self._hedges[outcome] for outcome in HedgeOutcome},
             "targets": [{"target": target, **_row(counts)} for target, counts in sorted(self._targets.items())],
         }
 
@@ -66,4 +72,5 @@ def _row(counts: Counter[str]) -> dict[str, int]:
         **{outcome.value: counts[outcome] for outcome in AttemptOutcome},
         "retries": counts[AttemptKind.RETRY],
         "fallbacks": counts[AttemptKind.FALLBACK],
+        "hedges": counts[AttemptKind.HEDGE],
     }

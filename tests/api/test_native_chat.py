@@ -45,6 +45,7 @@ async def test_the_answer_says_who_what_and_how_much(client: httpx.AsyncClient, 
             {
                 "provider": "beta",
                 "model": "beta-1",
+                "kind": "first",
                 "outcome": "error",
                 "code": "provider_error",
                 "status": 500,
@@ -54,6 +55,7 @@ async def test_the_answer_says_who_what_and_how_much(client: httpx.AsyncClient, 
             {
                 "provider": "alpha",
                 "model": "alpha-1",
+                "kind": "first",
                 "outcome": "ok",
                 "code": None,
                 "status": None,
@@ -129,6 +131,15 @@ async def test_the_body_is_the_nearer_word_and_the_earlier_deadline_counts(
     assert abs(near.deadline - far.deadline) < 5
 
 
+@pytest.mark.parametrize(("body", "hedge"), [({"hedge": False}, False), ({"hedge": None}, True), ({}, True)])
+async def test_the_body_is_the_nearer_word_about_hedging(
+    client: httpx.AsyncClient, gateway: FakeGateway, body: dict[str, Any], hedge: bool
+) -> None:
+    await client.post("/chat", json=native_body(**body), headers={"x-outcry-hedge": "on"})
+
+    assert gateway.asked[0].hedge is hedge
+
+
 @pytest.mark.parametrize(
     ("body", "fields"),
     [
@@ -141,6 +152,7 @@ async def test_the_body_is_the_nearer_word_and_the_earlier_deadline_counts(
         (native_body(temperature="0.2"), ["temperature"]),
         (native_body(temperature=3), ["temperature"]),
         (native_body(stream=1), ["stream"]),
+        (native_body(hedge="on"), ["hedge"]),
         (native_body(deadline_ms=0), ["deadline_ms"]),
         (native_body(agent_id="7"), ["agent_id"]),
         (native_body(agent_id=True), ["agent_id"]),

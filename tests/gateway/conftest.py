@@ -11,15 +11,17 @@ from typing import Any
 from app.agents.directory import AgentDirectory
 from app.catalog.tokens import Estimator
 from app.domain.agent import Agent, AgentConfig
-from app.domain.attempt import Ask
+from app.domain.attempt import Ask, HedgeOutcome
 from app.domain.chat import ChatRequest, Credential
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType, RateLimit
 from app.gateway.attempt import Clock
 from app.gateway.gateway import Gateway
+from app.gateway.hedging import Hedges
 from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
 from app.providers.pool import Pool
 from app.resilience.breaker import BreakerRules
+from app.resilience.hedging import HedgeRules
 from app.resilience.retry import RetryRules
 from app.routing.policies import build_policies
 from app.routing.router import Router
@@ -40,9 +42,11 @@ class House:
     at_once: dict[str, int] = field(default_factory=dict)
     keys: dict[str, tuple[Credential, ...]] = field(default_factory=dict)
     rules: RetryRules = RetryRules(base=0.0, cap=0.0)
+    hedging: HedgeRules = HedgeRules()
     breaker: BreakerRules = BreakerRules()
     clock: FakeClock = field(default_factory=FakeClock)
     recorder: Recorder = field(default_factory=Recorder)
+    hedged: list[HedgeOutcome] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.pool = Pool(
@@ -66,6 +70,7 @@ class House:
             counter=Estimator(),
             clock=Clock(self.clock.now, self.clock.wall),
             rng=random.Random(1),
+            hedges=Hedges(self.pool, self.hedging, self.clock.now, [self.hedged.append]),
         )
 
     def reload(self) -> None:
