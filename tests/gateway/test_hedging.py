@@ -16,6 +16,7 @@ from app.domain.errors import Code, FailureKind, OutcryError, ProviderError
 from app.domain.provider import RateLimit
 from app.domain.target import Circuit, Target
 from app.domain.usage import UsageSource
+from app.resilience.breaker import BreakerRules
 from app.resilience.hedging import HedgeRules
 from app.resilience.retry import RetryRules
 from tests.fakes import Behaviour, Hang, ScriptedAdapter
@@ -304,3 +305,18 @@ async def test_time_that_two_attempts_ran_side_by_side_passed_once() -> None:
 
     assert done.latency == pytest.approx(0.5)
     assert done.overhead == pytest.approx(0.0)
+
+
+async def test_500_hedged_calls_that_always_fail_make_no_more_attempts_than_the_budgets_allow() -> None:
+    beta = ScriptedAdapter(FAILS)
+    patient = BreakerRules(failures=10_000, minimum=10_000)
+    way = hedging(HedgeRules(enabled=True, samples=1), alpha=Slow(FAILS), beta=beta, breaker=patient)
+    for _ in range(500):
+        with pytest.raises(OutcryError):
+            await way.gateway.complete(ask(way, max_retries=5))
+        way.clock.advance(0.02)
+
+    hedges = [record for record in way.recorder.records if record.kind is AttemptKind.HEDGE]
+    assert 20 <= len(hedges) <= 25
+    # A hedge takes the place of a fallback; the rest is a fifth of each target's traffic, and three.
+    assert sum(way.calls()) <= 2 * 500 + 2 * 103
