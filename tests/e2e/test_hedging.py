@@ -83,6 +83,7 @@ def test_a_silent_target_is_outrun_and_the_answer_says_so(desk: Desk) -> None:
 def test_a_stream_that_says_nothing_is_outrun_by_one_that_does(desk: Desk) -> None:
     desk.known(streamed=True)
     desk.alpha.behave(Silent())
+    won = desk.hedges("won")
     body = {"messages": HELLO, "model": "shared-1", "stream": True}
 
     with desk.gateway.client.stream(
@@ -92,6 +93,7 @@ def test_a_stream_that_says_nothing_is_outrun_by_one_that_does(desk: Desk) -> No
 
     assert (content(seen), seen[-1].data) == ("beta answers", "[DONE]")
     assert (response.headers["x-outcry-provider"], response.headers["x-outcry-attempts"]) == ("beta", "2")
+    assert desk.hedges("won") == won + 1
     assert within(2, desk.is_idle)
 
 

@@ -121,6 +121,28 @@ async def test_a_first_target_that_commits_first_keeps_the_request(streamed: boo
 
 
 @BOTH
+async def test_of_two_that_commit_at_the_same_moment_the_first_answers_and_the_other_is_closed(streamed: bool) -> None:
+    gate = ScriptedAdapter("")
+    alpha, beta = Slow("buy", after=gate), Slow("sell", after=gate)
+    way = hedging(alpha=alpha, beta=beta)
+    answers = []
+
+    async def listen() -> None:
+        answers.append(await text_of(way, streamed=streamed))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(listen)
+        await anyio.wait_all_tasks_blocked()
+        gate.reached.set()
+
+    [(text, done)] = answers
+    assert (text, done.target.provider, beta.open_streams) == ("buy", "alpha", 0)
+    # A stream that nobody reads is cancelled; a whole answer was there, and is paid for.
+    assert ("beta", "cancelled" if streamed else "ok") in way.outcomes()
+    assert [HedgeOutcome.LOST] == way.hedged
+
+
+@BOTH
 async def test_everything_the_outrun_attempt_held_is_back(streamed: bool) -> None:
     alpha = ScriptedAdapter(Hang())
     way = hedging(alpha=alpha, beta=ScriptedAdapter("sell"))
@@ -217,13 +239,18 @@ async def test_the_deadline_bounds_both_attempts() -> None:
 
 
 async def test_a_hedge_that_is_not_admitted_costs_the_first_attempt_nothing() -> None:
-    way = hedging(alpha=Slow("buy"), beta=ScriptedAdapter("sell"), limits={"beta": RateLimit(requests_per_minute=1)})
+    every_second = HedgeRules(enabled=True, share=0.5, samples=1)
+    limits = {"beta": RateLimit(requests_per_minute=1)}
+    way = hedging(every_second, alpha=Slow("buy"), beta=ScriptedAdapter("sell"), limits=limits)
     await way.gateway.complete(ask(way, model="beta-1"))
 
-    text, done = await text_of(way, streamed=False)
+    answers = [await text_of(way, streamed=False) for _ in "12"]
 
-    assert (text, [HedgeOutcome.DENIED]) == ("buy", way.hedged)
-    assert [AttemptOutcome.OK, AttemptOutcome.SKIPPED] == [record.outcome for record in done.attempts]
+    assert [HedgeOutcome.DENIED] * 2 == way.hedged
+    for text, done in answers:
+        # Nor does it cost the next hedge its place: both times it was tried.
+        assert text == "buy"
+        assert [AttemptOutcome.OK, AttemptOutcome.SKIPPED] == [record.outcome for record in done.attempts]
 
 
 @pytest.mark.parametrize(
@@ -299,12 +326,16 @@ async def test_time_that_two_attempts_ran_side_by_side_passed_once() -> None:
             way.clock.advance(0.5)
             return await super().complete(call)
 
-    way = hedging(alpha=ScriptedAdapter(Hang()), beta=Timed("sell"))
+    class Told(list[HedgeOutcome]):
+        def append(self, outcome: HedgeOutcome) -> None:
+            way.clock.advance(0.1)
+
+    way = hedging(alpha=ScriptedAdapter(Hang()), beta=Timed("sell"), hedged=Told())
 
     done = await way.gateway.complete(ask(way))
 
-    assert done.latency == pytest.approx(0.5)
-    assert done.overhead == pytest.approx(0.0)
+    assert done.latency == pytest.approx(0.6)
+    assert done.overhead == pytest.approx(0.1)
 
 
 async def test_500_hedged_calls_that_always_fail_make_no_more_attempts_than_the_budgets_allow() -> None:
