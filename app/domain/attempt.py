@@ -67,7 +67,8 @@ class AttemptKind(StrEnum):
 class HedgeOutcome(StrEnum):
     """What became of a hedge.
 
-    `lost`: the first attempt answered, or the caller left. `denied`: a budget, a limit or an open circuit forbade it.
+    `lost`: the first attempt answered, or the caller left. `denied`: a budget, a limit, an open circuit, the
+    deadline or an operator's stop forbade it.
     """
 
     WON = "won"

@@ -157,6 +157,7 @@ class Gateway:
                 journey.permit = await self._room(journey, denial)
         finally:
             journey.paused += self._clock.now() - started
+        self._planner.check_running(journey.ask.agent_id)
 
     async def _room(self, journey: Journey, denial: ProviderError) -> Permit:
         """A permit for the step whose limit said no; raises that denial when none is to be had in time."""

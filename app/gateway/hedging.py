@@ -13,7 +13,7 @@ from app.domain.attempt import AttemptKind, HedgeOutcome
 from app.domain.errors import REACTIONS, ProviderError
 from app.gateway.finishing import Made
 from app.gateway.journey import Journey, Leg
-from app.gateway.walk import Walk, ends_it
+from app.gateway.walk import ends_it
 from app.providers.pool import Pool
 from app.resilience.hedging import HedgeBudget, HedgeRules
 
@@ -39,11 +39,14 @@ class Hedges:
         rules: HedgeRules,
         now: Callable[[], float],
         told: Sequence[Callable[[HedgeOutcome], None]] = (),
+        *,
+        may_go_out: Callable[[int | None], bool] = lambda _agent_id: True,
     ) -> None:
         self._pool = pool
         self._rules = rules
         self._now = now
         self._told = tuple(told)
+        self._may_go_out = may_go_out
         self._budget = HedgeBudget(rules)
         # The loop itself keeps no task alive.
         self._leaving: set[asyncio.Future[Any]] = set()
@@ -67,7 +70,7 @@ class Hedges:
         race = _Race(journey, once, self._now)
         try:
             if not await race.first_within(delay):
-                self._hedge(race, journey.walk)
+                self._hedge(race, journey)
             await race.decide()
             await race.leave(is_outrun=True)
             return race.outcome()
@@ -76,11 +79,12 @@ class Hedges:
                 await race.leave(is_outrun=False)
             self._tell(race)
 
-    def _hedge(self, race: _Race[T], walk: Walk) -> None:
-        if not self._budget.try_spend():
+    def _hedge(self, race: _Race[T], journey: Journey) -> None:
+        # An operator may have stopped everything since the first attempt went out.
+        if not self._may_go_out(journey.ask.agent_id) or not self._budget.try_spend():
             self._say(HedgeOutcome.DENIED)
             return
-        step = walk.hedge()
+        step = journey.walk.hedge()
         if step is None:
             self._budget.refund()
             self._say(HedgeOutcome.DENIED)

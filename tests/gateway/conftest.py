@@ -17,6 +17,7 @@ from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, Provid
 from app.gateway.attempt import Clock
 from app.gateway.gateway import Gateway
 from app.gateway.hedging import Hedges
+from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
 from app.providers.pool import Pool
@@ -43,6 +44,7 @@ class House:
     keys: dict[str, tuple[Credential, ...]] = field(default_factory=dict)
     rules: RetryRules = RetryRules(base=0.0, cap=0.0)
     hedging: HedgeRules = HedgeRules()
+    kills: KillSwitch | None = None
     breaker: BreakerRules = BreakerRules()
     clock: FakeClock = field(default_factory=FakeClock)
     recorder: Recorder = field(default_factory=Recorder)
@@ -60,7 +62,7 @@ class House:
         self.reload()
         self.directory = AgentDirectory()
         self.directory.load(0, [], [])
-        self.planner = Planner(self.pool, Router(build_policies(random.Random(1))), self.directory)
+        self.planner = Planner(self.pool, Router(build_policies(random.Random(1))), self.directory, self.kills)
         self.gateway = Gateway(
             self.pool,
             self.planner,
@@ -70,7 +72,13 @@ class House:
             counter=Estimator(),
             clock=Clock(self.clock.now, self.clock.wall),
             rng=random.Random(1),
-            hedges=Hedges(self.pool, self.hedging, self.clock.now, [self.hedged.append]),
+            hedges=Hedges(
+                self.pool,
+                self.hedging,
+                self.clock.now,
+                [self.hedged.append],
+                may_go_out=self.planner.is_running,
+            ),
         )
 
     def reload(self) -> None:

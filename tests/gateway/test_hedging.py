@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -16,12 +17,15 @@ from app.domain.errors import Code, FailureKind, OutcryError, ProviderError
 from app.domain.provider import RateLimit
 from app.domain.target import Circuit, Target
 from app.domain.usage import UsageSource
+from app.gateway.kills import KillSwitch
 from app.resilience.breaker import BreakerRules
 from app.resilience.hedging import HedgeRules
 from app.resilience.retry import RetryRules
 from tests.fakes import Behaviour, Hang, ScriptedAdapter
+from tests.fakes_edge import FakeKills
 from tests.gateway.conftest import House, ask
 
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ALWAYS = HedgeRules(enabled=True, share=1.0, samples=1)
 ON_REQUEST = HedgeRules(share=1.0, samples=1)
 FAILS = ProviderError(FailureKind.SERVER_ERROR, "broken")
@@ -251,6 +255,21 @@ async def test_a_hedge_that_is_not_admitted_costs_the_first_attempt_nothing() ->
         # Nor does it cost the next hedge its place: both times it was tried.
         assert text == "buy"
         assert [AttemptOutcome.OK, AttemptOutcome.SKIPPED] == [record.outcome for record in done.attempts]
+
+
+async def test_an_operators_stop_keeps_a_hedge_from_going_out() -> None:
+    kills = KillSwitch(FakeKills(), lambda _: None, lambda: NOON)
+
+    class Stopped(Slow):
+        async def _turns(self) -> None:
+            await kills.kill("all", "flash crash", "key1")
+            await super()._turns()
+
+    way = hedging(alpha=Stopped("buy"), beta=ScriptedAdapter("sell"), kills=kills)
+
+    text, _ = await text_of(way, streamed=False)
+
+    assert (text, way.calls(), way.hedged) == ("buy", [1, 0], [HedgeOutcome.DENIED])
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ RULES = HedgeRules()
 SAVED = 10
 
 
-@given(st.lists(st.booleans(), max_size=2000), st.integers(0, 500))
+@given(st.lists(st.booleans(), max_size=400), st.integers(0, 500))
 def test_hedges_are_never_more_than_the_share_of_the_calls_before_them(wanted: list[bool], points: int) -> None:
     share = Fraction(points, 10_000)
     budget, hedges = HedgeBudget(HedgeRules(share=float(share))), 0
@@ -25,7 +25,7 @@ def test_hedges_are_never_more_than_the_share_of_the_calls_before_them(wanted: l
         assert hedges <= math.floor(share * calls)
 
 
-@given(st.lists(st.booleans(), max_size=2000), st.integers(0, 2000))
+@given(st.lists(st.booleans(), max_size=400), st.integers(0, 2000))
 def test_a_quiet_time_pays_for_ten_hedges_at_most(wanted: list[bool], quiet: int) -> None:
     budget = HedgeBudget(RULES)
     for _ in range(quiet):
