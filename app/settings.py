@@ -19,6 +19,7 @@ from app.configuration.groups import (
     CacheSettings,
     DatabaseSettings,
     HealthSettings,
+    HedgingSettings,
     HistorySettings,
     LedgerSettings,
     RetrySettings,
@@ -95,6 +96,7 @@ class Settings(BaseSettings):
     max_deadline: Seconds = Field(120.0, description="The most seconds a request may ask for.")
     breaker: BreakerSettings = BreakerSettings()
     retry: RetrySettings = RetrySettings()
+    hedging: HedgingSettings = HedgingSettings()
     health: HealthSettings = HealthSettings()
     history: HistorySettings = HistorySettings()
     ledger: LedgerSettings = LedgerSettings()

@@ -38,6 +38,7 @@ from app.gateway.attempt import Clock
 from app.gateway.control import RoutingControl
 from app.gateway.conversations import Conversations
 from app.gateway.gateway import Gateway
+from app.gateway.hedging import Hedges
 from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
 from app.gateway.strategy import Strategy
@@ -52,6 +53,7 @@ from app.providers.monitor import HealthMonitor, HealthRules
 from app.providers.pool import Pool
 from app.reloading import ProviderConfiguration
 from app.resilience.breaker import BreakerRules
+from app.resilience.hedging import HedgeRules
 from app.resilience.retry import RetryRules
 from app.resilience.store import StoreRules
 from app.routing.policies import build_policies
@@ -161,6 +163,13 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         clock=clock,
         rng=rng,
         cache=cache,
+        hedges=Hedges(
+            pool,
+            HedgeRules(**settings.hedging.model_dump()),
+            clock.now,
+            [metrics.hedge_ended, routing_stats.hedge_ended],
+            may_go_out=planner.is_running,
+        ),
     )
     rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
     agents = AgentService(rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)

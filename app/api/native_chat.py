@@ -50,6 +50,7 @@ class ChatBody(Body):
     allow_failover: bool = True
     max_retries: int | None = Field(default=None, ge=0, le=10)
     priority: str | None = Field(default=None, pattern="^(low|normal|high)$")
+    hedge: bool | None = Field(default=None, description="Whether a second target may start beside a slow first one.")
     deadline_ms: int | None = Field(default=None, ge=1)
     metadata: dict[str, Any] = Field(default_factory=dict)
     conversation_id: str | None = Field(
@@ -77,6 +78,7 @@ class AttemptAnswer(Answer):
 
     provider: str
     model: str
+    kind: str = Field(description="first, retry, fallback or hedge.")
     outcome: str
     code: str | None
     status: int | None
@@ -143,6 +145,7 @@ def ask_of(chat: ChatBody, intent: Intent, exchange: Exchange) -> Ask:
         metadata=chat.metadata,
         cache=CacheMode(chat.cache) if chat.cache and intent.cache is not CacheMode.OFF else intent.cache,
         conversation=None if named is None else conversation_key(exchange.caller.key_id, named),
+        hedge=intent.hedge if chat.hedge is None else chat.hedge,
     )
 
 
@@ -205,6 +208,7 @@ def attempt_rendered(attempt: AttemptRecord) -> dict[str, Any]:
     return {
         "provider": attempt.target.provider,
         "model": attempt.target.model,
+        "kind": attempt.kind.value,
         "outcome": attempt.outcome.value,
         "code": None if attempt.code is None else attempt.code.value,
         "status": attempt.upstream_status,

@@ -45,6 +45,20 @@ class RetrySettings(Group):
     share: Share = Field(0.6, description="Share of the remaining time one attempt may take while targets are left.")
 
 
+class HedgingSettings(Group):
+    """Whether a second target starts beside a slow first one, and how often at most."""
+
+    enabled: bool = Field(
+        default=False, description="Hedge every request that does not refuse it; else those that ask for it."
+    )
+    share: Annotated[float, Field(ge=0, le=0.05, allow_inf_nan=False)] = Field(
+        0.05, description="Share of all requests that may be hedged, at most 0.05; 0 hedges none, whoever asks for it."
+    )
+    samples: Count = Field(
+        20, le=64, description="Recent successes of a target before its p95 says when to hedge; at most 64."
+    )
+
+
 class HealthSettings(Group):
     """How often providers are checked."""
 

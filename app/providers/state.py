@@ -126,12 +126,13 @@ class TargetState:
     """One target with one key: breaker, retry budget, recent outcomes, cooldown. Moments are monotonic seconds.
 
     `allowance` is what the provider said last about its own limit. `window` has the outcomes, `pace` the durations of
-    the successes among them by the length of their prompts, `habits` what answers are like.
+    the successes among them by the length of their prompts, `habits` what answers are like; `first_tokens` has how long
+    streams took to their first content.
     """
 
     __slots__ = (
-        "allowance", "breaker", "budget", "cooldown_until", "credential_id", "habits", "last_used", "pace", "target",
-        "window",
+        "allowance", "breaker", "budget", "cooldown_until", "credential_id", "first_tokens", "habits", "last_used",
+        "pace", "target", "window",
     )  # fmt: skip
 
     def __init__(
@@ -149,6 +150,7 @@ class TargetState:
         self.breaker = Breaker(breaker, rng)
         self.budget = RetryBudget(retry)
         self.window = RollingWindow(window, _SAMPLES)
+        self.first_tokens = RollingWindow(window, _PACE_SAMPLES)
         self.pace = Pace(window, _PACE_SAMPLES)
         self.habits = Habits()
         self.allowance: Allowance | None = None

@@ -128,6 +128,8 @@ class Limits:
 
         Whoever waits in the line gives its `place`; the others do not get past those who wait.
         """
+        if self._is_limited:
+            self.day.turn(now, wall)
         denial = self.denial(now, tokens, priority, place)
         if denial is not None:
             return denial

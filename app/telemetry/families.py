@@ -41,6 +41,7 @@ class Families:
             "outcry_attempts_total", "Attempts at providers.", "provider", "model", "outcome", "code"
         )
         self.fallbacks = self._counter("outcry_fallbacks_total", "Attempts at another target, by what failed.", "code")
+        self.hedges = self._counter("outcry_hedges_total", "Hedges, by what became of them.", "outcome")
         self.ejections = self._counter("outcry_ejections_total", "Times a circuit opened.")
         self.panics = self._counter(
             "outcry_panic_requests_total", "Requests for which only ejected targets were left.", "outcome"

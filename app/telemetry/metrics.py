@@ -19,7 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.process_collector import ProcessCollector
 
 from app.domain.alerts import Alert
-from app.domain.attempt import AttemptOutcome, AttemptRecord
+from app.domain.attempt import AttemptOutcome, AttemptRecord, HedgeOutcome
 from app.domain.decision import Decision
 from app.domain.errors import Code
 from app.domain.target import Circuit, Target
@@ -94,6 +94,10 @@ class Metrics:
     def panicked(self, is_admitted: bool) -> None:  # noqa: FBT001 - what the planner tells
         """Count a request for which only ejected targets were left, and whether one was tried all the same."""
         self._families.panics.labels("admitted" if is_admitted else "refused").inc()
+
+    def hedge_ended(self, outcome: HedgeOutcome) -> None:
+        """Count what became of a hedge."""
+        self._bound(self._families.hedges, outcome).inc()
 
     def job_restarted(self, job: str) -> None:
         """Count a background job's restart."""

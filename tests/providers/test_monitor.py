@@ -448,3 +448,16 @@ def test_successes_teach_how_long_and_how_dear_answers_are_and_failures_do_not()
     assert (candidate.usual_output, candidate.cached_share) == (40.0, 0.25)
     for seconds, share in ((1.0, 0.0), (3.0, 1.0)):
         assert watched.pool.share_in_time(candidate, watched.clock.now() + seconds, 100) == share
+
+
+@pytest.mark.parametrize("outcome", [AttemptOutcome.OK, AttemptOutcome.CANCELLED, AttemptOutcome.ERROR])
+def test_how_long_a_stream_took_to_its_first_content_is_known_whatever_became_of_it(outcome: AttemptOutcome) -> None:
+    watched = Watched(ALPHA)
+    seen = replace(record("alpha", None, outcome), streamed=True, time_to_first_token=0.1)
+    for _ in range(3):
+        watched.monitor.attempt_finished(seen)
+    watched.monitor.attempt_finished(record("alpha", None, outcome))
+
+    first_tokens = watched.pool.state(seen.target, seen.credential_id).first_tokens
+    assert first_tokens.percentile(0.95, watched.clock.now(), least=3) == 0.1
+    assert first_tokens.percentile(0.95, watched.clock.now(), least=4) is None

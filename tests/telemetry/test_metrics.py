@@ -232,6 +232,7 @@ CONTRACT = {
     "outcry_request_overhead_seconds": set(),
     "outcry_attempts_total": {"provider", "model", "outcome", "code"},
     "outcry_fallbacks_total": {"code"},
+    "outcry_hedges_total": {"outcome"},
     "outcry_circuit_state": {"provider", "model"},
     "outcry_ejections_total": set(),
     "outcry_in_flight": {"provider"},

@@ -81,6 +81,7 @@ _HEALTH: Final = {
 _STRATEGY: Final = {"strategy": "priority", "source": "configuration", "since": None, "scope": "all", "workers": 1}
 _ATTEMPTS: Final = {
     "attempts": 12, "ok": 11, "error": 1, "cancelled": 0, "skipped": 0, "retries": 0, "fallbacks": 1,
+    "hedges": 0,
 }  # fmt: skip
 _FIGURES: Final = {
     "samples": 1,
@@ -206,6 +207,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "failures_by_code": {"provider_overloaded": 1},
         "fallbacks_by_code": {"provider_overloaded": 1},
         "panic": {"requests": 0, "admitted": 0, "last_at": None},
+        "hedges_by_outcome": {"won": 0, "lost": 0, "failed": 0, "denied": 0},
         "targets": [{"target": "openai_primary/gpt-4o-mini", **_ATTEMPTS}],
     },
     "POST /agents": _AGENT,

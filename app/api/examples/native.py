@@ -28,6 +28,7 @@ _ROUTE: Final = {
         {
             "provider": "openai_primary",
             "model": "gpt-4o-mini",
+            "kind": "first",
             "outcome": "ok",
             "code": None,
             "status": 200,

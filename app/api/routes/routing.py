@@ -68,7 +68,7 @@ async def write_strategy(
     return _strategy(await services.routing.set_strategy(policy))
 
 
-@router.get("/routing/stats", summary="Attempts, retries and fallbacks since the start")
+@router.get("/routing/stats", summary="Attempts, retries, fallbacks and hedges since the start")
 async def read_stats(services: CurrentServices) -> dict[str, Any]:
     """By code and by target, of the process that answers."""
     return services.routing_stats()
