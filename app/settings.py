@@ -23,6 +23,7 @@ from app.configuration.groups import (
     RetrySettings,
     Seconds,
     TimeoutSettings,
+    ToolSettings,
     TransportSettings,
 )
 from app.configuration.keys import ApiKey, parse_api_keys
@@ -100,6 +101,7 @@ class Settings(BaseSettings):
     transport: TransportSettings = TransportSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     database: DatabaseSettings = DatabaseSettings()
+    tools: ToolSettings = ToolSettings()
 
     @property
     def is_loopback_only(self) -> bool:

@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Final
@@ -17,6 +17,7 @@ import anyio
 import httpx
 
 from app.adapters.build import build_adapter
+from app.adapters.http_tools import HttpTools
 from app.adapters.pictures import MAX_BYTES, PictureSource
 from app.adapters.sandbox import SandboxAdapter
 from app.agents.directory import AgentDirectory
@@ -35,6 +36,7 @@ from app.gateway.control import RoutingControl
 from app.gateway.gateway import Gateway
 from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
+from app.ledger.stores import Records
 from app.ledger.writer import LedgerRules, UsageWriter
 from app.model_listing import ModelListing
 from app.providers.alerts import AlertMonitor
@@ -52,11 +54,13 @@ from app.services import GatewayKey, Services
 from app.settings import Settings
 from app.storage.agents import SqlAgentRepository
 from app.storage.arrival import Arrival
-from app.storage.database import DatabaseRules, open_database
+from app.storage.database import Database, DatabaseRules, open_database
 from app.storage.days import SqlDayRepository
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.health import SqlHealthRepository
 from app.storage.listener import ConfigListener
+from app.storage.tool_calls import SqlToolCallRepository
+from app.storage.tools import SqlToolRepository
 from app.storage.usage import SqlUsageRepository
 from app.storage.vault import Vault
 from app.supervisor import Supervisor
@@ -65,8 +69,13 @@ from app.telemetry.logs import register_secret, setup_logging
 from app.telemetry.metrics import Metrics
 from app.telemetry.routing_stats import RoutingStats
 from app.telemetry.webhooks import Webhooks
+from app.tools.calling import RoundRules
+from app.tools.registry import ToolRegistry
+from app.tools.rounds import Rounds
+from app.tools.service import ToolService
 from app.transport.addresses import is_allowed_private
 from app.transport.client import TransportRules, open_transport
+from app.transport.named import objection_to
 from app.transport.pictures import PublicPictures
 
 log = logging.getLogger(__name__)
@@ -113,18 +122,18 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     health_rows = SqlHealthRepository(database)
     directory = AgentDirectory()
 
-    health = HealthRules(**settings.health.model_dump())
-    monitor = HealthMonitor(pool, now=clock.now, wall=clock.wall, rng=rng, rules=health)
-    days = DayRecord(pool, SqlDayRepository(database), now=clock.now, wall=clock.wall)
-    kept = HistoryRules(**settings.history.model_dump())
-    history = HealthHistory(pool, health_rows, now=clock.now, wall=clock.wall, rules=kept)
-    alerts, webhooks = _alarms(
-        pool,
-        metrics,
-        clock,
-        lambda url: transport if is_allowed_private(url, settings.allowed_private_hosts) else public,
+    monitor = HealthMonitor(
+        pool, now=clock.now, wall=clock.wall, rng=rng, rules=HealthRules(**settings.health.model_dump())
     )
-    writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()))
+    days = DayRecord(pool, SqlDayRepository(database), now=clock.now, wall=clock.wall)
+    history = HealthHistory(
+        pool, health_rows, now=clock.now, wall=clock.wall, rules=HistoryRules(**settings.history.model_dump())
+    )
+    transport_for = _way_to(transport, public, settings.allowed_private_hosts)
+    alerts, webhooks = _alarms(pool, metrics, clock, transport_for)
+    writer = UsageWriter(
+        Records(usage_rows, SqlToolCallRepository(database)), LedgerRules(**settings.ledger.model_dump())
+    )
     planner = Planner(pool, Router(build_policies(rng)), directory)
     routing_stats = RoutingStats(clock.wall)
     gateway = Gateway(
@@ -138,6 +147,17 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         rng=rng,
     )
     agents = AgentService(agent_rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
+    tools = _tools(
+        settings,
+        database,
+        Rounds(
+            gateway,
+            HttpTools(transport_for),
+            [metrics, writer],
+            rules=RoundRules(**settings.tools.model_dump()),
+            clock=clock,
+        ),
+    )
     seating = Seating(pool, directory)
     decisions = DecisionService(
         gateway,
@@ -147,7 +167,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         wall=clock.wall,
         decided=metrics.decision_finished,
     )
-    metrics.collectors.append(_states(pool, writer, directory))
+    metrics.collectors.append(_states(pool, writer, directory, tools.registry))
 
     stack.push_async_callback(days.sync)
     stack.push_async_callback(writer.drain)
@@ -162,7 +182,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     supervisor.add("days", arrival.before(days.run))
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
-    supervisor.add("configuration", arrival.before(lambda: ConfigListener(database).run(agents.refresh)))
+    supervisor.add("configuration", arrival.before(_kept_fresh(database, agents.refresh, tools.refresh)))
     await stack.enter_async_context(supervisor)
     stack.enter_context(configuration.reloaded_on_hangup())
     listing = ModelListing(pool, catalog)
@@ -170,6 +190,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         gateway=gateway,
         decisions=decisions,
         agents=agents,
+        tools=tools,
         providers=pool,
         monitor=monitor,
         routing=RoutingControl(pool, planner, clock.now, workers=settings.workers),
@@ -181,13 +202,40 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         metrics=metrics,
         models=listing,
         find_model=listing.find,
-        unready=lambda: _unready(directory, days, draining),
+        unready=lambda: _unready(draining, directory, tools.registry, days),
         reload=configuration.reload,
         draining=draining,
         keys=tuple(GatewayKey.of(key.key, key.scopes) for key in settings.api_keys),
         default_deadline=pool.current.global_timeout or settings.default_deadline,
         max_deadline=settings.max_deadline,
     )
+
+
+def _way_to(
+    transport: httpx.AsyncBaseTransport, public: httpx.AsyncBaseTransport, allowed: Collection[str]
+) -> Callable[[str], httpx.AsyncBaseTransport]:
+    """By which way to a URL that was not given as a provider's: inwards only where the operator lists the host."""
+    return lambda url: transport if is_allowed_private(url, allowed) else public
+
+
+def _tools(settings: Settings, database: Database, rounds: Rounds) -> ToolService:
+    return ToolService(
+        SqlToolRepository(database, Vault(settings.encryption_keys)),
+        SqlToolCallRepository(database),
+        ToolRegistry(),
+        rounds,
+        lambda url: objection_to(url, settings.allowed_private_hosts),
+    )
+
+
+def _kept_fresh(database: Database, *views: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """The job that has every view of the configuration read anew when it changed."""
+
+    async def refresh() -> None:
+        for view in views:
+            await view()
+
+    return lambda: ConfigListener(database).run(refresh)
 
 
 def _alarms(
@@ -231,7 +279,9 @@ def _look_up_prices(pool: Pool) -> None:
             pool.candidate(Target(provider.config.name, default))
 
 
-def _states(pool: Pool, writer: UsageWriter, directory: AgentDirectory) -> Callable[[Metrics], None]:
+def _states(
+    pool: Pool, writer: UsageWriter, directory: AgentDirectory, registry: ToolRegistry
+) -> Callable[[Metrics], None]:
     """Sets what is a state rather than an event, when somebody looks."""
 
     def collect(metrics: Metrics) -> None:
@@ -243,7 +293,7 @@ def _states(pool: Pool, writer: UsageWriter, directory: AgentDirectory) -> Calla
                 ejections += target.breaker.ejections
         metrics.set_ejections(ejections)
         metrics.set_usage_queue(writer.depth, writer.spilled)
-        metrics.set_configuration(max(directory.revision, 0), directory.undecryptable)
+        metrics.set_configuration(max(directory.revision, 0), directory.undecryptable + registry.undecryptable)
 
     return collect
 
@@ -259,6 +309,6 @@ def _refreshed(metrics: Metrics) -> Callable[[], Awaitable[None]]:
     return refresh
 
 
-def _unready(directory: AgentDirectory, days: DayRecord, draining: asyncio.Event) -> list[str]:
-    reasons = [] if directory.is_loaded and days.is_loaded else ["the database has not answered yet"]
+def _unready(draining: asyncio.Event, *views: AgentDirectory | ToolRegistry | DayRecord) -> list[str]:
+    reasons = [] if all(view.is_loaded for view in views) else ["the database has not answered yet"]
     return [*reasons, "the service is stopping"] if draining.is_set() else reasons

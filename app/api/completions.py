@@ -27,6 +27,13 @@ CLOSING = 1.0
 """Seconds that closing an upstream stream may take after the caller's is over."""
 
 
+class Chats(Protocol):
+    """What answers a chat."""
+
+    async def complete(self, ask: Ask) -> Completion: ...
+    def stream(self, ask: Ask) -> AbstractAsyncContextManager[CompletionStream]: ...
+
+
 class StreamWire(Protocol):
     """How one wire writes a stream: bytes for the head, each chunk, the end, or an error instead of the end."""
 
@@ -61,9 +68,14 @@ def intent_of(exchange: Exchange) -> Intent:
     return intent
 
 
-async def answer(exchange: Exchange, ask: Ask, render: Callable[[Completion], Any], *, warn: bool) -> None:
-    """Asks and answers as one JSON body. `warn`: warnings go into a header, because the body has no place for them."""
-    completion = await Watch(exchange).run(exchange.services.gateway.complete(ask))
+async def answer(
+    exchange: Exchange, ask: Ask, render: Callable[[Completion], Any], *, warn: bool, by: Chats | None = None
+) -> None:
+    """Asks (the gateway, or `by`) and answers as one JSON body.
+
+    `warn`: warnings go into a header, because the body has no place for them.
+    """
+    completion = await Watch(exchange).run((by or exchange.services.gateway).complete(ask))
     await tell(exchange, completion, orjson.dumps(render(completion)), warn=warn)
 
 
@@ -81,18 +93,26 @@ async def tell(exchange: Exchange, completion: Completion | EmbeddingCompletion,
     await exchange.answer(200, body, headers)
 
 
-async def stream(exchange: Exchange, ask: Ask, wire: StreamWire, *, warn: bool) -> None:
-    """Asks and answers as an event stream.
+async def stream(exchange: Exchange, ask: Ask, wire: StreamWire, *, warn: bool, by: Chats | None = None) -> None:
+    """Asks (the gateway, or `by`) and answers as an event stream.
 
     Until a target has committed, an error is raised and becomes a true status; afterwards it is told in the stream.
     """
     exchange.error_form = wire.error
     watch = Watch(exchange)
-    await watch.run(_pump(exchange, watch, ask, wire, warn=warn))
+    opening = (by or exchange.services.gateway).stream(ask)
+    await watch.run(_pump(exchange, watch, opening, wire, warn=warn))
 
 
-async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *, warn: bool) -> None:
-    async with Closing(exchange.services.gateway.stream(ask)) as upstream:
+async def _pump(
+    exchange: Exchange,
+    watch: Watch,
+    opening: AbstractAsyncContextManager[CompletionStream],
+    wire: StreamWire,
+    *,
+    warn: bool,
+) -> None:
+    async with Closing(opening) as upstream:
         exchange.overhead = upstream.overhead
         is_fallback = upstream.target != upstream.plan.steps[0].target
         # The attempt under way is not among the finished ones yet.

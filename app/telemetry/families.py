@@ -57,6 +57,7 @@ class Families:
         self.alert_deliveries = self._counter(
             "outcry_alert_deliveries_total", "Alerts sent to webhooks, by how it ended.", "outcome"
         )
+        self.tool_calls = self._counter("outcry_tool_calls_total", "Calls of registered tools.", "tool", "outcome")
         self.errors = self._counter("outcry_telemetry_errors_total", "Events that could not be counted.")
 
         self.circuit = Gauge(

@@ -126,7 +126,8 @@ class Transport(httpx.AsyncBaseTransport):
             return await self._inner.handle_async_request(request)
         except (httpx.TransportError, aiohttp.ClientError) as error:
             is_late = asyncio.get_running_loop().time() - began > _STALE_WITHIN
-            if _is_fresh.get() or is_late or not _is_lost(error):
+            is_final = _is_fresh.get() or is_late or bool(request.extensions.get("at_most_once"))
+            if is_final or not _is_lost(error):
                 raise
         return await self._inner.handle_async_request(request)
 

@@ -28,6 +28,7 @@ from app.api.routes import (
     responses,
     routing,
     system,
+    tools,
     usage,
 )
 
@@ -49,6 +50,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     provider_tests.router,
     routing.router,
     agents.router,
+    tools.router,
     usage.router,
     system.router,
 )
@@ -58,6 +60,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     agents.AgentUpdate,
     agents.ConfigCreate,
     agents.ConfigWrite,
+    tools.ToolCreate,
     provider_tests.ProviderTest,
     routing.StrategyWrite,
     routing.CircuitReset,
