@@ -82,6 +82,8 @@ log = logging.getLogger(__name__)
 
 _PUBLIC: Final = TransportRules(max_connections=64, max_connections_per_host=8, keepalive=5.0, max_body=MAX_BYTES)
 
+_TOOLS: Final = TransportRules(max_connections=256, max_connections_per_host=64, keepalive=0.0)
+
 
 def utc_now() -> datetime:
     """Now, in UTC."""
@@ -152,7 +154,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         database,
         Rounds(
             gateway,
-            HttpTools(transport_for),
+            await _tools_over_http(settings, stack),
             [metrics, writer],
             rules=RoundRules(**settings.tools.model_dump()),
             clock=clock,
@@ -216,6 +218,13 @@ def _way_to(
 ) -> Callable[[str], httpx.AsyncBaseTransport]:
     """By which way to a URL that was not given as a provider's: inwards only where the operator lists the host."""
     return lambda url: transport if is_allowed_private(url, allowed) else public
+
+
+async def _tools_over_http(settings: Settings, stack: AsyncExitStack) -> HttpTools:
+    """Tools over connections of their own, none of which is used twice."""
+    inward = await stack.enter_async_context(open_transport(_TOOLS))
+    outward = await stack.enter_async_context(open_transport(_TOOLS, private_allowed=False))
+    return HttpTools(_way_to(inward, outward, settings.allowed_private_hosts))
 
 
 def _tools(settings: Settings, database: Database, rounds: Rounds) -> ToolService:

@@ -26,8 +26,6 @@ _OURS: Final = {
     "accept": "application/json, text/*;q=0.9, */*;q=0.1",
     "user-agent": "outcry",
     HOP_HEADER: "1",
-    # A connection that is used again may be dead already, and whoever finds that out would have to ask twice.
-    "connection": "close",
 }
 
 # One sentence for a name that is unknown, an address that is forbidden and a port that is closed.
@@ -35,7 +33,11 @@ _UNREACHABLE: Final = "the tool could not be reached"
 
 
 class HttpTools:
-    """Calls tools; `transport_for` says by which way to a URL."""
+    """Calls tools; `transport_for` says by which way to a URL.
+
+    Those transports must use no connection twice: one that went stale meanwhile would make them ask again, and a tool
+    may have done something by then.
+    """
 
     def __init__(self, transport_for: Callable[[str], httpx.AsyncBaseTransport]) -> None:
         self._transport_for = transport_for
@@ -61,7 +63,7 @@ class HttpTools:
             call.tool.url,
             content=call.body,
             headers=_headers(call),
-            extensions={"timeout": limits, "at_most_once": True},
+            extensions={"timeout": limits},
         )
         response = await self._transport_for(call.tool.url).handle_async_request(request)
         try:

@@ -33,7 +33,8 @@ _is_fresh: ContextVar[bool] = ContextVar("is_fresh")
 class TransportRules:
     """Limits of the pool and of what is read. Sizes are bytes, times are seconds.
 
-    `max_body` bounds every answer but a stream of events or lines, whose reader bounds those instead.
+    `max_body` bounds every answer but a stream of events or lines, whose reader bounds those instead. With `keepalive`
+    0 no connection is used twice, so that no request is ever sent again because its connection was stale.
     """
 
     max_connections: int = 1000
@@ -126,8 +127,7 @@ class Transport(httpx.AsyncBaseTransport):
             return await self._inner.handle_async_request(request)
         except (httpx.TransportError, aiohttp.ClientError) as error:
             is_late = asyncio.get_running_loop().time() - began > _STALE_WITHIN
-            is_final = _is_fresh.get() or is_late or bool(request.extensions.get("at_most_once"))
-            if is_final or not _is_lost(error):
+            if _is_fresh.get() or is_late or not _is_lost(error):
                 raise
         return await self._inner.handle_async_request(request)
 
@@ -179,7 +179,8 @@ async def open_transport(rules: TransportRules, *, private_allowed: bool = True)
         ssl=tls,
         resolver=CheckedResolver(ThreadedResolver(), private_allowed=private_allowed),
         ttl_dns_cache=rules.dns_ttl,
-        keepalive_timeout=rules.keepalive,
+        keepalive_timeout=rules.keepalive or None,
+        force_close=not rules.keepalive,
         limit=rules.max_connections,
         limit_per_host=rules.max_connections_per_host,
     )

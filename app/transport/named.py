@@ -29,6 +29,9 @@ def objection_to(url: str, allowed: Collection[str]) -> str | None:
         return "must be a URL like https://host/path"
     if len(url) > _LONGEST or parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         return f"must be a URL like https://host/path of at most {_LONGEST} characters"
+    # urlsplit leaves out line breaks and tabs without a word.
+    if not url.isascii() or not url.isprintable():
+        return "has characters that no URL has"
     if parts.username is not None or parts.password is not None or "?" in url or "#" in url:
         return "must have no user, query or fragment"
     if not _PATH.fullmatch(parts.path):
