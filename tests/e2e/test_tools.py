@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.behaviours import Answer, Status, Stream, ToolCall
@@ -409,3 +410,23 @@ def test_explain_knows_that_tools_are_needed(house: House) -> None:
     explained = house.client.post("/routing/explain", json={"messages": HELLO, "tools": [name]}).json()
 
     assert explained["target"] == "alpha/alpha-1"
+
+
+def test_every_worker_knows_a_tool_within_a_second(start: StartService, upstream: StartUpstream) -> None:
+    alpha = upstream()
+    gateway = start(providers=[provider("alpha", alpha)], env={**PATIENT, "OUTCRY_WORKERS": "2"})
+    tool = {"name": "get_price", "description": "-", "parameters": SYMBOL, "url": "https://tools.example/x"}
+    chat = {"messages": HELLO, "tools": ["get_price"]}
+
+    def everybody(status: int) -> bool:
+        """A connection each, so that both workers are met."""
+        statuses = [
+            httpx.post(f"{gateway.base_url}/chat", json=chat, trust_env=False, timeout=10).status_code
+            for _ in range(12)
+        ]
+        return set(statuses) == {status}
+
+    assert gateway.client.post("/tools", json=tool).status_code == 201
+    assert within(3, lambda: everybody(200))
+    assert gateway.client.delete("/tools/get_price").status_code == 204
+    assert within(3, lambda: everybody(422))
