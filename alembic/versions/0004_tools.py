@@ -8,7 +8,7 @@ from alembic import op
 from app.storage.columns import UTCDateTime
 
 revision = "0004_tools"
-down_revision = "0003"
+down_revision = "0007"
 
 _Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
