@@ -66,20 +66,18 @@ def test_a_schema_is_compiled_once_for_as_long_as_it_stays_the_same() -> None:
     assert other.wrong({}) == []
 
 
-def test_arguments_are_checked_however_often_and_however_deep_they_were_before() -> None:
+def test_arguments_too_deep_to_check_spoil_nothing_for_those_after_them() -> None:
     nested: dict[str, Any] = {"type": "object", "properties": {f"p{n}": {"$ref": "#"} for n in range(600)}}
     found = ToolRegistry()
     found.load(1, [tool(parameters=nested)])
     entry = found.get("get_price")
     assert entry is not None
+    deep: dict[str, Any] = {}
+    for _ in range(60):
+        deep = {"p1": deep}
 
-    for depth in range(40):
-        value: dict[str, Any] = {}
-        for _ in range(depth):
-            value = {"p1": value}
-        entry.wrong(value)
-
-    assert entry.wrong({"p1": {}}) == []
+    assert entry.wrong(deep)
+    assert entry.wrong({"p599": {"p1": {}}}) == []
 
 
 def wrong_fields(**changes: Any) -> list[str]:
