@@ -33,6 +33,7 @@ from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig, ProviderType
 from app.domain.target import Target
 from app.gateway.admission import Admission
+from app.gateway.answer_cache import AnswerCache
 from app.gateway.attempt import Clock
 from app.gateway.control import RoutingControl
 from app.gateway.gateway import Gateway
@@ -51,6 +52,7 @@ from app.providers.pool import Pool
 from app.reloading import ProviderConfiguration
 from app.resilience.breaker import BreakerRules
 from app.resilience.retry import RetryRules
+from app.resilience.store import StoreRules
 from app.routing.policies import build_policies
 from app.routing.router import Router
 from app.services import GatewayKey, Services
@@ -141,6 +143,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     kills = KillSwitch(SqlKillRepository(database), pool.type_of, clock.wall)
     planner = Planner(pool, Router(build_policies(rng)), directory, kills)
     routing_stats = RoutingStats(clock.wall)
+    # Only the record hears of free answers: they say nothing about a provider, and no provider was asked.
+    cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer], metrics.cache_used)
     gateway = Gateway(
         pool,
         planner,
@@ -150,6 +154,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         counter=token_counter(),
         clock=clock,
         rng=rng,
+        cache=cache,
     )
     rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
     agents = AgentService(rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
@@ -173,11 +178,12 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         decided=metrics.decision_finished,
         killed=kills.of,
     )
-    metrics.collectors.append(_states(pool, writer, directory, tools.registry))
+    metrics.collectors += [
+        _states(pool, writer, directory, tools.registry),
+        lambda metrics: metrics.set_cache(cache.kept.size),
+    ]
 
-    stack.push_async_callback(days.sync)
-    stack.push_async_callback(writer.drain)
-    stack.push_async_callback(decisions.close)
+    _close_last_first(stack, days.sync, writer.drain, cache.flights.close, decisions.close)
     supervisor = Supervisor(metrics.job_restarted)
     supervisor.add("health", monitor.run)
     supervisor.add("history", history.run)
@@ -244,6 +250,12 @@ def _tools(settings: Settings, database: Database, rounds: Rounds) -> ToolServic
         rounds,
         lambda url: objection_to(url, settings.allowed_private_hosts),
     )
+
+
+def _close_last_first(stack: AsyncExitStack, *closers: Callable[[], Awaitable[None]]) -> None:
+    """Have these called at the end, the last one first."""
+    for close in closers:
+        stack.push_async_callback(close)
 
 
 def _alarms(

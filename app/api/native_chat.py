@@ -18,6 +18,7 @@ from app.api.sse import event
 from app.api.timing import deadline_of
 from app.decisions.wire import usage_rendered
 from app.domain.attempt import Ask, AttemptRecord, Completion
+from app.domain.caching import CacheMode, CacheNote
 from app.domain.chat import ChatChunk, ChatRequest
 from app.domain.errors import OutcryError, Violation
 from app.domain.routing import Explanation, Plan, PolicyName, Priority, Verdict
@@ -54,6 +55,7 @@ class ChatBody(Body):
     deadline_ms: int | None = Field(default=None, ge=1)
     metadata: dict[str, Any] = Field(default_factory=dict)
     provider: dict[str, Any] | None = Field(default=None, json_schema_extra=PROVIDER_SCHEMA)
+    cache: str | None = Field(default=None, pattern="^(off|read|write|read-write)$")
 
     @property
     def registered(self) -> list[str]:
@@ -95,6 +97,13 @@ class ToolCallAnswer(Answer):
     code: str | None
 
 
+class CacheAnswer(Answer):
+    """What the response cache had to do with an answer; `age_s` is that of a hit."""
+
+    status: str
+    age_s: float | None
+
+
 class ChatAnswer(Answer):
     """An answer with its route, its usage and its price; an unknown price is null."""
 
@@ -113,6 +122,7 @@ class ChatAnswer(Answer):
     time_to_first_token_ms: float | None
     attempts: list[AttemptAnswer]
     routing: dict[str, Any]
+    cache: CacheAnswer | None = Field(description="Null where the cache was off.")
     warnings: list[str]
 
 
@@ -147,6 +157,7 @@ def ask_of(chat: ChatBody, intent: Intent, exchange: Exchange) -> Ask:
         caller=exchange.caller,
         route="chat",
         metadata=chat.metadata,
+        cache=CacheMode(chat.cache) if chat.cache and intent.cache is not CacheMode.OFF else intent.cache,
     )
 
 
@@ -212,6 +223,7 @@ def rendered(
         "time_to_first_token_ms": milliseconds(completion.time_to_first_token),
         "attempts": [attempt_rendered(attempt) for attempt in completion.attempts],
         "routing": plan_rendered(completion.plan),
+        "cache": cache_rendered(completion.cache),
         "warnings": [*completion.warnings, *warnings],
     }
 
@@ -240,6 +252,11 @@ def call_rendered(call: ToolCallRecord) -> dict[str, Any]:
         "latency_ms": milliseconds(call.duration),
         "code": None if call.code is None else call.code.value,
     }
+
+
+def cache_rendered(note: CacheNote | None) -> dict[str, Any] | None:
+    """What the cache had to do with an answer."""
+    return None if note is None else {"status": note.status, "age_s": None if note.age is None else round(note.age, 3)}
 
 
 def plan_rendered(plan: Plan) -> dict[str, Any]:
@@ -331,6 +348,7 @@ class NativeStream:
             "time_to_first_token_ms": milliseconds(stream.time_to_first_token),
             "attempts": [attempt_rendered(attempt) for attempt in stream.attempts],
             "routing": plan_rendered(stream.plan),
+            "cache": cache_rendered(stream.cache),
             "warnings": [*stream.warnings, *self._warnings],
         }
         return event("usage", usage or {}) + event("done", done)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from app.domain.attempt import Ask, AttemptRecord
+from app.domain.caching import CacheMode
 from app.domain.chat import JSON
 from app.domain.errors import DeadlineExceeded, FailureKind, ProviderError
 from app.domain.routing import Plan
@@ -41,10 +42,12 @@ class Course:
     def __init__(
         self, ask: Ask, own: frozenset[str], calls: Calls, rules: RoundRules, now: Callable[[], float]
     ) -> None:
-        self.ask = ask
+        self.ask = replace(ask, cache=CacheMode.OFF)
         self.own = own
         self.tally = Tally()
         self._first = ask
+        if ask.cache not in (None, CacheMode.OFF):
+            self.tally.warn("answers with registered tools are not cached: what tools say changes")
         self._calls = calls
         self._rules = rules
         self._now = now

@@ -12,7 +12,7 @@ from app.domain.errors import NotFound, OutcryError
 from app.domain.ports import ToolCaller, ToolCallObserver
 from app.domain.tools import ToolCallRecord
 from app.gateway.attempt import Clock
-from app.gateway.stream import CompletionStream
+from app.gateway.cached import AnyStream
 from app.tools.calling import Calls, RoundRules
 from app.tools.course import Answered, Course
 from app.tools.registry import Registered
@@ -24,7 +24,7 @@ class Chats(Protocol):
     """What answers one round."""
 
     async def complete(self, ask: Ask) -> Completion: ...
-    def stream(self, ask: Ask) -> AbstractAsyncContextManager[CompletionStream]: ...
+    def stream(self, ask: Ask) -> AbstractAsyncContextManager[AnyStream]: ...
 
 
 class Rounds:

@@ -14,7 +14,7 @@ from app.domain.routing import Plan
 from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
-from app.gateway.stream import CompletionStream
+from app.gateway.cached import AnyStream
 from app.tools.course import Answered, Course
 from app.tools.turns import StreamedTurn
 
@@ -25,7 +25,7 @@ _NOTHING = ChatChunk({"choices": []})
 class Streams(Protocol):
     """What opens one round."""
 
-    def stream(self, ask: Ask) -> AbstractAsyncContextManager[CompletionStream]: ...
+    def stream(self, ask: Ask) -> AbstractAsyncContextManager[AnyStream]: ...
 
 
 class ToolStream:
@@ -41,7 +41,7 @@ class ToolStream:
         self._began = now()
         self._first_token: float | None = None
         self._stack = AsyncExitStack()
-        self._round: CompletionStream
+        self._round: AnyStream
         self._is_counted = False
         self._chunks = self._all()
 
@@ -100,6 +100,10 @@ class ToolStream:
     def rung(self) -> Rung | None:
         """That of the last round."""
         return self._round.rung
+
+    @property
+    def cache(self) -> None:
+        """Rounds with tools are not cached."""
 
     @property
     def latency(self) -> float:

@@ -9,6 +9,7 @@ import anyio
 import pytest
 from pydantic import SecretStr
 
+from app.domain.caching import CacheMode
 from app.domain.errors import DeadlineExceeded, FailureKind, OutcryError, ProviderError
 from app.domain.tools import ToolCall, ToolError, ToolFailure, ToolReply
 from app.tools.calling import STATUSES, RoundRules
@@ -368,3 +369,13 @@ async def test_secrets_of_a_tool_reach_the_tool_alone() -> None:
     completion = await work.answering().complete(work.ask())
 
     assert "tk-canary" not in f"{model.calls} {completion} {work.heard.calls} {work.tools.calls}"
+
+
+async def test_what_tools_say_is_not_cached_and_who_asked_for_it_is_told() -> None:
+    model = ScriptedAdapter(calling("get_price"), "up")
+    work = Workshop(ScriptedTools(get_price="1"), model=model)
+
+    completion = await work.answering().complete(work.ask(cache=CacheMode.READ_WRITE))
+
+    assert completion.cache is None
+    assert any("are not cached" in warning for warning in completion.warnings)
