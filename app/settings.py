@@ -25,6 +25,7 @@ from app.configuration.groups import (
     RetrySettings,
     Seconds,
     TimeoutSettings,
+    ToolSettings,
     TransportSettings,
 )
 from app.configuration.keys import ApiKey, parse_api_keys
@@ -104,6 +105,7 @@ class Settings(BaseSettings):
     transport: TransportSettings = TransportSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     database: DatabaseSettings = DatabaseSettings()
+    tools: ToolSettings = ToolSettings()
 
     @property
     def is_loopback_only(self) -> bool:

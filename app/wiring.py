@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -18,6 +18,7 @@ import anyio
 import httpx
 
 from app.adapters.build import build_adapter
+from app.adapters.http_tools import HttpTools
 from app.adapters.pictures import MAX_BYTES, PictureSource
 from app.adapters.sandbox import SandboxAdapter
 from app.agents.directory import AgentDirectory
@@ -43,6 +44,7 @@ from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
 from app.gateway.strategy import Strategy
 from app.gateway.timers import TimerRules
+from app.ledger.stores import Records
 from app.ledger.writer import LedgerRules, UsageWriter
 from app.model_listing import ModelListing
 from app.providers.alerts import AlertMonitor
@@ -62,13 +64,15 @@ from app.services import GatewayKey, Services
 from app.settings import Settings
 from app.storage.agents import SqlAgentRepository
 from app.storage.arrival import Arrival
-from app.storage.database import DatabaseRules, open_database
+from app.storage.database import Database, DatabaseRules, open_database
 from app.storage.days import SqlDayRepository
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.health import SqlHealthRepository
 from app.storage.kills import SqlKillRepository
 from app.storage.listener import ConfigListener
 from app.storage.settings import SqlSettingsRepository
+from app.storage.tool_calls import SqlToolCallRepository
+from app.storage.tools import SqlToolRepository
 from app.storage.usage import SqlUsageRepository
 from app.storage.vault import Vault
 from app.supervisor import Supervisor
@@ -77,8 +81,13 @@ from app.telemetry.logs import register_secret, setup_logging
 from app.telemetry.metrics import Metrics
 from app.telemetry.routing_stats import RoutingStats
 from app.telemetry.webhooks import Webhooks
+from app.tools.calling import RoundRules
+from app.tools.registry import ToolRegistry
+from app.tools.rounds import Rounds
+from app.tools.service import ToolService
 from app.transport.addresses import is_allowed_private
 from app.transport.client import TransportRules, open_transport
+from app.transport.named import objection_to
 from app.transport.pictures import PublicPictures
 
 log = logging.getLogger(__name__)
@@ -86,6 +95,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _PUBLIC: Final = TransportRules(max_connections=64, max_connections_per_host=8, keepalive=5.0, max_body=MAX_BYTES)
+
+_TOOLS: Final = TransportRules(max_connections=256, max_connections_per_host=64, keepalive=0.0)
 
 
 def utc_now() -> datetime:
@@ -133,13 +144,11 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     history = HealthHistory(
         pool, health_rows, now=clock.now, wall=clock.wall, rules=HistoryRules(**settings.history.model_dump())
     )
-    alerts, webhooks = _alarms(
-        pool,
-        metrics,
-        clock,
-        lambda url: transport if is_allowed_private(url, settings.allowed_private_hosts) else public,
+    transport_for = _way_to(transport, public, settings.allowed_private_hosts)
+    alerts, webhooks = _alarms(pool, metrics, clock, transport_for)
+    writer = UsageWriter(
+        Records(usage_rows, SqlToolCallRepository(database)), LedgerRules(**settings.ledger.model_dump())
     )
-    writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()))
     kills = KillSwitch(SqlKillRepository(database), pool.type_of, clock.wall)
     # Only the record hears of free answers: they say nothing about a provider, and no provider was asked.
     cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer], metrics.cache_used)
@@ -173,6 +182,17 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     )
     rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
     agents = AgentService(rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
+    tools = _tools(
+        settings,
+        database,
+        Rounds(
+            gateway,
+            await _tools_over_http(settings, stack),
+            [metrics, writer],
+            rules=RoundRules(**settings.tools.model_dump()),
+            clock=clock,
+        ),
+    )
     decisions = DecisionService(
         gateway,
         Seating(pool, directory),
@@ -182,7 +202,10 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         decided=_each_told(metrics.decision_finished, validity.decided),
         killed=kills.of,
     )
-    metrics.collectors += [_states(pool, writer, directory), lambda metrics: metrics.set_cache(cache.kept.size)]
+    metrics.collectors += [
+        _states(pool, writer, directory, tools.registry),
+        lambda metrics: metrics.set_cache(cache.kept.size),
+    ]
 
     _close_last_first(stack, days.sync, writer.drain, cache.flights.close, decisions.close)
     supervisor = Supervisor(metrics.job_restarted)
@@ -195,7 +218,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     supervisor.add("days", arrival.before(days.run))
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
-    refresh = partial(_refresh, [agents.refresh, kills.refresh, strategy.refresh])
+    refresh = partial(_refresh, [agents.refresh, tools.refresh, kills.refresh, strategy.refresh])
     supervisor.add("configuration", arrival.before(lambda: ConfigListener(database).run(refresh)))
     await stack.enter_async_context(supervisor)
     stack.enter_context(configuration.reloaded_on_hangup())
@@ -207,6 +230,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         ),
         decisions=decisions,
         agents=agents,
+        tools=tools,
         providers=pool,
         monitor=monitor,
         routing=RoutingControl(pool, planner, strategy, clock.now),
@@ -219,12 +243,36 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         metrics=metrics,
         models=listing,
         find_model=listing.find,
-        unready=lambda: _unready(directory, days, draining),
+        unready=lambda: _unready(draining, directory, tools.registry, days),
         reload=configuration.reload,
         draining=draining,
         keys=tuple(GatewayKey.of(key.key, key.scopes) for key in settings.api_keys),
         default_deadline=pool.current.global_timeout or settings.default_deadline,
         max_deadline=settings.max_deadline,
+    )
+
+
+def _way_to(
+    transport: httpx.AsyncBaseTransport, public: httpx.AsyncBaseTransport, allowed: Collection[str]
+) -> Callable[[str], httpx.AsyncBaseTransport]:
+    """By which way to a URL that was not given as a provider's: inwards only where the operator lists the host."""
+    return lambda url: transport if is_allowed_private(url, allowed) else public
+
+
+async def _tools_over_http(settings: Settings, stack: AsyncExitStack) -> HttpTools:
+    """Tools over connections of their own, none of which is used twice."""
+    inward = await stack.enter_async_context(open_transport(_TOOLS))
+    outward = await stack.enter_async_context(open_transport(_TOOLS, private_allowed=False))
+    return HttpTools(_way_to(inward, outward, settings.allowed_private_hosts))
+
+
+def _tools(settings: Settings, database: Database, rounds: Rounds) -> ToolService:
+    return ToolService(
+        SqlToolRepository(database, Vault(settings.encryption_keys)),
+        SqlToolCallRepository(database),
+        ToolRegistry(),
+        rounds,
+        lambda url: objection_to(url, settings.allowed_private_hosts),
     )
 
 
@@ -275,7 +323,9 @@ def _look_up_prices(pool: Pool) -> None:
             pool.candidate(Target(provider.config.name, default))
 
 
-def _states(pool: Pool, writer: UsageWriter, directory: AgentDirectory) -> Callable[[Metrics], None]:
+def _states(
+    pool: Pool, writer: UsageWriter, directory: AgentDirectory, registry: ToolRegistry
+) -> Callable[[Metrics], None]:
     """Sets what is a state rather than an event, when somebody looks."""
 
     def collect(metrics: Metrics) -> None:
@@ -287,7 +337,7 @@ def _states(pool: Pool, writer: UsageWriter, directory: AgentDirectory) -> Calla
                 ejections += target.breaker.ejections
         metrics.set_ejections(ejections)
         metrics.set_usage_queue(writer.depth, writer.spilled)
-        metrics.set_configuration(max(directory.revision, 0), directory.undecryptable)
+        metrics.set_configuration(max(directory.revision, 0), directory.undecryptable + registry.undecryptable)
 
     return collect
 
@@ -319,6 +369,6 @@ def _each_told(*listeners: Callable[[T], None]) -> Callable[[T], None]:
     return told
 
 
-def _unready(directory: AgentDirectory, days: DayRecord, draining: asyncio.Event) -> list[str]:
-    reasons = [] if directory.is_loaded and days.is_loaded else ["the database has not answered yet"]
+def _unready(draining: asyncio.Event, *views: AgentDirectory | ToolRegistry | DayRecord) -> list[str]:
+    reasons = [] if all(view.is_loaded for view in views) else ["the database has not answered yet"]
     return [*reasons, "the service is stopping"] if draining.is_set() else reasons

@@ -122,6 +122,14 @@ class TimeoutSettings(Group):
     reasoning_total: Seconds = Field(60.0, description="total for models that think before they answer.")
 
 
+class ToolSettings(Group):
+    """How far a chat may go with registered tools."""
+
+    max_rounds: int = Field(5, ge=1, le=20, description="Rounds of calls in one request; then the model has to answer.")
+    max_calls: int = Field(32, ge=1, le=1000, description="Calls of registered tools in one request.")
+    parallel: int = Field(8, ge=1, le=100, description="Calls of one round that are under way at a time.")
+
+
 class DatabaseSettings(Group):
     """How long the database may keep a caller waiting, and how many connections it may hold."""
 

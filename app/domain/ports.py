@@ -18,6 +18,7 @@ from app.domain.health import HealthSample, HistoryWindow
 from app.domain.kill import Kill, KillEvent
 from app.domain.settings import Setting
 from app.domain.target import Target
+from app.domain.tools import Tool, ToolCall, ToolCallRecord, ToolReply
 
 
 class Adapter(Protocol):
@@ -153,3 +154,39 @@ class HealthRepository(Protocol):
         self, provider: str | None, window: HistoryWindow, *, limit: int, cursor: str | None
     ) -> tuple[list[HealthSample], str | None]: ...
     async def total(self, provider: str, window: HistoryWindow) -> HealthSample | None: ...
+
+
+class ToolCaller(Protocol):
+    """Reaches tools. Raises ToolError and nothing else, asks no tool twice, lets cancellation through."""
+
+    async def call(self, call: ToolCall) -> ToolReply:
+        """What the tool answered, of a long answer its beginning."""
+        ...
+
+
+class ToolCallObserver(Protocol):
+    """Hears of every call of a tool. Must not block or raise."""
+
+    def tool_called(self, record: ToolCallRecord) -> None: ...
+
+
+class ToolRepository(Protocol):
+    """Registered tools; one method is one transaction. Raises StorageUnavailable when it cannot."""
+
+    async def create(self, tool: Tool) -> Tool:
+        """Store a new tool; raises Conflict when its name is taken."""
+        ...
+
+    async def get(self, name: str) -> Tool | None: ...
+    async def page(self, *, limit: int, after: int = 0) -> list[Tool]: ...
+    async def delete(self, name: str) -> bool: ...
+    async def everything(self) -> tuple[int, list[Tool]]:
+        """The configuration's revision, and tools that are at least as new."""
+        ...
+
+
+class ToolCallRepository(Protocol):
+    """Calls of tools on record, newest first."""
+
+    async def append(self, records: Sequence[ToolCallRecord]) -> None: ...
+    async def page(self, tool: str, *, limit: int, cursor: str | None) -> tuple[list[ToolCallRecord], str | None]: ...

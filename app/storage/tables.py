@@ -148,6 +148,48 @@ class HealthSampleRow(SQLModel, table=True):
     process: str = Field(sa_column=Column(String(16), nullable=False))
 
 
+class ToolRow(SQLModel, table=True):
+    """A tool that the gateway calls; the values of its headers are a ciphertext here and nowhere else."""
+
+    __tablename__ = "tools"
+    __table_args__ = _NO_REUSE
+
+    id: int | None = Field(default=None, sa_column=Column(_Id, primary_key=True, autoincrement=True))
+    name: str = Field(sa_column=Column(String(64), nullable=False, unique=True))
+    description: str = Field(sa_column=Column(Text, nullable=False))
+    parameters: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    url: str = Field(sa_column=Column(Text, nullable=False))
+    timeout: float
+    header_names: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    headers_encrypted: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    key_id: str | None = Field(default=None, sa_column=Column(String(8), nullable=True, index=True))
+    enabled: bool = True
+    created_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+    updated_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+
+
+class ToolCallRow(SQLModel, table=True):
+    """One finished call of a tool. No foreign keys: a record outlives the tool that it is about."""
+
+    __tablename__ = "tool_calls"
+
+    id: str = Field(sa_column=Column(String(32), primary_key=True))
+    request_id: str = Field(sa_column=Column(Text, nullable=False, index=True))
+    round: int
+    tool: str = Field(sa_column=Column(Text, nullable=False))
+    call_id: str = Field(sa_column=Column(Text, nullable=False))
+    status: str = Field(sa_column=Column(String(20), nullable=False))
+    started_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+    duration: float
+    http_status: int | None = None
+    code: str | None = Field(default=None, sa_column=Column(String(64), nullable=True))
+    message: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    bytes_out: int
+    bytes_in: int
+    agent_id: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    key_id: str = Field(sa_column=Column(Text, nullable=False))
+
+
 class VaultCanaryRow(SQLModel, table=True):
     """A known text under each encryption key that was ever first: tells a wrong key at start."""
 
@@ -206,6 +248,7 @@ ATTEMPTS: Any = SQLModel.metadata.tables["attempts"]
 DECISIONS: Any = SQLModel.metadata.tables["decisions"]
 PROVIDER_DAYS: Any = SQLModel.metadata.tables["provider_days"]
 HEALTH_SAMPLES: Any = SQLModel.metadata.tables["health_samples"]
+TOOL_CALLS: Any = SQLModel.metadata.tables["tool_calls"]
 KILL_EVENTS: Any = SQLModel.metadata.tables["kill_events"]
 
 # Lists are read newest first, a page at a time; summaries by time.
@@ -214,3 +257,4 @@ Index("ix_decisions_created_at_id", DECISIONS.c.created_at, DECISIONS.c.id)
 Index("ix_health_samples_provider_at_id", HEALTH_SAMPLES.c.provider, HEALTH_SAMPLES.c.at, HEALTH_SAMPLES.c.id)
 Index("ix_kill_events_at_id", KILL_EVENTS.c.at, KILL_EVENTS.c.id)
 Index("ix_health_samples_at_id", HEALTH_SAMPLES.c.at, HEALTH_SAMPLES.c.id)
+Index("ix_tool_calls_tool_started_at_id", TOOL_CALLS.c.tool, TOOL_CALLS.c.started_at, TOOL_CALLS.c.id)

@@ -61,6 +61,7 @@ class Families:
         self.alert_deliveries = self._counter(
             "outcry_alert_deliveries_total", "Alerts sent to webhooks, by how it ended.", "outcome"
         )
+        self.tool_calls = self._counter("outcry_tool_calls_total", "Calls of registered tools.", "tool", "outcome")
         self.cache_requests = self._counter(
             "outcry_cache_requests_total", "Requests at the response cache, and answers it stored.", "outcome"
         )

@@ -23,6 +23,7 @@ from app.domain.attempt import AttemptOutcome, AttemptRecord, HedgeOutcome
 from app.domain.decision import Decision
 from app.domain.errors import Code
 from app.domain.target import Circuit, Target
+from app.domain.tools import ToolCallRecord, ToolFailure
 from app.telemetry.causes import FallbackCauses
 from app.telemetry.families import Families
 from app.telemetry.labels import LIMITS, MOST_ROUTES, OTHER, KnownTargets, limit_named_in
@@ -102,6 +103,11 @@ class Metrics:
     def job_restarted(self, job: str) -> None:
         """Count a background job's restart."""
         self._families.restarts.labels(job).inc()
+
+    def tool_called(self, record: ToolCallRecord) -> None:
+        """Count one call of a tool; a name that a model made up is `other`."""
+        tool = OTHER if record.code is ToolFailure.UNKNOWN else record.tool
+        self._families.tool_calls.labels(tool, record.status).inc()
 
     def alert_changed(self, alert: Alert) -> None:
         """Count an alert that fired or resolved."""

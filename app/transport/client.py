@@ -33,7 +33,8 @@ _is_fresh: ContextVar[bool] = ContextVar("is_fresh")
 class TransportRules:
     """Limits of the pool and of what is read. Sizes are bytes, times are seconds.
 
-    `max_body` bounds every answer but a stream of events or lines, whose reader bounds those instead.
+    `max_body` bounds every answer but a stream of events or lines, whose reader bounds those instead. With `keepalive`
+    0 no connection is used twice, so that no request is ever sent again because its connection was stale.
     """
 
     max_connections: int = 1000
@@ -178,7 +179,8 @@ async def open_transport(rules: TransportRules, *, private_allowed: bool = True)
         ssl=tls,
         resolver=CheckedResolver(ThreadedResolver(), private_allowed=private_allowed),
         ttl_dns_cache=rules.dns_ttl,
-        keepalive_timeout=rules.keepalive,
+        keepalive_timeout=rules.keepalive or None,
+        force_close=not rules.keepalive,
         limit=rules.max_connections,
         limit_per_host=rules.max_connections_per_host,
     )

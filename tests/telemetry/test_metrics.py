@@ -16,8 +16,10 @@ from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord
 from app.domain.decision import Action, Consensus, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
 from app.domain.errors import Code
 from app.domain.target import Circuit, Target
+from app.domain.tools import ToolCallStatus, ToolFailure
 from app.domain.usage import Usage
 from app.telemetry.metrics import Metrics
+from tests.fakes_tools import called
 
 ALPHA = Target("alpha", "alpha-1")
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -298,3 +300,17 @@ def test_one_worker_speaks_for_all(tmp_path: Path) -> None:
     assert 'outcry_in_flight{provider="alpha"} 4.0' in text
     assert "outcry_config_revision 4.0" in text
     assert "outcry_request_overhead_seconds_count 2.0" in text
+
+
+def test_calls_of_tools_are_counted_and_made_up_names_are_other(metrics: Metrics) -> None:
+    failed = ToolCallStatus.FAILED
+    metrics.tool_called(called())
+    metrics.tool_called(called(status=failed, code=ToolFailure.ERROR))
+    for number in range(3):
+        metrics.tool_called(called(tool=f"made_up_{number}", status=failed, code=ToolFailure.UNKNOWN))
+
+    name = "outcry_tool_calls_total"
+    assert value(metrics, name, tool="get_price", outcome="ok") == 1
+    assert value(metrics, name, tool="get_price", outcome="failed") == 1
+    assert value(metrics, name, tool="other", outcome="failed") == 3
+    assert b"made_up" not in metrics.render()[0]

@@ -39,7 +39,7 @@ class CircuitReset(Body):
 )
 async def explain(exchange: CurrentExchange) -> dict[str, Any]:
     """The body is that of `POST /chat`. A plan that cannot be made is told with its error, not answered with it."""
-    chat = read_chat(await read_object(exchange, NATIVE_LIMIT))
+    chat = read_chat(await read_object(exchange, NATIVE_LIMIT), exchange.services.tools)
     ask = ask_of(chat, intent_of(exchange), exchange)
     return explanation_rendered(exchange.services.routing.explain(ask), exchange.warnings)
 
