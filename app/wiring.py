@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Final
@@ -40,6 +40,7 @@ from app.model_listing import ModelListing
 from app.providers.alerts import AlertMonitor
 from app.providers.day_record import DayRecord
 from app.providers.history import HealthHistory, HistoryRules
+from app.providers.leases import Leases, Shortage
 from app.providers.lookup import ProviderLookup
 from app.providers.monitor import HealthMonitor, HealthRules
 from app.providers.pool import Pool
@@ -52,10 +53,12 @@ from app.services import GatewayKey, Services
 from app.settings import Settings
 from app.storage.agents import SqlAgentRepository
 from app.storage.arrival import Arrival
+from app.storage.bell import Bell
 from app.storage.database import DatabaseRules, open_database
 from app.storage.days import SqlDayRepository
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.health import SqlHealthRepository
+from app.storage.leases import CHANNEL, SqlLeaseRepository
 from app.storage.listener import ConfigListener
 from app.storage.usage import SqlUsageRepository
 from app.storage.vault import Vault
@@ -92,6 +95,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     transport = await stack.enter_async_context(open_transport(TransportRules(**settings.transport.model_dump())))
     # What callers name is fetched over connections of its own: none of theirs leads where a provider of ours lives.
     public = await stack.enter_async_context(open_transport(_PUBLIC, private_allowed=False))
+    shortage = Shortage()
     pool = Pool(
         adapters_over(transport, PublicPictures(public)),
         catalog,
@@ -100,6 +104,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         now=clock.now,
         rng=rng,
         window=settings.health.window,
+        short=shortage.told if settings.is_shared else None,
     )
     configuration = ProviderConfiguration(settings, pool, metrics)
     configuration.load()
@@ -112,12 +117,14 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     usage_rows = SqlUsageRepository(database)
     health_rows = SqlHealthRepository(database)
     directory = AgentDirectory()
-
-    health = HealthRules(**settings.health.model_dump())
-    monitor = HealthMonitor(pool, now=clock.now, wall=clock.wall, rng=rng, rules=health)
+    monitor = HealthMonitor(
+        pool, now=clock.now, wall=clock.wall, rng=rng, rules=HealthRules(**settings.health.model_dump())
+    )
     days = DayRecord(pool, SqlDayRepository(database), now=clock.now, wall=clock.wall)
-    kept = HistoryRules(**settings.history.model_dump())
-    history = HealthHistory(pool, health_rows, now=clock.now, wall=clock.wall, rules=kept)
+    leases = Leases(pool, SqlLeaseRepository(database), shortage, holder=os.urandom(8).hex(), now=clock.now)
+    history = HealthHistory(
+        pool, health_rows, now=clock.now, wall=clock.wall, rules=HistoryRules(**settings.history.model_dump())
+    )
     alerts, webhooks = _alarms(
         pool,
         metrics,
@@ -138,10 +145,9 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         rng=rng,
     )
     agents = AgentService(agent_rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
-    seating = Seating(pool, directory)
     decisions = DecisionService(
         gateway,
-        seating,
+        Seating(pool, directory),
         SqlDecisionRepository(database),
         now=clock.now,
         wall=clock.wall,
@@ -153,13 +159,19 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     stack.push_async_callback(writer.drain)
     stack.push_async_callback(decisions.close)
     supervisor = Supervisor(metrics.job_restarted)
-    supervisor.add("health", monitor.run)
-    supervisor.add("history", history.run)
-    supervisor.add("alerts", alerts.run)
-    supervisor.add("webhooks", webhooks.run)
-    supervisor.add("usage", writer.run)
+    for name, job in {
+        "health": monitor.run,
+        "history": history.run,
+        "alerts": alerts.run,
+        "webhooks": webhooks.run,
+        "usage": writer.run,
+    }.items():
+        supervisor.add(name, job)
     arrival = Arrival(database, settings.database_url)
     supervisor.add("days", arrival.before(days.run))
+    if settings.is_shared:
+        stack.push_async_callback(leases.leave)
+        _add_sharing(supervisor, arrival, leases, lambda: Bell(database, CHANNEL).run(shortage.told))
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
     supervisor.add("configuration", arrival.before(lambda: ConfigListener(database).run(agents.refresh)))
@@ -181,7 +193,9 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         metrics=metrics,
         models=listing,
         find_model=listing.find,
-        unready=lambda: _unready(directory, days, draining),
+        unready=lambda: _unready(
+            [directory.is_loaded, days.is_loaded, leases.is_loaded or not settings.is_shared], draining
+        ),
         reload=configuration.reload,
         draining=draining,
         keys=tuple(GatewayKey.of(key.key, key.scopes) for key in settings.api_keys),
@@ -248,6 +262,14 @@ def _states(pool: Pool, writer: UsageWriter, directory: AgentDirectory) -> Calla
     return collect
 
 
+def _add_sharing(
+    supervisor: Supervisor, arrival: Arrival, leases: Leases, listen: Callable[[], Awaitable[None]]
+) -> None:
+    """What a process does because it is one of several."""
+    supervisor.add("leases", arrival.before(leases.run))
+    supervisor.add("bell", arrival.before(listen))
+
+
 def _refreshed(metrics: Metrics) -> Callable[[], Awaitable[None]]:
     """The job that keeps this worker's states fresh where another worker may be the one that is scraped."""
 
@@ -259,6 +281,6 @@ def _refreshed(metrics: Metrics) -> Callable[[], Awaitable[None]]:
     return refresh
 
 
-def _unready(directory: AgentDirectory, days: DayRecord, draining: asyncio.Event) -> list[str]:
-    reasons = [] if directory.is_loaded and days.is_loaded else ["the database has not answered yet"]
+def _unready(loaded: Sequence[bool], draining: asyncio.Event) -> list[str]:
+    reasons = [] if all(loaded) else ["the database has not answered yet"]
     return [*reasons, "the service is stopping"] if draining.is_set() else reasons

@@ -14,6 +14,7 @@ from app.domain.day import DayUse
 from app.domain.decision import Decision
 from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.health import HealthSample, HistoryWindow
+from app.domain.leases import Decide, Held
 
 
 class Adapter(Protocol):
@@ -93,6 +94,24 @@ class DayRepository(Protocol):
 
     async def of_day(self, day: date) -> Mapping[str, DayUse]: ...
     async def add(self, used: Mapping[str, DayUse], day: date) -> Mapping[str, DayUse]: ...
+
+
+class LeaseRepository(Protocol):
+    """What every process holds of the limits they share. Raises StorageUnavailable: what is on record is then unknown.
+
+    The clock is one for all: seconds, by which a claim frees itself that was not renewed in time.
+    """
+
+    async def everything(self) -> tuple[Held, float]:
+        """What everyone holds, and the clock."""
+        ...
+
+    async def exchange(self, decide: Decide, *, forgets: bool) -> None:
+        """Put on record what `decide` says after a look at the others', as one step between two others' steps.
+
+        It is called once, and may come to nothing. With `forgets` what has expired is not seen any more.
+        """
+        ...
 
 
 class DecisionRepository(Protocol):

@@ -19,6 +19,7 @@ from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard
 from app.providers.state import ProviderState, TargetState
 from app.resilience.breaker import BreakerRules
+from app.resilience.limits import Limits
 from app.resilience.retry import RetryRules
 
 _MOST_TARGETS: Final = 10_000
@@ -58,6 +59,7 @@ class Pool:
     """Providers and targets.
 
     `revision` grows by one with each replacement of the configuration, `index` with each change of what is served.
+    With `short` the limits are shared with other processes, and it is called when more of them is needed here.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class Pool:
         now: Callable[[], float],
         rng: random.Random,
         window: float = 300.0,
+        short: Callable[[], None] | None = None,
     ) -> None:
+        self._short = short
         self._build_adapter = build_adapter
         self._catalog = catalog
         self._breaker_rules = breaker
@@ -267,7 +271,8 @@ class Pool:
     def _kept_or_new(self, config: ProviderConfig) -> ProviderState:
         old = self._providers.get(config.name)
         if old is None:
-            return ProviderState(config, self._build_adapter(config), window=self._window)
+            limits = Limits(config.rate_limit, config.max_concurrent, short=self._short)
+            return ProviderState(config, self._build_adapter(config), window=self._window, limits=limits)
         if old.config == config:
             return old
         # What was asked of a provider still counts when its settings change, its limits among them.

@@ -127,6 +127,22 @@ class ProviderDayRow(SQLModel, table=True):
     tokens: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
+class LimitLeaseRow(SQLModel, table=True):
+    """What one process holds of one limit; moments are seconds of the database's clock."""
+
+    __tablename__ = "limit_leases"
+
+    provider: str = Field(sa_column=Column(String(64), primary_key=True))
+    limit_name: str = Field(sa_column=Column(String(32), primary_key=True))
+    holder: str = Field(sa_column=Column(String(32), primary_key=True))
+    share: int = Field(sa_column=Column(BigInteger, nullable=False))
+    used: int = Field(sa_column=Column(BigInteger, nullable=False))
+    wants: int = Field(sa_column=Column(BigInteger, nullable=False))
+    least: int = Field(sa_column=Column(BigInteger, nullable=False))
+    alive_until: float
+    expires: float
+
+
 class HealthSampleRow(SQLModel, table=True):
     """How one provider did until a moment, as one process saw it."""
 
@@ -171,6 +187,7 @@ class ConfigRevisionRow(SQLModel, table=True):
 ATTEMPTS: Any = SQLModel.metadata.tables["attempts"]
 DECISIONS: Any = SQLModel.metadata.tables["decisions"]
 PROVIDER_DAYS: Any = SQLModel.metadata.tables["provider_days"]
+LIMIT_LEASES: Any = SQLModel.metadata.tables["limit_leases"]
 HEALTH_SAMPLES: Any = SQLModel.metadata.tables["health_samples"]
 
 # Lists are read newest first, a page at a time; summaries by time.

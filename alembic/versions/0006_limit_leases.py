@@ -1,0 +1,29 @@
+"""What each process holds of the limits that processes share."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from alembic import op
+
+revision = "0006"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "limit_leases",
+        sa.Column("provider", sa.String(64), primary_key=True),
+        sa.Column("limit_name", sa.String(32), primary_key=True),
+        sa.Column("holder", sa.String(32), primary_key=True),
+        sa.Column("share", sa.BigInteger, nullable=False),
+        sa.Column("used", sa.BigInteger, nullable=False),
+        sa.Column("wants", sa.BigInteger, nullable=False),
+        sa.Column("least", sa.BigInteger, nullable=False),
+        sa.Column("alive_until", sa.Float, nullable=False),
+        sa.Column("expires", sa.Float, nullable=False),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("limit_leases")
