@@ -43,6 +43,7 @@ from app.providers.history import HealthHistory, HistoryRules
 from app.providers.leases import Leases, Shortage
 from app.providers.lookup import ProviderLookup
 from app.providers.monitor import HealthMonitor, HealthRules
+from app.providers.one_voice import OneVoice
 from app.providers.pool import Pool
 from app.reloading import ProviderConfiguration
 from app.resilience.breaker import BreakerRules
@@ -57,6 +58,7 @@ from app.storage.bell import Bell
 from app.storage.database import DatabaseRules, open_database
 from app.storage.days import SqlDayRepository
 from app.storage.decisions import SqlDecisionRepository
+from app.storage.firing import SqlFiringRepository
 from app.storage.health import SqlHealthRepository
 from app.storage.leases import CHANNEL, SqlLeaseRepository
 from app.storage.listener import ConfigListener
@@ -125,10 +127,11 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     history = HealthHistory(
         pool, health_rows, now=clock.now, wall=clock.wall, rules=HistoryRules(**settings.history.model_dump())
     )
-    alerts, webhooks = _alarms(
+    alerts, voice, webhooks = _alarms(
         pool,
         metrics,
         clock,
+        SqlFiringRepository(database) if settings.is_shared else None,
         lambda url: transport if is_allowed_private(url, settings.allowed_private_hosts) else public,
     )
     writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()))
@@ -159,22 +162,24 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     stack.push_async_callback(writer.drain)
     stack.push_async_callback(decisions.close)
     supervisor = Supervisor(metrics.job_restarted)
+    arrival, bell = Arrival(database, settings.database_url), Bell(database, CHANNEL)
     for name, job in {
         "health": monitor.run,
         "history": history.run,
         "alerts": alerts.run,
+        "voice": voice.run,
         "webhooks": webhooks.run,
         "usage": writer.run,
+        "days": arrival.before(days.run),
+        "configuration": arrival.before(lambda: ConfigListener(database).run(agents.refresh)),
     }.items():
         supervisor.add(name, job)
-    arrival = Arrival(database, settings.database_url)
-    supervisor.add("days", arrival.before(days.run))
     if settings.is_shared:
         stack.push_async_callback(leases.leave)
-        _add_sharing(supervisor, arrival, leases, lambda: Bell(database, CHANNEL).run(shortage.told))
+        supervisor.add("leases", arrival.before(leases.run))
+        supervisor.add("bell", arrival.before(lambda: bell.run(shortage.told)))
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
-    supervisor.add("configuration", arrival.before(lambda: ConfigListener(database).run(agents.refresh)))
     await stack.enter_async_context(supervisor)
     stack.enter_context(configuration.reloaded_on_hangup())
     listing = ModelListing(pool, catalog)
@@ -205,14 +210,22 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
 
 
 def _alarms(
-    pool: Pool, metrics: Metrics, clock: Clock, transport_for: Callable[[str], httpx.AsyncBaseTransport]
-) -> tuple[AlertMonitor, Webhooks]:
-    """What watches for trouble, and what carries the news of it; `transport_for` says by which way to a webhook."""
+    pool: Pool,
+    metrics: Metrics,
+    clock: Clock,
+    firing: SqlFiringRepository | None,
+    transport_for: Callable[[str], httpx.AsyncBaseTransport],
+) -> tuple[AlertMonitor, OneVoice, Webhooks]:
+    """What watches for trouble, what agrees with the other processes who tells, and what carries the news.
+
+    `transport_for` says by which way to a webhook.
+    """
     webhooks = Webhooks(
         lambda: pool.current.alerts.webhooks, transport_for, now=clock.now, counted=metrics.alert_delivered
     )
-    told = [log_alert, metrics.alert_changed, webhooks.tell]
-    return AlertMonitor(pool, told, now=clock.now, wall=clock.wall, failed=metrics.event_lost), webhooks
+    voice = OneVoice(firing, webhooks.tell, holder=os.urandom(8).hex())
+    told = [log_alert, metrics.alert_changed, voice.tell]
+    return AlertMonitor(pool, told, now=clock.now, wall=clock.wall, failed=metrics.event_lost), voice, webhooks
 
 
 def _register_secrets(settings: Settings) -> None:
@@ -260,14 +273,6 @@ def _states(pool: Pool, writer: UsageWriter, directory: AgentDirectory) -> Calla
         metrics.set_configuration(max(directory.revision, 0), directory.undecryptable)
 
     return collect
-
-
-def _add_sharing(
-    supervisor: Supervisor, arrival: Arrival, leases: Leases, listen: Callable[[], Awaitable[None]]
-) -> None:
-    """What a process does because it is one of several."""
-    supervisor.add("leases", arrival.before(leases.run))
-    supervisor.add("bell", arrival.before(listen))
 
 
 def _refreshed(metrics: Metrics) -> Callable[[], Awaitable[None]]:

@@ -1,4 +1,4 @@
-"""What each process holds of the limits that processes share."""
+"""What processes on one database tell each other: shares of limits, and which alerts fire where."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ def upgrade() -> None:
         sa.Column("alive_until", sa.Float, nullable=False),
         sa.Column("expires", sa.Float, nullable=False),
     )
+    op.create_table(
+        "firing_alerts",
+        sa.Column("alert", sa.String(200), primary_key=True),
+        sa.Column("holder", sa.String(32), primary_key=True),
+        sa.Column("expires", sa.Float, nullable=False),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("firing_alerts")
     op.drop_table("limit_leases")

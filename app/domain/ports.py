@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -111,6 +111,22 @@ class LeaseRepository(Protocol):
 
         It is called once, and may come to nothing. With `forgets` what has expired is not seen any more.
         """
+        ...
+
+
+class FiringRepository(Protocol):
+    """Which alerts, by key, fire in which process. Raises StorageUnavailable."""
+
+    async def fired(self, key: str, holder: str) -> bool:
+        """It fires here; whether it did nowhere before."""
+        ...
+
+    async def resolved(self, key: str, holder: str) -> bool:
+        """It does not fire here any more; whether it does nowhere."""
+        ...
+
+    async def renew(self, keys: Collection[str], holder: str) -> None:
+        """These still fire here."""
         ...
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, extract, func, select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.leases import Claim, Decide, Held, Holding, LimitKey
 from app.storage.bell import ring
+from app.storage.clock import shared_clock
 from app.storage.database import Database, reads, writes
 from app.storage.tables import LIMIT_LEASES
 
@@ -23,7 +24,7 @@ _MOST: Final = 10**15
 
 
 class SqlLeaseRepository:
-    """One row per limit and process. The clock is the database's: those of replicas run apart."""
+    """One row per limit and process."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -31,7 +32,7 @@ class SqlLeaseRepository:
     @reads
     async def everything(self, session: AsyncSession) -> tuple[Held, float]:
         """What everyone holds, and the clock."""
-        clock = await self._clock(session)
+        clock = await shared_clock(self._database, session)
         return await _held(session, clock), clock
 
     @writes
@@ -39,7 +40,7 @@ class SqlLeaseRepository:
         """Put on record what `decide` says, while nobody else does."""
         if not self._database.is_sqlite:
             await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        clock = await self._clock(session)
+        clock = await shared_clock(self._database, session)
         if forgets:
             await session.execute(delete(LIMIT_LEASES).where(_L.expires < clock))
         word = decide(await _held(session, clock), clock)
@@ -57,14 +58,6 @@ class SqlLeaseRepository:
             row.on_conflict_do_update(index_elements=keys, set_=values),
             [_row_of(key, claim, clock) for key, claim in claims.items()],
         )
-
-    async def _clock(self, session: AsyncSession) -> float:
-        now: ColumnElement[Any] = (
-            (func.julianday("now") - 2440587.5) * 86400.0
-            if self._database.is_sqlite
-            else extract("epoch", func.clock_timestamp())
-        )
-        return float(await session.scalar(select(now)) or 0.0)
 
 
 async def _held(session: AsyncSession, clock: float) -> dict[LimitKey, list[Holding]]:

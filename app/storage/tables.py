@@ -143,6 +143,16 @@ class LimitLeaseRow(SQLModel, table=True):
     expires: float
 
 
+class FiringAlertRow(SQLModel, table=True):
+    """An alert that fires in one process; `expires` is in seconds of the database's clock."""
+
+    __tablename__ = "firing_alerts"
+
+    alert: str = Field(sa_column=Column(String(200), primary_key=True))
+    holder: str = Field(sa_column=Column(String(32), primary_key=True))
+    expires: float
+
+
 class HealthSampleRow(SQLModel, table=True):
     """How one provider did until a moment, as one process saw it."""
 
@@ -188,6 +198,7 @@ ATTEMPTS: Any = SQLModel.metadata.tables["attempts"]
 DECISIONS: Any = SQLModel.metadata.tables["decisions"]
 PROVIDER_DAYS: Any = SQLModel.metadata.tables["provider_days"]
 LIMIT_LEASES: Any = SQLModel.metadata.tables["limit_leases"]
+FIRING_ALERTS: Any = SQLModel.metadata.tables["firing_alerts"]
 HEALTH_SAMPLES: Any = SQLModel.metadata.tables["health_samples"]
 
 # Lists are read newest first, a page at a time; summaries by time.
