@@ -43,6 +43,7 @@ from app.providers.history import HealthHistory, HistoryRules
 from app.providers.leases import Leases, Shortage
 from app.providers.lookup import ProviderLookup
 from app.providers.monitor import HealthMonitor, HealthRules
+from app.providers.news import NewsDesk
 from app.providers.one_voice import OneVoice
 from app.providers.pool import Pool
 from app.reloading import ProviderConfiguration
@@ -62,6 +63,7 @@ from app.storage.firing import SqlFiringRepository
 from app.storage.health import SqlHealthRepository
 from app.storage.leases import CHANNEL, SqlLeaseRepository
 from app.storage.listener import ConfigListener
+from app.storage.news import SqlNewsRepository
 from app.storage.usage import SqlUsageRepository
 from app.storage.vault import Vault
 from app.supervisor import Supervisor
@@ -124,6 +126,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     )
     days = DayRecord(pool, SqlDayRepository(database), now=clock.now, wall=clock.wall)
     leases = Leases(pool, SqlLeaseRepository(database), shortage, holder=os.urandom(8).hex(), now=clock.now)
+    news = NewsDesk(pool, SqlNewsRepository(database), origin=os.urandom(8).hex(), now=clock.now)
     history = HealthHistory(
         pool, health_rows, now=clock.now, wall=clock.wall, rules=HistoryRules(**settings.history.model_dump())
     )
@@ -177,7 +180,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     if settings.is_shared:
         stack.push_async_callback(leases.leave)
         supervisor.add("leases", arrival.before(leases.run))
-        supervisor.add("bell", arrival.before(lambda: bell.run(shortage.told)))
+        supervisor.add("news", arrival.before(news.run))
+        supervisor.add("bell", arrival.before(lambda: bell.run(shortage.told, news.ring)))
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
     await stack.enter_async_context(supervisor)
@@ -189,7 +193,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         agents=agents,
         providers=pool,
         monitor=monitor,
-        routing=RoutingControl(pool, planner, clock.now, workers=settings.workers),
+        routing=RoutingControl(pool, planner, workers=settings.workers, told=news.reset),
         routing_stats=routing_stats.report,
         history=health_rows,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.

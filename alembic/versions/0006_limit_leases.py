@@ -1,4 +1,4 @@
-"""What processes on one database tell each other: shares of limits, and which alerts fire where."""
+"""What processes on one database tell each other: shares of limits, trouble, and which alerts fire where."""
 
 from __future__ import annotations
 
@@ -29,8 +29,19 @@ def upgrade() -> None:
         sa.Column("holder", sa.String(32), primary_key=True),
         sa.Column("expires", sa.Float, nullable=False),
     )
+    op.create_table(
+        "provider_news",
+        sa.Column("kind", sa.String(16), primary_key=True),
+        sa.Column("provider", sa.String(64), primary_key=True),
+        sa.Column("model", sa.String(256), primary_key=True),
+        sa.Column("credential_id", sa.String(64), primary_key=True),
+        sa.Column("origin", sa.String(32), nullable=False),
+        sa.Column("said_at", sa.Float, nullable=False),
+        sa.Column("until", sa.Float, nullable=False),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("provider_news")
     op.drop_table("firing_alerts")
     op.drop_table("limit_leases")

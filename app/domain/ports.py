@@ -15,6 +15,7 @@ from app.domain.decision import Decision
 from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.health import HealthSample, HistoryWindow
 from app.domain.leases import Decide, Held
+from app.domain.news import News
 
 
 class Adapter(Protocol):
@@ -111,6 +112,18 @@ class LeaseRepository(Protocol):
 
         It is called once, and may come to nothing. With `forgets` what has expired is not seen any more.
         """
+        ...
+
+
+class NewsRepository(Protocol):
+    """What processes tell each other of providers' trouble. Raises StorageUnavailable."""
+
+    async def say(self, origin: str, news: Sequence[News]) -> None:
+        """Tell the others. A reset takes back what was said before it."""
+        ...
+
+    async def heard(self, origin: str) -> list[News]:
+        """What all but this one say, as far as it still holds."""
         ...
 
 

@@ -15,13 +15,23 @@ from app.routing.names import policy_of
 
 
 class RoutingControl:
-    """Explains plans, changes the strategy, closes circuits. It holds for this process, one of `workers`."""
+    """Explains plans, changes the strategy, closes circuits. It holds for this process, one of `workers`.
 
-    def __init__(self, pool: Pool, planner: Planner, now: Callable[[], float], *, workers: int = 1) -> None:
+    `told` is told of a reset, by provider and model, so that other processes hear of it.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        planner: Planner,
+        *,
+        workers: int = 1,
+        told: Callable[[str, str | None], None] = lambda _provider, _model: None,
+    ) -> None:
         self._pool = pool
         self._planner = planner
-        self._now = now
         self._workers = workers
+        self._told = told
         self._changed_at = -1
 
     def explain(self, ask: Ask) -> Explanation:
@@ -44,13 +54,8 @@ class RoutingControl:
 
         Returns the targets that were used before. Raises NotFound for a provider that is not enabled.
         """
-        state = self._pool.provider(provider)
-        if state is None:
+        if self._pool.provider(provider) is None:
             raise NotFound(f"provider {provider[:120]!r} is not configured", code=Code.UNKNOWN_PROVIDER, param="name")
-        now = self._now()
-        used = [one for one in self._pool.states(provider) if model is None or one.target.model == model]
-        for target in used:
-            target.breaker.reset(now)
-            target.cooldown_until = 0.0
-        state.release()
-        return tuple(sorted({one.target for one in used}))
+        targets = self._pool.reset(provider, model)
+        self._told(provider, model)
+        return tuple(targets)

@@ -167,6 +167,20 @@ class Pool:
         """Every target of the provider that was used, with each key it was used with."""
         return [state for key, state in self._targets.items() if key[0] == provider]
 
+    def reset(self, provider: str, model: str | None = None) -> list[Target]:
+        """Close the circuits of a provider, or of one model there, end its pauses, and let parked keys out.
+
+        Returns the targets that were used before; none of a provider that is not enabled.
+        """
+        now, state = self._now(), self._providers.get(provider)
+        used = [one for one in self.states(provider) if model is None or one.target.model == model]
+        for target in used:
+            target.breaker.reset(now)
+            target.cooldown_until = 0.0
+        if state is not None:
+            state.release()
+        return sorted({one.target for one in used})
+
     def candidate(
         self,
         target: Target,

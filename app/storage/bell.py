@@ -35,8 +35,13 @@ class Bell:
         self._database = database
         self._channel = channel
 
-    async def run(self, heard: Callable[[], None]) -> None:
-        """Call `heard` whenever there may be something to see, until cancelled."""
+    async def run(self, *hearers: Callable[[], None]) -> None:
+        """Call the hearers whenever there may be something to see, until cancelled."""
+
+        def heard() -> None:
+            for hear in hearers:
+                hear()
+
         if self._database.is_sqlite:
             await self._watch(heard)
         while True:

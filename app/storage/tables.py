@@ -153,6 +153,20 @@ class FiringAlertRow(SQLModel, table=True):
     expires: float
 
 
+class ProviderNewsRow(SQLModel, table=True):
+    """A pause, a parked key, an open circuit or a reset; moments are seconds of the database's clock."""
+
+    __tablename__ = "provider_news"
+
+    kind: str = Field(sa_column=Column(String(16), primary_key=True))
+    provider: str = Field(sa_column=Column(String(64), primary_key=True))
+    model: str = Field(sa_column=Column(String(256), primary_key=True))
+    credential_id: str = Field(sa_column=Column(String(64), primary_key=True))
+    origin: str = Field(sa_column=Column(String(32), nullable=False))
+    said_at: float
+    until: float
+
+
 class HealthSampleRow(SQLModel, table=True):
     """How one provider did until a moment, as one process saw it."""
 
@@ -199,6 +213,7 @@ DECISIONS: Any = SQLModel.metadata.tables["decisions"]
 PROVIDER_DAYS: Any = SQLModel.metadata.tables["provider_days"]
 LIMIT_LEASES: Any = SQLModel.metadata.tables["limit_leases"]
 FIRING_ALERTS: Any = SQLModel.metadata.tables["firing_alerts"]
+PROVIDER_NEWS: Any = SQLModel.metadata.tables["provider_news"]
 HEALTH_SAMPLES: Any = SQLModel.metadata.tables["health_samples"]
 
 # Lists are read newest first, a page at a time; summaries by time.

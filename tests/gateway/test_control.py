@@ -15,7 +15,7 @@ ALPHA = Target("alpha", "alpha-1")
 
 
 def control(way: House) -> RoutingControl:
-    return RoutingControl(way.pool, way.planner, way.clock.now)
+    return RoutingControl(way.pool, way.planner)
 
 
 def two() -> House:
