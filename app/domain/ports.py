@@ -14,6 +14,7 @@ from app.domain.day import DayUse
 from app.domain.decision import Decision
 from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.health import HealthSample, HistoryWindow
+from app.domain.kill import Kill, KillEvent
 from app.domain.leases import Decide, Held
 from app.domain.news import News
 
@@ -141,6 +142,15 @@ class FiringRepository(Protocol):
     async def renew(self, keys: Collection[str], holder: str) -> None:
         """These still fire here."""
         ...
+
+
+class KillRepository(Protocol):
+    """What an operator stopped. Raises StorageUnavailable."""
+
+    async def everything(self) -> Sequence[Kill]: ...
+    async def kill(self, scope: str, reason: str, by: str) -> None: ...
+    async def resume(self, scope: str, by: str) -> None: ...
+    async def history(self, limit: int) -> Sequence[KillEvent]: ...
 
 
 class DecisionRepository(Protocol):

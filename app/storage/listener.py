@@ -10,9 +10,9 @@ from typing import Final
 import anyio
 
 from app.domain.errors import StorageUnavailable
-from app.storage.agents import CHANNEL, current_revision
 from app.storage.bell import last_touch, notifications
 from app.storage.database import Database
+from app.storage.revision import CHANNEL, current_revision
 
 log = logging.getLogger(__name__)
 
