@@ -295,3 +295,27 @@ def test_there_is_never_more_than_one_probe_out(moves: list[tuple[str, float]]) 
         elif out:
             (breaker.succeeded if move == "settle" else breaker.released)(now)
             out -= 1
+
+
+def test_an_ejection_elsewhere_opens_as_long_as_it_lasts_there_and_counts_as_none_here() -> None:
+    breaker = _breaker()
+
+    breaker.ejected_elsewhere(1020.0, 1000.0)
+
+    assert (breaker.circuit(1019.0), breaker.open_until(1019.0), breaker.ejections) == (Circuit.OPEN, 1020.0, 0)
+    assert not breaker.try_last_resort(1001.0)
+    assert breaker.circuit(1020.0) is Circuit.HALF_OPEN
+
+
+def test_an_ejection_elsewhere_shortens_none_and_disturbs_no_trial() -> None:
+    breaker, now = _ejected()
+    until = breaker.open_until(now)
+
+    breaker.ejected_elsewhere(now + 1, now)
+    assert breaker.open_until(now) == until
+    breaker.probed(now)
+    assert breaker.try_acquire(now)
+    breaker.ejected_elsewhere(now + 60, now)
+    breaker.ejected_elsewhere(now - 1, now)
+
+    assert breaker.circuit(now) is Circuit.HALF_OPEN
