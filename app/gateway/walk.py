@@ -96,6 +96,8 @@ class Walk:
         """Whether another attempt follows this error; if so, `step`, `kind` and `pause` describe it."""
         if not isinstance(error, ProviderError):
             return False
+        # Its frames hold whole answers, up to 20 MiB each, and hold each other until the garbage collector comes.
+        error.__traceback__ = error.__context__ = error.__cause__ = None
         self._failures.append(error)
         self._tried[id(self.step)] = _Tried(self.step, error)
         if REACTIONS[error.kind].sent:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 
 from app.domain.attempt import AttemptKind
 from app.domain.chat import Credential
@@ -174,3 +176,30 @@ def test_a_callers_own_fault_is_not_waited_with_at_a_limit() -> None:
 
     assert way.goes_on(failure(FailureKind.LIMITED, retry_after=0.1))
     assert not way.goes_on(failure(FailureKind.BAD_REQUEST))
+
+
+def test_a_failure_is_remembered_without_what_was_read_for_it() -> None:
+    def read() -> None:
+        answer = Large()
+        answers.append(weakref.ref(answer))
+        try:
+            raise ValueError(answer)
+        except ValueError as error:
+            raise failure() from error
+
+    answers: list[weakref.ref[Large]] = []
+    way = walk("a", "b")
+    gc.disable()
+    try:
+        try:
+            read()
+        except ProviderError as error:
+            assert way.goes_on(error)
+
+        assert answers[0]() is None
+    finally:
+        gc.enable()
+
+
+class Large:
+    """Something that must not outlive its frame."""
