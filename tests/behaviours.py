@@ -151,9 +151,13 @@ class GzipBomb:
 
 @dataclass(frozen=True, slots=True)
 class HugeBody:
-    """A good answer whose text is `mebibytes` long; asked to stream, all of it is one frame of many chunks."""
+    """A good answer whose text is `mebibytes` long; asked to stream, all of it is one frame of many chunks.
+
+    `is_cut`: in good order before its JSON ends.
+    """
 
     mebibytes: int = 50
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
