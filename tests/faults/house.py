@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
+
+import httpx
 
 from app.domain.errors import CONSEQUENCES, Code
 from tests.behaviours import Answer, Behaviour
@@ -26,6 +28,8 @@ ENVIRONMENT: Final = {
     "OUTCRY_BREAKER__MINIMUM": "100000",
     "OUTCRY_RETRY__BUDGET_FLOOR": "0",
     "OUTCRY_RETRY__BUDGET_RATIO": "0.000001",
+    # What a crowd leaves in the pool is gone before anybody looks for leaks.
+    "OUTCRY_TRANSPORT__KEEPALIVE": "0.3",
 }
 HEALTHY: Final = "beta answers"
 
@@ -111,11 +115,19 @@ class House:
         for name in ("alpha", "gamma", "beta"):
             self.client.post(f"/providers/{name}/circuit/reset").raise_for_status()
 
-    def ask(self, dialect: str, *, alone: bool, stream: bool = False, deadline: float = DEADLINE, **body: Any) -> Reply:
+    def ask(
+        self,
+        dialect: str,
+        *,
+        alone: bool,
+        stream: bool = False,
+        deadline: float = DEADLINE,
+        client: httpx.Client | None = None,
+    ) -> Reply:
         """One chat: `alone` pins the faulty provider, otherwise `beta` stands behind it."""
         name, model, _ = self.faulty[dialect]
-        whole = {"model": f"{name}/{model}" if alone else model, "messages": HELLO, "stream": stream, **body}
-        return ask(self.client, CHAT, whole, **{"x-outcry-deadline-ms": str(round(deadline * 1000))})
+        body = {"model": f"{name}/{model}" if alone else model, "messages": HELLO, "stream": stream}
+        return ask(client or self.client, CHAT, body, **{"x-outcry-deadline-ms": str(round(deadline * 1000))})
 
     def assert_comes_to(self, case: Case) -> Reply:
         """The fault, alone: its code with its status, or in the stream; and nothing is left of it."""
