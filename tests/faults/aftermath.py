@@ -25,7 +25,8 @@ GIVEN_BACK: Final = 2.0
 _SPARE_DESCRIPTORS: Final = 6  # a database connection more has three files
 _SPARE_TASKS: Final = 2  # a probe, or the database's patience, at the moment of the look
 _ENDS: Final = frozenset({"done", "message_stop", "response.completed", "response.incomplete"})
-_LISTENING: Final = "0A"
+_STATE: Final = slice(34, 36)
+_NOT_HELD: Final = ("0A", "06")  # listening, and waiting for stray packets long after it was closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +154,11 @@ class Aftermath:
         own = {link[8:-1] for link in links if link.startswith("socket:[")}
         callers, upstream = 0, dict.fromkeys(self._ports, 0)
         for line in Path(f"/proc/{self.gateway.pid}/net/tcp").read_text().splitlines()[1:]:
+            if line[_STATE] in _NOT_HELD:
+                continue
             fields = line.split()
             local, remote = (int(each.rpartition(":")[2], 16) for each in fields[1:3])
-            if fields[9] in own and fields[3] != _LISTENING:
+            if fields[9] in own:
                 callers += local == self.gateway.port
                 if remote in upstream:
                     upstream[remote] += 1

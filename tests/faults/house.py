@@ -21,7 +21,7 @@ Dialect = Literal["openai", "anthropic"]
 DIALECTS: Final[tuple[Dialect, ...]] = ("openai", "anthropic")
 CHAT: Final = "/v1/chat/completions"
 DEADLINE: Final = 2.0
-TIMEOUTS: Final = {"connect": 0.3, "first_token": 0.3, "idle": 0.3, "total": 0.45}
+TIMEOUTS: Final = {"connect": 0.4, "first_token": 0.4, "idle": 0.4, "total": 0.6}
 # One attempt a target: who is tried again, and how often, is the business of other tests. Breakers keep out of it.
 ENVIRONMENT: Final = {
     "OUTCRY_BREAKER__FAILURES": "100000",

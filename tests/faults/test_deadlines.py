@@ -31,7 +31,7 @@ TAKES_TIME: Final = (
 
 
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "with another"])
-@pytest.mark.parametrize("case", cases(TAKES_TIME), ids=str)
+@pytest.mark.parametrize("case", cases(TAKES_TIME, ("openai",)), ids=str)
 def test_a_deadline_holds(shared_house: House, case: Case, alone: bool) -> None:
     shared_house.script(case.dialect, case.fault.behaviour)
 
