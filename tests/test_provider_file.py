@@ -11,7 +11,15 @@ from pydantic import SecretStr
 from app.domain.alerts import DEFAULT_RULES, AlertKind, AlertPlan, AlertRule, WebhookFormat
 from app.domain.catalog import ModelMode
 from app.domain.chat import Credential
-from app.domain.provider import LimitStrategy, ProviderConfig, ProviderSet, ProviderType, TimeoutOverrides
+from app.domain.provider import (
+    CallerLimit,
+    LimitStrategy,
+    ProviderConfig,
+    ProviderSet,
+    ProviderType,
+    RateLimit,
+    TimeoutOverrides,
+)
 from app.provider_file import ConfigurationError, load_providers
 
 SEEDS = Path(__file__).parent / "configuration" / "files"
@@ -417,6 +425,25 @@ def test_an_alias_with_weights_is_a_split(load: Load) -> None:
 def test_a_split_without_sense_is_refused(load: Load, alias: str) -> None:
     with pytest.raises(ConfigurationError, match=r"aliases\.canary"):
         load(ENTRY + f"aliases: {{canary: {alias}}}\n")
+
+
+def test_callers_may_be_limited_by_key_and_agent(load: Load) -> None:
+    limits = "{default: {calls_per_minute: 60}, 'key:1a2b3c4d': {tokens_per_day: 9, max_concurrent: 2}, 'agent:7': {}}"
+    loaded = load(f"providers: [{{name: a, provider_type: sandbox}}]\ncaller_limits: {limits}")
+
+    assert loaded.caller_limits == {
+        "default": CallerLimit(RateLimit(requests_per_minute=60)),
+        "key:1a2b3c4d": CallerLimit(RateLimit(tokens_per_day=9), max_concurrent=2),
+        "agent:7": CallerLimit(),
+    }
+    assert not loaded.warnings
+
+
+@pytest.mark.parametrize("whose", ["key:sk-something-secret", "agent:0", "agent:seven", "everybody", "key:"])
+def test_a_limit_of_nobody_is_refused(load: Load, whose: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"caller_limits.*expected default, key:") as refused:
+        load(f"providers: [{{name: a, provider_type: sandbox}}]\ncaller_limits: {{'{whose}': {{max_concurrent: 1}}}}")
+    assert "outcry.yaml:2" in str(refused.value)
 
 
 def test_the_types_own_variable_fills_in_where_the_file_gives_no_key(load: Load) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from types import TracebackType
@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import anyio
 import orjson
 
+from app.api.admission import Admission
 from app.api.errors import Headers, header_value
 from app.api.exchange import Exchange
 from app.api.intent import Intent, read_intent
@@ -23,6 +24,7 @@ from app.domain.target import Target
 from app.services import CompletionStream
 
 T = TypeVar("T")
+C = TypeVar("C", Completion, EmbeddingCompletion)
 CLOSING = 1.0
 """Seconds that closing an upstream stream may take after the caller's is over."""
 
@@ -63,8 +65,20 @@ def intent_of(exchange: Exchange) -> Intent:
 
 async def answer(exchange: Exchange, ask: Ask, render: Callable[[Completion], Any], *, warn: bool) -> None:
     """Asks and answers as one JSON body. `warn`: warnings go into a header, because the body has no place for them."""
-    completion = await Watch(exchange).run(exchange.services.gateway.complete(ask))
+    completion = await Watch(exchange).run(counted(exchange, ask, exchange.services.gateway.complete))
     await tell(exchange, completion, orjson.dumps(render(completion)), warn=warn)
+
+
+def counted(exchange: Exchange, ask: Ask, work: Callable[[Ask], Awaitable[C]]) -> Awaitable[C]:
+    """The work, within the limits of its caller; raises NotAdmitted when one says no."""
+    return work(ask) if exchange.services.admission.is_open else _counted(exchange, ask, work)
+
+
+async def _counted(exchange: Exchange, ask: Ask, work: Callable[[Ask], Awaitable[C]]) -> C:
+    async with Admission.of(exchange, ask) as admission:
+        completion = await work(ask)
+        admission.tokens = completion.usage.total_tokens
+    return completion
 
 
 async def tell(exchange: Exchange, completion: Completion | EmbeddingCompletion, body: bytes, *, warn: bool) -> None:
@@ -92,7 +106,7 @@ async def stream(exchange: Exchange, ask: Ask, wire: StreamWire, *, warn: bool) 
 
 
 async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *, warn: bool) -> None:
-    async with Closing(exchange.services.gateway.stream(ask)) as upstream:
+    async with Admission.of(exchange, ask) as admission, Closing(exchange.services.gateway.stream(ask)) as upstream:
         exchange.overhead = upstream.overhead
         is_fallback = upstream.target != upstream.plan.steps[0].target
         # The attempt under way is not among the finished ones yet.
@@ -108,6 +122,7 @@ async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *,
             piece = wire.chunk(chunk)
             if piece:
                 await watch.push(piece)
+        admission.tokens = None if upstream.usage is None else upstream.usage.total_tokens
         ending = wire.end(upstream)
     await exchange.push(ending, last=True)
 

@@ -158,6 +158,12 @@ class RateLimitShape(Shape):
     strategy: Strategy = LimitStrategy.SLIDING_WINDOW.value
 
 
+class CallerLimitShape(RateLimitShape):
+    """One of `caller_limits`."""
+
+    max_concurrent: Count | None = None
+
+
 class TimeoutsShape(Shape):
     """A provider's own timers."""
 
@@ -258,3 +264,4 @@ class FileShape(Shape):
     tasks: dict[Text, TaskShape] = {}
     panels: dict[Text, PanelShape] = {}
     alerts: AlertsShape | None = None
+    caller_limits: dict[Text, CallerLimitShape] = {}

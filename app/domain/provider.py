@@ -143,6 +143,14 @@ class ProviderConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CallerLimit:
+    """What one gateway key, or one agent, may ask of the gateway; at most `max_concurrent` requests at once."""
+
+    rate: RateLimit = RateLimit()
+    max_concurrent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PanelConfig:
     """A named panel: model names, method and quorum (None: the default)."""
 
@@ -164,6 +172,7 @@ class ProviderSet:
     """All that the provider file says, checked; `source` is the file's name or `environment` or `sandbox`.
 
     `splits` are the weights of those aliases whose names share the requests instead of standing in for each other.
+    `caller_limits` are by `key:<id>`, `agent:<id>`, and `default` for each key that is not named.
     """
 
     providers: tuple[ProviderConfig, ...]
@@ -174,5 +183,6 @@ class ProviderSet:
     tasks: Mapping[str, TaskConfig] = field(default_factory=dict)
     panels: Mapping[str, PanelConfig] = field(default_factory=dict)
     alerts: AlertPlan = AlertPlan()
+    caller_limits: Mapping[str, CallerLimit] = field(default_factory=dict)
     source: str = "environment"
     warnings: tuple[str, ...] = ()
