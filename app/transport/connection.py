@@ -52,7 +52,7 @@ class Connector(aiohttp.TCPConnector):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401  # aiohttp's own, passed on
         super().__init__(**options)
-        self._factory = partial(Wire, loop=self._loop)
+        self._factory = partial(Wire, loop=self._loop)  # type: ignore[assignment]  # a narrower one than aiohttp names
 
     async def _get(self, key: ConnectionKey, traces: list[aiohttp.tracing.Trace]) -> Connection | None:
         connection = await super()._get(key, traces)
