@@ -19,6 +19,7 @@ from app.decisions.question import Question
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import Ask, AttemptRecord, Completion, EmbeddingCompletion, TokenCount
+from app.domain.caching import CacheNote
 from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
@@ -37,7 +38,7 @@ class CompletionStream(Protocol):
     """A committed stream: its first chunk is there when the context is entered. Figures are final after the end.
 
     `attempts` are the finished ones; durations are seconds; `overhead` is what the gateway itself took before the
-    first chunk.
+    first chunk. `cache` is None where the cache was off.
     """
 
     @property
@@ -58,6 +59,8 @@ class CompletionStream(Protocol):
     def finish_reason(self) -> str | None: ...
     @property
     def rung(self) -> Rung | None: ...
+    @property
+    def cache(self) -> CacheNote | None: ...
     @property
     def latency(self) -> float: ...
     @property

@@ -32,6 +32,7 @@ from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig, ProviderType
 from app.domain.target import Target
 from app.gateway.admission import Admission
+from app.gateway.answer_cache import AnswerCache
 from app.gateway.attempt import Clock
 from app.gateway.control import RoutingControl
 from app.gateway.gateway import Gateway
@@ -49,6 +50,7 @@ from app.providers.pool import Pool
 from app.reloading import ProviderConfiguration
 from app.resilience.breaker import BreakerRules
 from app.resilience.retry import RetryRules
+from app.resilience.store import StoreRules
 from app.routing.policies import build_policies
 from app.routing.router import Router
 from app.services import GatewayKey, Services
@@ -130,6 +132,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     kills = KillSwitch(SqlKillRepository(database), pool.type_of, clock.wall)
     planner = Planner(pool, Router(build_policies(rng)), directory, kills)
     routing_stats = RoutingStats(clock.wall)
+    # Only the record hears of free answers: they say nothing about a provider, and no provider was asked.
+    cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer], metrics.cache_used)
     gateway = Gateway(
         pool,
         planner,
@@ -139,6 +143,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         counter=token_counter(),
         clock=clock,
         rng=rng,
+        cache=cache,
     )
     rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
     agents = AgentService(rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
@@ -151,11 +156,9 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         decided=metrics.decision_finished,
         killed=kills.of,
     )
-    metrics.collectors.append(_states(pool, writer, directory))
+    metrics.collectors += [_states(pool, writer, directory), lambda metrics: metrics.set_cache(cache.kept.size)]
 
-    stack.push_async_callback(days.sync)
-    stack.push_async_callback(writer.drain)
-    stack.push_async_callback(decisions.close)
+    _close_last_first(stack, days.sync, writer.drain, cache.flights.close, decisions.close)
     supervisor = Supervisor(metrics.job_restarted)
     supervisor.add("health", monitor.run)
     supervisor.add("history", history.run)
@@ -197,6 +200,12 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         default_deadline=pool.current.global_timeout or settings.default_deadline,
         max_deadline=settings.max_deadline,
     )
+
+
+def _close_last_first(stack: AsyncExitStack, *closers: Callable[[], Awaitable[None]]) -> None:
+    """Have these called at the end, the last one first."""
+    for close in closers:
+        stack.push_async_callback(close)
 
 
 def _alarms(

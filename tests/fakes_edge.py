@@ -27,6 +27,7 @@ from app.domain.attempt import (
     EmbeddingCompletion,
     TokenCount,
 )
+from app.domain.caching import CacheNote
 from app.domain.catalog import ModelFacts, ModelMode
 from app.domain.chat import ChatChunk, ChatResponse, Credential
 from app.domain.decision import (
@@ -118,6 +119,7 @@ class FakeStream:
         self.time_to_first_token: float | None = 0.1
         self.finish_reason: str | None = gateway.finish_reason
         self.rung: Rung | None = None
+        self.cache = gateway.cache
         self.latency = 0.25
         self.overhead = 0.001
 
@@ -150,6 +152,7 @@ class FakeGateway:
         self.attempts: tuple[AttemptRecord, ...] = (record(),)
         self.warnings: tuple[str, ...] = ()
         self.cost: Decimal | None = Decimal("0.000123")
+        self.cache: CacheNote | None = None
         self.script: list[ChatChunk | asyncio.Event | Exception] = [text_chunk(text), last_chunk(), usage_chunk()]
         self.before: asyncio.Event | Exception | None = None
         self.asked: list[Ask] = []
@@ -179,6 +182,7 @@ class FakeGateway:
             usage=USAGE,
             cost_usd=self.cost,
             warnings=self.warnings,
+            cache=self.cache,
         )
 
     async def embed(self, ask: Ask) -> EmbeddingCompletion:

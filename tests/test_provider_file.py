@@ -78,7 +78,7 @@ def test_the_second_seeds_production_file_works_as_it_is() -> None:
     assert [p.name for p in found.providers] == ["openai_primary", "anthropic_primary", "ollama_local"]
     assert found.failover_strategy == "health_based"
     assert [p.health_check_interval for p in found.providers] == [30, 30, 120]
-    assert [p.enable_caching for p in found.providers] == [True, True, False]
+    assert [p.enable_caching for p in found.providers] == [True, True, None]
     assert found.source.endswith("production.json")
 
 
@@ -233,7 +233,6 @@ def test_a_day_may_be_a_text_as_json_has_it(load: Load) -> None:
     [
         ("rate_limit: {requests_per_minute: 99, burst_limit: 10}", "rate_limit.burst_limit: has no effect without"),
         ("rate_limit: {burst_limit: 10, strategy: token_bucket}", "rate_limit.burst_limit: has no effect without"),
-        ("enable_caching: true", "enable_caching: accepted, not acted on by this version"),
     ],
 )
 def test_what_is_read_and_not_acted_on_is_warned_of(load: Load, setting: str, named: str) -> None:
@@ -249,6 +248,7 @@ def test_what_is_read_and_not_acted_on_is_warned_of(load: Load, setting: str, na
         "rate_limit: {tokens_per_minute: 1000, tokens_per_day: 9000, strategy: fixed_window}",
         "rate_limit: {calls_per_minute: 5, burst_limit: 2, strategy: token_bucket}",
         "max_concurrent: 4",
+        "enable_caching: true",
     ],
 )
 def test_limits_that_are_kept_are_not_warned_of(load: Load, setting: str) -> None:

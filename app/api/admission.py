@@ -51,6 +51,11 @@ class Admission:
             )
         return self
 
+    def forget(self) -> None:
+        """The answer was there already, or on its way for somebody else: the request counts for nothing."""
+        if self._admitted is not None:
+            self._admitted.refund()
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -329,8 +329,6 @@ def _stated_keys(place: Place, shape: CommonShape) -> list[tuple[Place, str, flo
 def _idle(shape: CommonShape) -> Iterator[str]:
     """What is stated and has no effect: an operator must not rely on a limit that nobody keeps."""
     yield from (f"rate_limit.{warning}" for warning in _idle_limits(shape.rate_limit))
-    if shape.enable_caching:
-        yield "enable_caching: accepted, not acted on by this version"
 
 
 def _idle_limits(limits: RateLimitShape) -> Iterator[str]:

@@ -211,7 +211,7 @@ class CommonShape(Shape):
     parameters: Parameters = {}
     cost: CostShape = CostShape()
     health_check_interval: Seconds | None = None
-    enable_caching: bool = False
+    enable_caching: bool | None = None
     headers: Headers = {}
     dialect: DialectShape | None = None
 

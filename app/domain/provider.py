@@ -116,7 +116,8 @@ class ProviderConfig:
 
     `base_url` is complete (version segment added, no trailing slash); "" for the sandbox. Lower `priority` is tried
     first. At most `max_concurrent` calls are under way at once, None without a limit. `parameters` are defaults below
-    the agent's and the request's. `headers` go with every request.
+    the agent's and the request's. `headers` go with every request. `enable_caching`: its answers are cached unless a
+    request says otherwise (true), never (false), or only where a request says so (None).
     """
 
     name: str
@@ -137,7 +138,7 @@ class ProviderConfig:
     cached_input_per_1m_tokens: Decimal | None = None
     cache_write_per_1m_tokens: Decimal | None = None
     health_check_interval: float = 60.0
-    enable_caching: bool = False
+    enable_caching: bool | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     dialect: DialectSettings | None = None
 

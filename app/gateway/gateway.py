@@ -17,7 +17,9 @@ from app.domain.embedding import EmbedRequest
 from app.domain.errors import OutcryError, ProviderError
 from app.domain.ports import AttemptObserver
 from app.domain.routing import Candidate
+from app.gateway.answer_cache import AnswerCache
 from app.gateway.attempt import Clock
+from app.gateway.cached import AnyStream, Cached
 from app.gateway.calls import Calls
 from app.gateway.counting import Counting, TokenCounter
 from app.gateway.expected import expected_tokens
@@ -26,7 +28,6 @@ from app.gateway.planning import Planner
 from app.gateway.queueing import permit_within
 from app.gateway.reasoning import ReasoningMemory
 from app.gateway.rendition import Renderer
-from app.gateway.stream import CompletionStream
 from app.gateway.timers import TimerRules
 from app.gateway.walk import Walk
 from app.providers.pool import Pool
@@ -50,6 +51,7 @@ class Gateway:
         counter: TokenCounter,
         clock: Clock,
         rng: random.Random,
+        cache: AnswerCache | None = None,
     ) -> None:
         self._pool = pool
         self._planner = planner
@@ -58,18 +60,26 @@ class Gateway:
         self._rng = rng
         renderer = Renderer(ReasoningMemory(clock.now))
         self._calls = Calls(pool, observers, timers=timers, renderer=renderer, clock=clock)
+        self._cached = Cached(cache or AnswerCache(), pool, renderer, clock, planner.check_running)
         self._counting = Counting(pool, planner, timers, counter, clock.now)
         self._retrying = AsyncRetrying(sleep=anyio.sleep, stop=stop_never, reraise=True)
 
     async def complete(self, ask: Ask) -> Completion:
         """One whole answer. Raises OutcryError: the one that decides when every attempt failed."""
         journey = self._journey(ask)
-        return await self._walked(journey, self._calls.complete)
+        if self._cached.is_off(journey):
+            return await self._walked(journey, self._calls.complete)
+        return await self._cached.complete(journey, partial(self._walked, journey, self._calls.complete))
 
     @asynccontextmanager
-    async def stream(self, ask: Ask) -> AsyncGenerator[CompletionStream]:
+    async def stream(self, ask: Ask) -> AsyncGenerator[AnyStream]:
         """A committed stream; entering raises OutcryError when every attempt failed before its first content."""
-        stream = await self._walked(self._journey(ask), self._calls.open)
+        journey = self._journey(ask)
+        stream: AnyStream
+        if self._cached.is_off(journey):
+            stream = await self._walked(journey, self._calls.open)
+        else:
+            stream = await self._cached.open(journey, partial(self._walked, journey, self._calls.open))
         try:
             yield stream
         finally:

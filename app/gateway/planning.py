@@ -85,10 +85,10 @@ class Planner:
         self._router = router
         self._directory = directory
 
-    def check_running(self, agent_id: int | None) -> None:
-        """Raises NotAdmitted (policy_killed) when an operator stopped everything, or this agent."""
+    def check_running(self, agent_id: int | None, target: Target | None = None) -> None:
+        """Raises NotAdmitted (policy_killed) when an operator stopped everything, this agent, or this target."""
         if self._kills is not None:
-            self._kills.check(agent_id)
+            self._kills.check(agent_id, target)
 
     def plan(self, ask: Ask) -> Itinerary:
         """The way of one request. Raises NotFound, RequestRejected or NotAdmitted when there is none."""
