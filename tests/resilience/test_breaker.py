@@ -319,3 +319,25 @@ def test_an_ejection_elsewhere_shortens_none_and_disturbs_no_trial() -> None:
     breaker.ejected_elsewhere(now - 1, now)
 
     assert breaker.circuit(now) is Circuit.HALF_OPEN
+
+
+@given(st.lists(st.sampled_from(["succeed", "fail", "release", "lose"]), max_size=40))
+def test_half_open_always_ends(ends: list[str]) -> None:
+    breaker, now = _ejected()
+    now += breaker.retry_after(now)
+    in_a_row = 0
+    for end in ends:
+        granted_at = now
+        assert breaker.try_acquire(now)
+        now += RULES.open_seconds if end == "lose" else 0.1
+        if end != "lose":
+            _MOVES[end](breaker, now)
+        in_a_row += end == "succeed"
+        if end == "fail":
+            assert breaker.circuit(now) is Circuit.OPEN
+            in_a_row, now = 0, now + breaker.retry_after(now)
+        elif in_a_row == RULES.successes:
+            assert breaker.circuit(now) is Circuit.CLOSED
+            return
+        assert now - granted_at <= RULES.max_open_seconds + 0.2
+        assert breaker.circuit(now) is Circuit.HALF_OPEN
