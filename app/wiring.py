@@ -242,6 +242,7 @@ def _states(pool: Pool, writer: UsageWriter, directory: AgentDirectory) -> Calla
                 metrics.set_circuit(target.target, target.breaker.circuit(now))
                 ejections += target.breaker.ejections
         metrics.set_ejections(ejections)
+        metrics.set_tasks(len(asyncio.all_tasks()))
         metrics.set_usage_queue(writer.depth, writer.spilled)
         metrics.set_configuration(max(directory.revision, 0), directory.undecryptable)
 

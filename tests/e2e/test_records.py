@@ -29,6 +29,7 @@ NAMES = {
     "outcry_unpriced_requests_total",
     "outcry_decisions_total",
     "outcry_votes_total",
+    "outcry_tasks",
     "outcry_usage_queue_depth",
     "outcry_usage_spilled_total",
     "outcry_background_restarts_total",
