@@ -20,6 +20,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 EXCHANGE = "outcry.exchange"
 """The scope key under which routes of the framework find the exchange."""
+IS_EVENTS = "outcry.is_events"
+"""The scope key that says that the answer is a stream of events, in which comments may be said at any time."""
 
 JSON_TYPE = (b"content-type", b"application/json")
 STREAM_HEADERS: Headers = [
@@ -101,6 +103,7 @@ class Exchange:
 
     async def start_stream(self, headers: Headers) -> None:
         """The head of an event stream."""
+        self.scope[IS_EVENTS] = True
         await self.send({"type": "http.response.start", "status": 200, "headers": [*STREAM_HEADERS, *headers]})
 
     async def push(self, body: bytes, *, last: bool = False) -> None:
