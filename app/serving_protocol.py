@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.api.edge import request_id_of
 from app.api.errors import encoded_error
-from app.api.exchange import IS_EVENTS
+from app.api.exchange import CUT, IS_EVENTS
 from app.api.guards import MAX_HEADER_BYTES
 from app.api.watch import PING
 from app.domain.errors import Code, OutcryError, RequestRejected
@@ -21,11 +21,11 @@ HEAD_SECONDS: Final = 10.0
 LINGER_SECONDS: Final = 2.0
 LINGER_BYTES: Final = 16 * 1024 * 1024
 """What is read and thrown away of a body that was answered early, so that its sender gets to read the answer."""
-FIRST_DOUBT: Final = 0.05
-DOUBT: Final = 0.15
-"""Seconds until somebody who has stopped sending is asked whether they are still there, and between two such questions.
+FIRST_DOUBT: Final = 0.02
+LONGEST_DOUBT: Final = 0.16
+"""Seconds until somebody who has stopped sending is asked whether they are still there; doubled from time to time.
 
-Two of them find out: the first is answered with a reset, which the second meets.
+It takes two questions to find out: the first is answered with a reset, which the second meets.
 """
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 MOST_PIPELINED: Final = 8
@@ -68,7 +68,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return False
         if not self._is_half_closed:
             self._is_half_closed = True
-            self._doubt_timer = self.loop.call_later(FIRST_DOUBT, self._ask_whether_gone)
+            self._doubt_timer = self.loop.call_later(FIRST_DOUBT, self._ask_whether_gone, FIRST_DOUBT * 2)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -104,6 +104,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope[CUT] = self.transport.abort  # type: ignore[typeddict-unknown-key]  # an extension of ours
         self._is_in_head = True
 
     def on_headers_complete(self) -> None:
@@ -147,7 +148,7 @@ class BoundedProtocol(HttpToolsProtocol):
         # uvicorn declares that there is always a cycle, and begins without one.
         return self.cycle is not None and not self.cycle.response_complete  # type: ignore[redundant-expr]
 
-    def _ask_whether_gone(self) -> None:
+    def _ask_whether_gone(self, then: float) -> None:
         self._doubt_timer = None
         if self._answered is None or not self._is_answering or self.transport.is_closing():
             return
@@ -155,7 +156,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.write(CONTINUE)
         elif self._answered.scope.get(IS_EVENTS) and not self.flow.write_paused:
             self.transport.write(b"%x\r\n%b\r\n" % (len(PING), PING))
-        self._doubt_timer = self.loop.call_later(DOUBT, self._ask_whether_gone)
+        self._doubt_timer = self.loop.call_later(then, self._ask_whether_gone, min(then * 2, LONGEST_DOUBT))
 
     def _refuse(self, error: OutcryError) -> None:
         # Within an answer that has begun there is no place for another one.

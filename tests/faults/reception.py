@@ -30,6 +30,9 @@ ROUTES: Final[Mapping[str, dict[str, Any]]] = {
 }
 """Every route that streams, with a question for it."""
 
+STREAMS: Final = tuple(path for path in ROUTES if path != "/decisions")
+"""Those that pass a provider's stream on; a decision's events are our own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reception:

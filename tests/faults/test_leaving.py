@@ -10,10 +10,9 @@ import pytest
 from tests.behaviours import Answer, Drip, Silent, Stream
 from tests.e2e.markets import vote
 from tests.faults.caller import Caller, head, request
-from tests.faults.reception import ROUTES, Reception, reception
+from tests.faults.reception import ROUTES, STREAMS, Reception, reception
 
 Leave = Callable[[Caller], None]
-STREAMS = [path for path in ROUTES if path != "/decisions"]
 TICKS = ("tick",) * 2_000
 
 
