@@ -87,7 +87,7 @@ class Reception:
         health = self.gateway.client.get("/providers/health").json()["providers"]["alpha"]
         assert (health["circuit"], health["is_healthy"]) == ("closed", True), health
 
-    def assert_well(self, *, connections: int = 2, headers: Mapping[str, str] | None = None) -> None:
+    def assert_well(self, *, connections: int = 2) -> None:
         """The common check: everything is given back, and the next caller is served."""
         self.aftermath.assert_given_back(connections=connections)
         self.alpha.behave(Answer(WELL))
@@ -95,12 +95,25 @@ class Reception:
 
 
 @contextmanager
-def reception(folder: Path, *script: Any, env: Mapping[str, str] | None = None, **settings: Any) -> Iterator[Reception]:
-    """A gateway for as long as the context lasts; `settings` are the provider's."""
+def reception(
+    folder: Path,
+    *script: Any,
+    env: Mapping[str, str] | None = None,
+    warm: bool = True,
+    key: str | None = None,
+    **settings: Any,
+) -> Iterator[Reception]:
+    """A gateway for as long as the context lasts; `settings` are the provider's, `warm` asks it once beforehand.
+
+    With a `key` the gateway's own client bears it.
+    """
     models = ["alpha-1", "alpha-2"]
     with (
         Upstream(*script) as alpha,
         Service(folder, providers=[provider("alpha", alpha, models=models, **settings)], env=env) as one,
     ):
-        one.client.post("/chat", json=ROUTES["/chat"])
+        if key is not None:
+            one.client.headers["x-api-key"] = key
+        if warm:
+            one.client.post("/chat", json=ROUTES["/chat"])
         yield Reception(one, alpha, Aftermath(one, [alpha]))
