@@ -104,7 +104,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope[CUT] = self.transport.abort  # type: ignore[typeddict-unknown-key]  # an extension of ours
+        self.scope[CUT] = self.transport.abort  # type: ignore[literal-required]  # an extension of ours
         self._is_in_head = True
 
     def on_headers_complete(self) -> None:

@@ -89,7 +89,7 @@ class Reception:
 
     def assert_well(self, *, connections: int = 2) -> None:
         """The common check: everything is given back, and the next caller is served."""
-        self.aftermath.assert_given_back(connections=connections)
+        self.aftermath.assert_given_back(connections=connections, callers=max(2, self.aftermath.rest.callers))
         self.alpha.behave(Answer(WELL))
         self.aftermath.assert_serves("/chat", {"model": MODEL}, WELL)
 
