@@ -20,6 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.cancellation import cancellation
 from benchmarks.parts import PARTS, Finding, Part, Scale
 from tests.e2e.service import ROOT
 
@@ -82,7 +83,8 @@ def current_commit() -> str:
 
 def main() -> None:
     """Measure, print, write; the exit code says whether every promise held."""
-    names = {part.__name__: part for part in PARTS}
+    every = (*PARTS, cancellation)
+    names = {part.__name__: part for part in every}
     parser = argparse.ArgumentParser(description="Measure the promised numbers.")
     parser.add_argument("--short", action="store_true", help="fewer rounds, writes nothing")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"only these: {', '.join(names)}")
@@ -90,7 +92,7 @@ def main() -> None:
     unknown = [name for name in asked.parts if name not in names]
     if unknown:
         parser.error(f"no part called {unknown[0]}; there are {', '.join(names)}")
-    chosen = [names[name] for name in asked.parts] or PARTS
+    chosen = [names[name] for name in asked.parts] or every
     console = Console()
     findings = prove(chosen, SHORT if asked.short else FULL, console)
     console.print(printed(findings))

@@ -18,9 +18,13 @@ class Connection(asyncio.Protocol):
     """One HTTP/1.1 connection: reads requests one after the other, writes what it is told; knows when its peer left."""
 
     def __init__(
-        self, serve: Serve, opened: Callable[[Connection], None], closed: Callable[[Connection], None]
+        self,
+        serve: Serve,
+        opened: Callable[[Connection], None],
+        closed: Callable[[Connection], None],
+        wrote: Callable[[int], None],
     ) -> None:
-        self._serve, self._opened, self._closed = serve, opened, closed
+        self._serve, self._opened, self._closed, self._wrote = serve, opened, closed, wrote
         self._buffer = bytearray()
         self._busy = False
         self._gone = asyncio.Event()
@@ -71,6 +75,7 @@ class Connection(asyncio.Protocol):
         if self._gone.is_set():
             raise ConnectionResetError("the caller left")
         self._transport.write(data)
+        self._wrote(len(data))
 
     async def drained(self) -> None:
         """Wait until the peer has read enough."""

@@ -51,7 +51,8 @@ class Upstream:
     """A provider that does what its script says, completion by completion; the script's last line repeats.
 
     `requests` are the completions it received, `listings` counts `GET /models`, which is always answered. With `tls` it
-    speaks it, under the name that its certificate has.
+    speaks it, under the name that its certificate has. `bytes_written` is what it handed to the kernel, or nearly: the
+    last 64 KiB of each connection may wait for it.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Upstream:
         self.requests: list[Received] = []
         self.listings = 0
         self.connections_made = 0
+        self.bytes_written = 0
         self.port = 0
         self._dialect = DIALECTS[dialect]
         self._models = models
@@ -143,7 +145,7 @@ class Upstream:
             await self._shut()
         elif not refuses and self._server is None:
             self._server = await self._loop.create_server(
-                lambda: Connection(self._serve, self._opened, self._closed),
+                lambda: Connection(self._serve, self._opened, self._closed, self._wrote),
                 sock=_bound(self.port),
                 backlog=1024,
                 ssl=self._tls,
@@ -172,6 +174,9 @@ class Upstream:
         with self._changed:
             self._open.discard(connection)
             self._changed.notify_all()
+
+    def _wrote(self, size: int) -> None:
+        self.bytes_written += size
 
     def _serve(self, connection: Connection, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
         task = self._loop.create_task(self._respond(connection, Received(method, path, headers, _object(body))))

@@ -25,6 +25,9 @@ _MOST_HOSTS: Final = 1000
 _STALE_WITHIN: Final = 1.0
 """Seconds. A connection that was given up shows within a round trip; what breaks later broke while it was answered."""
 
+_READ_AHEAD: Final = 16 * 1024
+"""Bytes; twice that is read ahead of whoever reads an answer, and one more read of the loop's, before it pauses."""
+
 
 @dataclass(frozen=True, slots=True)
 class TransportRules:
@@ -175,6 +178,7 @@ async def open_transport(rules: TransportRules, *, private_allowed: bool = True)
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),  # a provider's cookie must not travel with another agent's key
         trust_env=False,
+        read_bufsize=_READ_AHEAD,
         max_line_size=rules.max_header_line,
         max_field_size=rules.max_header_line,
     )
