@@ -9,6 +9,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.api.edge import request_id_of
 from app.api.errors import encoded_error
+from app.api.gate import STATE, Gate
 from app.api.guards import MAX_HEADER_BYTES
 from app.domain.errors import Code, OutcryError, RequestRejected
 from app.joined_writes import JoinedWrites
@@ -21,8 +22,12 @@ LINGER_BYTES: Final = 16 * 1024 * 1024
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. A head that is too long, too slow or no HTTP is answered as every error is, then closed."""
+    """One connection. A head that is too long, too slow or no HTTP is answered as every error is, then closed.
 
+    What the gate does not let in is answered here, and costs a twentieth of what a completion does.
+    """
+
+    _is_refused = False
     _is_in_head = False
     _is_in_body = False
     _heads = 0
@@ -33,6 +38,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _linger_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        self._gate: Gate | None = self.app_state.get(STATE)
         self._writes = JoinedWrites(transport, self.loop)
         super().connection_made(self._writes)
         # uvicorn starts this clock after the first answer only; a connection that never asks must end as well.
@@ -67,6 +73,8 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
         if (is_only_head or self._is_in_head) and self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+        if self._is_refused and self._linger_timer is None:
+            self._linger()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -81,11 +89,20 @@ class BoundedProtocol(HttpToolsProtocol):
             # The parser stops at an exception, and uvicorn then calls send_400_response.
             self._fault = _too_long()
             raise self._fault
-        super().on_headers_complete()
+        if self._gate is None or self._is_answering or not self._turned_away(self._gate):
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._is_refused:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._is_in_body = False
-        super().on_message_complete()
+        if self._is_refused:
+            self._is_refused = False
+            self._expect_next()
+        else:
+            super().on_message_complete()
         if self._linger_timer is not None:
             self._stop_lingering()
             self._expect_next()
@@ -93,8 +110,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self._is_in_body and not self._is_answering and not self.transport.is_closing():
-            self._lingered = 0
-            self._linger_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+            self._linger()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's own words
         self._refuse(self._fault or RequestRejected(Code.INVALID_REQUEST, "the request is not well-formed HTTP/1.1"))
@@ -103,6 +119,23 @@ class BoundedProtocol(HttpToolsProtocol):
     def _is_answering(self) -> bool:
         # uvicorn declares that there is always a cycle, and begins without one.
         return self.cycle is not None and not self.cycle.response_complete  # type: ignore[redundant-expr]
+
+    def _turned_away(self, gate: Gate) -> bool:
+        """Whether the gate kept this request out, which is answered then; what comes of its body is thrown away."""
+        refusal = gate.refusal(self.url.partition(b"?")[0], self.headers)
+        if refusal is None:
+            return False
+        self._is_refused = True
+        # Who asks first whether to send the body may never send it after this.
+        closes = self.expect_100_continue or not self.parser.should_keep_alive()
+        self.transport.write(STATUS_LINE[refusal.status] + refusal.answer(request_id_of(self.headers), closes=closes))
+        if closes:
+            self.transport.close()
+        return True
+
+    def _linger(self) -> None:
+        self._lingered = 0
+        self._linger_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _refuse(self, error: OutcryError) -> None:
         # Within an answer that has begun there is no place for another one.
