@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final, cast
@@ -18,20 +18,21 @@ TICK: Final = 0.002
 """Seconds between two looks at which requests are due."""
 PATIENCE: Final = 10.0
 """Seconds after the last request in which answers still count."""
-MOST_CONNECTIONS: Final = 4_000
 
 
 @dataclass
 class Arrivals:
-    """What became of a run. `latencies` are seconds from the appointed moment to the last byte of a 200, each with the
-    second of the run its request was due in; `statuses` counts all answers; `unanswered` never had one."""
+    """What became of a run.
+
+    `answered` has seconds from the appointed moment to the last byte of a 200, each with the
+    second of the run its request was due in; `statuses` counts all answers; `unanswered` never had one.
+    """
 
     seconds: float = 0.0
     offered: int = 0
     answered: list[tuple[float, float]] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
-    unsent: int = 0
     unanswered: int = 0
     complaint: str = ""
 
@@ -78,15 +79,17 @@ class _Run:
         self.seen = Arrivals(seconds=seconds)
         self._port, self._rate, self._seconds = port, rate, seconds
         self._rng = random.Random(seed)
-        self._idle: list[_Line] = []
-        self._open = 0
+        self._idle: deque[_Line] = deque()
+        self._waiting: deque[float] = deque()
+        self._is_over = False
         self._pending = 0
         self._began = 0.0
         self._loop = asyncio.get_running_loop()
         self._dialling: set[asyncio.Task[None]] = set()
 
     async def go(self, connections: int) -> Arrivals:
-        await asyncio.gather(*(self._dial(None) for _ in range(connections)))
+        for _ in range(0, connections, 50):
+            await asyncio.gather(*(self._dial() for _ in range(min(50, connections))))
         self._began = perf_counter()
         due = 0.0
         while due < self._seconds:
@@ -99,38 +102,23 @@ class _Run:
         while self._pending and perf_counter() < end:
             await asyncio.sleep(0.02)
         self.seen.unanswered += self._pending
+        self._is_over = True
         for line in self._idle:
             line.transport.abort()
         return self.seen
 
     def _send(self, due: float) -> None:
         self.seen.offered += 1
+        self._pending += 1
         if self._idle:
-            self._pending += 1
-            self._idle.pop().ask(due)
-        elif self._open < MOST_CONNECTIONS:
-            self._pending += 1
-            task = self._loop.create_task(self._dial(due))
-            self._dialling.add(task)
-            task.add_done_callback(self._dialling.discard)
+            # The one that has been idle for longest: none of them is to be closed for want of use.
+            self._idle.popleft().ask(due)
         else:
-            self.seen.unsent += 1
+            self._waiting.append(due)
 
-    async def _dial(self, due: float | None) -> None:
-        self._open += 1
-        try:
-            _, line = await self._loop.create_connection(lambda: _Line(self), "127.0.0.1", self._port)
-        except OSError as error:
-            self._open -= 1
-            self.seen.complaint = self.seen.complaint or repr(error)
-            if due is not None:
-                self._pending -= 1
-                self.seen.unanswered += 1
-            return
-        if due is None:
-            self._idle.append(line)
-        else:
-            line.ask(due)
+    async def _dial(self) -> None:
+        _, line = await self._loop.create_connection(lambda: _Line(self), "127.0.0.1", self._port)
+        self._idle.append(line)
 
     def heard(self, line: _Line, status: int, due: float, answer: bytes) -> None:
         took = perf_counter() - self._began - due
@@ -142,19 +130,30 @@ class _Run:
             self.seen.refused.append(took)
             if b"gateway_overloaded" not in answer:
                 self.seen.complaint = self.seen.complaint or repr(answer[-300:])
-        self._idle.append(line)
+        if self._waiting:
+            line.ask(self._waiting.popleft())
+        else:
+            self._idle.append(line)
 
     def lost(self, line: _Line, *, was_waiting: bool) -> None:
-        self._open -= 1
+        if self._is_over:
+            return
         if was_waiting:
             self._pending -= 1
             self.seen.unanswered += 1
-        elif line in self._idle:
+        else:
             self._idle.remove(line)
+        # The server ends connections that were idle for long, as it should: callers dial again.
+        task = self._loop.create_task(self._dial())
+        self._dialling.add(task)
+        task.add_done_callback(self._dialling.discard)
 
 
-def open_loop(port: int, payload: bytes, *, rate: float, seconds: float, seed: int, connections: int = 256) -> Arrivals:
-    """`rate` requests a second for so long, at random moments, over as many connections as it takes."""
+def open_loop(port: int, payload: bytes, *, rate: float, seconds: float, seed: int, connections: int) -> Arrivals:
+    """`rate` requests a second for so long, at random moments, over so many kept connections.
+
+    Who finds none of them free waits for one; the wait counts.
+    """
 
     async def run() -> Arrivals:
         return await _Run(port, payload, rate, seconds, seed).go(connections)
