@@ -19,23 +19,26 @@ from app.decisions.question import Question
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import Ask, AttemptRecord, Completion, EmbeddingCompletion, TokenCount
+from app.domain.caching import CacheNote
 from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
 from app.domain.health import HealthSample, HistoryWindow
+from app.domain.kill import Kill, KillEvent
 from app.domain.listing import ListedName
 from app.domain.provider import ProviderSet
-from app.domain.routing import Explanation, Plan, PolicyName, StrategyInForce
+from app.domain.routing import Explanation, Plan, PolicyName, Priority, StrategyInForce
 from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
+from app.gateway.admission import Admitted
 
 
 class CompletionStream(Protocol):
     """A committed stream: its first chunk is there when the context is entered. Figures are final after the end.
 
     `attempts` are the finished ones; durations are seconds; `overhead` is what the gateway itself took before the
-    first chunk.
+    first chunk. `cache` is None where the cache was off.
     """
 
     @property
@@ -57,6 +60,8 @@ class CompletionStream(Protocol):
     @property
     def rung(self) -> Rung | None: ...
     @property
+    def cache(self) -> CacheNote | None: ...
+    @property
     def latency(self) -> float: ...
     @property
     def overhead(self) -> float: ...
@@ -70,6 +75,16 @@ class Gateway(Protocol):
     def stream(self, ask: Ask) -> AbstractAsyncContextManager[CompletionStream]: ...
     async def embed(self, ask: Ask) -> EmbeddingCompletion: ...
     async def count_tokens(self, ask: Ask) -> TokenCount: ...
+
+
+class Admission(Protocol):
+    """The limits of callers. `admit` raises NotAdmitted (policy_rate_limit); `is_open` while nobody is limited."""
+
+    @property
+    def is_open(self) -> bool: ...
+    async def admit(
+        self, key_id: str, agent_id: int | None, *, tokens: int, priority: Priority, deadline: float
+    ) -> Admitted: ...
 
 
 class Decisions(Protocol):
@@ -150,6 +165,16 @@ class Routing(Protocol):
     def reset_circuits(self, provider: str, model: str | None = None) -> Sequence[Target]: ...
 
 
+class Kills(Protocol):
+    """The kill switch. Raises StorageUnavailable; `kill` is in force here even then."""
+
+    def stopped(self) -> Sequence[Kill]: ...
+    def check(self, agent_id: int | None, target: Target | None = None) -> None: ...
+    async def kill(self, scope: str, reason: str, by: str) -> Sequence[Kill]: ...
+    async def resume(self, scope: str, by: str) -> Sequence[Kill]: ...
+    async def history(self, limit: int) -> Sequence[KillEvent]: ...
+
+
 class UsageQueries(Protocol):
     """What was used, from the records."""
 
@@ -200,11 +225,13 @@ class Services:
     """
 
     gateway: Gateway
+    admission: Admission
     decisions: Decisions
     agents: Agents
     providers: Providers
     monitor: HealthReport
     routing: Routing
+    kills: Kills
     routing_stats: Callable[[], dict[str, Any]]
     history: HealthRecords
     conformance: Conformance

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from app.configuration.errors import ConfigurationError, unknown
 from app.configuration.groups import (
     BreakerSettings,
+    CacheSettings,
     DatabaseSettings,
     HealthSettings,
     HistorySettings,
@@ -97,6 +98,7 @@ class Settings(BaseSettings):
     health: HealthSettings = HealthSettings()
     history: HistorySettings = HistorySettings()
     ledger: LedgerSettings = LedgerSettings()
+    cache: CacheSettings = CacheSettings()
     transport: TransportSettings = TransportSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     database: DatabaseSettings = DatabaseSettings()

@@ -7,9 +7,10 @@ import logging
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -30,9 +31,12 @@ from app.decisions.service import DecisionService
 from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig, ProviderType
 from app.domain.target import Target
+from app.gateway.admission import Admission
+from app.gateway.answer_cache import AnswerCache
 from app.gateway.attempt import Clock
 from app.gateway.control import RoutingControl
 from app.gateway.gateway import Gateway
+from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
 from app.ledger.writer import LedgerRules, UsageWriter
@@ -46,6 +50,7 @@ from app.providers.pool import Pool
 from app.reloading import ProviderConfiguration
 from app.resilience.breaker import BreakerRules
 from app.resilience.retry import RetryRules
+from app.resilience.store import StoreRules
 from app.routing.policies import build_policies
 from app.routing.router import Router
 from app.services import GatewayKey, Services
@@ -56,6 +61,7 @@ from app.storage.database import DatabaseRules, open_database
 from app.storage.days import SqlDayRepository
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.health import SqlHealthRepository
+from app.storage.kills import SqlKillRepository
 from app.storage.listener import ConfigListener
 from app.storage.usage import SqlUsageRepository
 from app.storage.vault import Vault
@@ -86,8 +92,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     clock = Clock(time.monotonic, utc_now)
     rng = random.SystemRandom()
     metrics = Metrics(multiprocess_dir=os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
-    retry = RetryRules(**settings.retry.model_dump())
-    catalog = Catalog(known=read_models(settings.catalog))
+    retry, catalog = RetryRules(**settings.retry.model_dump()), Catalog(known=read_models(settings.catalog))
 
     transport = await stack.enter_async_context(open_transport(TransportRules(**settings.transport.model_dump())))
     # What callers name is fetched over connections of its own: none of theirs leads where a provider of ours lives.
@@ -108,7 +113,6 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     database = await stack.enter_async_context(
         open_database(settings.database_url, DatabaseRules(**settings.database.model_dump()))
     )
-    agent_rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
     usage_rows = SqlUsageRepository(database)
     health_rows = SqlHealthRepository(database)
     directory = AgentDirectory()
@@ -125,8 +129,11 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         lambda url: transport if is_allowed_private(url, settings.allowed_private_hosts) else public,
     )
     writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()))
-    planner = Planner(pool, Router(build_policies(rng)), directory)
+    kills = KillSwitch(SqlKillRepository(database), pool.type_of, clock.wall)
+    planner = Planner(pool, Router(build_policies(rng)), directory, kills)
     routing_stats = RoutingStats(clock.wall)
+    # Only the record hears of free answers: they say nothing about a provider, and no provider was asked.
+    cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer], metrics.cache_used)
     gateway = Gateway(
         pool,
         planner,
@@ -136,22 +143,22 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         counter=token_counter(),
         clock=clock,
         rng=rng,
+        cache=cache,
     )
-    agents = AgentService(agent_rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
-    seating = Seating(pool, directory)
+    rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
+    agents = AgentService(rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
     decisions = DecisionService(
         gateway,
-        seating,
+        Seating(pool, directory),
         SqlDecisionRepository(database),
         now=clock.now,
         wall=clock.wall,
         decided=metrics.decision_finished,
+        killed=kills.of,
     )
-    metrics.collectors.append(_states(pool, writer, directory))
+    metrics.collectors += [_states(pool, writer, directory), lambda metrics: metrics.set_cache(cache.kept.size)]
 
-    stack.push_async_callback(days.sync)
-    stack.push_async_callback(writer.drain)
-    stack.push_async_callback(decisions.close)
+    _close_last_first(stack, days.sync, writer.drain, cache.flights.close, decisions.close)
     supervisor = Supervisor(metrics.job_restarted)
     supervisor.add("health", monitor.run)
     supervisor.add("history", history.run)
@@ -162,18 +169,23 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     supervisor.add("days", arrival.before(days.run))
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
-    supervisor.add("configuration", arrival.before(lambda: ConfigListener(database).run(agents.refresh)))
+    refresh = partial(_refresh, [agents.refresh, kills.refresh])
+    supervisor.add("configuration", arrival.before(lambda: ConfigListener(database).run(refresh)))
     await stack.enter_async_context(supervisor)
     stack.enter_context(configuration.reloaded_on_hangup())
     listing = ModelListing(pool, catalog)
     return Services(
         gateway=gateway,
+        admission=Admission(
+            lambda: pool.current.caller_limits, now=clock.now, wall=clock.wall, rejected=metrics.limit_rejected
+        ),
         decisions=decisions,
         agents=agents,
         providers=pool,
         monitor=monitor,
         routing=RoutingControl(pool, planner, clock.now, workers=settings.workers),
         routing_stats=routing_stats.report,
+        kills=kills,
         history=health_rows,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
         conformance=ConformanceTests(pool, [writer], clock),
@@ -188,6 +200,12 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         default_deadline=pool.current.global_timeout or settings.default_deadline,
         max_deadline=settings.max_deadline,
     )
+
+
+def _close_last_first(stack: AsyncExitStack, *closers: Callable[[], Awaitable[None]]) -> None:
+    """Have these called at the end, the last one first."""
+    for close in closers:
+        stack.push_async_callback(close)
 
 
 def _alarms(
@@ -257,6 +275,12 @@ def _refreshed(metrics: Metrics) -> Callable[[], Awaitable[None]]:
             await anyio.sleep(1)
 
     return refresh
+
+
+async def _refresh(views: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Read again what is kept in memory of the stored configuration."""
+    for refresh in views:
+        await refresh()
 
 
 def _unready(directory: AgentDirectory, days: DayRecord, draining: asyncio.Event) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
@@ -26,6 +27,7 @@ from app.domain.attempt import (
     EmbeddingCompletion,
     TokenCount,
 )
+from app.domain.caching import CacheNote
 from app.domain.catalog import ModelFacts, ModelMode
 from app.domain.chat import ChatChunk, ChatResponse, Credential
 from app.domain.decision import (
@@ -41,12 +43,15 @@ from app.domain.decision import (
 from app.domain.embedding import Embeddings
 from app.domain.errors import Code, NotFound, OutcryError, StorageUnavailable
 from app.domain.health import HealthSample, HistoryWindow
+from app.domain.kill import Kill, KillAction, KillEvent
 from app.domain.listing import ListedName, ListedTarget, NameKind
-from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType
+from app.domain.provider import CallerLimit, ModelConfig, ProviderConfig, ProviderSet, ProviderType
 from app.domain.routing import Candidate, Explanation, Plan, PolicyName, StrategyInForce, Verdict
 from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
+from app.gateway.admission import Admission
+from app.gateway.kills import KillSwitch
 from app.services import Services
 
 TARGET = Target("alpha", "alpha-1")
@@ -114,6 +119,7 @@ class FakeStream:
         self.time_to_first_token: float | None = 0.1
         self.finish_reason: str | None = gateway.finish_reason
         self.rung: Rung | None = None
+        self.cache = gateway.cache
         self.latency = 0.25
         self.overhead = 0.001
 
@@ -146,6 +152,7 @@ class FakeGateway:
         self.attempts: tuple[AttemptRecord, ...] = (record(),)
         self.warnings: tuple[str, ...] = ()
         self.cost: Decimal | None = Decimal("0.000123")
+        self.cache: CacheNote | None = None
         self.script: list[ChatChunk | asyncio.Event | Exception] = [text_chunk(text), last_chunk(), usage_chunk()]
         self.before: asyncio.Event | Exception | None = None
         self.asked: list[Ask] = []
@@ -175,6 +182,7 @@ class FakeGateway:
             usage=USAGE,
             cost_usd=self.cost,
             warnings=self.warnings,
+            cache=self.cache,
         )
 
     async def embed(self, ask: Ask) -> EmbeddingCompletion:
@@ -518,17 +526,54 @@ async def fake_models() -> dict[str, ListedName]:
     return {name: ListedName(name, kind, alpha) for name, kind in names.items()}
 
 
+class FakeKills:
+    """What is stopped, in memory; `error` is raised by every change."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Kill] = {}
+        self.events: list[KillEvent] = []
+        self.error: OutcryError | None = None
+
+    async def everything(self) -> list[Kill]:
+        if self.error is not None:
+            raise self.error
+        return list(self.rows.values())
+
+    async def kill(self, scope: str, reason: str, by: str) -> None:
+        self._did(KillAction.KILL, scope, reason, by)
+        self.rows[scope] = Kill(scope, reason, THEN, by)
+
+    async def resume(self, scope: str, by: str) -> None:
+        self._did(KillAction.RESUME, scope, "", by)
+        self.rows.pop(scope, None)
+
+    async def history(self, limit: int) -> list[KillEvent]:
+        return self.events[::-1][:limit]
+
+    def _did(self, action: KillAction, scope: str, reason: str, by: str) -> None:
+        if self.error is not None:
+            raise self.error
+        self.events.append(KillEvent(action, scope, reason, THEN, by))
+
+
+def admission_by(limits: dict[str, CallerLimit], now: Callable[[], float] = time.monotonic) -> Admission:
+    """Lets callers in by these limits; the real one, since nothing outside is behind it."""
+    return Admission(lambda: limits, now=now, wall=lambda: datetime.now(UTC), rejected=lambda _: None)
+
+
 def fake_services(**changes: Any) -> Services:
     """Services of fakes; `changes` replace fields."""
     unready: Callable[[], Sequence[str]] = tuple
     base: dict[str, Any] = {
         "gateway": FakeGateway(),
+        "admission": admission_by({}),
         "decisions": FakeDecisions(),
         "agents": FakeAgents(),
         "providers": FakeProviders(),
         "monitor": FakeMonitor(),
         "routing": FakeRouting(),
         "routing_stats": dict,
+        "kills": KillSwitch(FakeKills(), lambda _: None, lambda: datetime.now(UTC)),
         "history": FakeHistory(),
         "conformance": FakeConformance(),
         "usage": FakeUsage(),

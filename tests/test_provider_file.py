@@ -11,7 +11,15 @@ from pydantic import SecretStr
 from app.domain.alerts import DEFAULT_RULES, AlertKind, AlertPlan, AlertRule, WebhookFormat
 from app.domain.catalog import ModelMode
 from app.domain.chat import Credential
-from app.domain.provider import LimitStrategy, ProviderConfig, ProviderSet, ProviderType, TimeoutOverrides
+from app.domain.provider import (
+    CallerLimit,
+    LimitStrategy,
+    ProviderConfig,
+    ProviderSet,
+    ProviderType,
+    RateLimit,
+    TimeoutOverrides,
+)
 from app.provider_file import ConfigurationError, load_providers
 
 SEEDS = Path(__file__).parent / "configuration" / "files"
@@ -70,7 +78,7 @@ def test_the_second_seeds_production_file_works_as_it_is() -> None:
     assert [p.name for p in found.providers] == ["openai_primary", "anthropic_primary", "ollama_local"]
     assert found.failover_strategy == "health_based"
     assert [p.health_check_interval for p in found.providers] == [30, 30, 120]
-    assert [p.enable_caching for p in found.providers] == [True, True, False]
+    assert [p.enable_caching for p in found.providers] == [True, True, None]
     assert found.source.endswith("production.json")
 
 
@@ -225,7 +233,6 @@ def test_a_day_may_be_a_text_as_json_has_it(load: Load) -> None:
     [
         ("rate_limit: {requests_per_minute: 99, burst_limit: 10}", "rate_limit.burst_limit: has no effect without"),
         ("rate_limit: {burst_limit: 10, strategy: token_bucket}", "rate_limit.burst_limit: has no effect without"),
-        ("enable_caching: true", "enable_caching: accepted, not acted on by this version"),
     ],
 )
 def test_what_is_read_and_not_acted_on_is_warned_of(load: Load, setting: str, named: str) -> None:
@@ -241,6 +248,7 @@ def test_what_is_read_and_not_acted_on_is_warned_of(load: Load, setting: str, na
         "rate_limit: {tokens_per_minute: 1000, tokens_per_day: 9000, strategy: fixed_window}",
         "rate_limit: {calls_per_minute: 5, burst_limit: 2, strategy: token_bucket}",
         "max_concurrent: 4",
+        "enable_caching: true",
     ],
 )
 def test_limits_that_are_kept_are_not_warned_of(load: Load, setting: str) -> None:
@@ -417,6 +425,25 @@ def test_an_alias_with_weights_is_a_split(load: Load) -> None:
 def test_a_split_without_sense_is_refused(load: Load, alias: str) -> None:
     with pytest.raises(ConfigurationError, match=r"aliases\.canary"):
         load(ENTRY + f"aliases: {{canary: {alias}}}\n")
+
+
+def test_callers_may_be_limited_by_key_and_agent(load: Load) -> None:
+    limits = "{default: {calls_per_minute: 60}, 'key:1a2b3c4d': {tokens_per_day: 9, max_concurrent: 2}, 'agent:7': {}}"
+    loaded = load(f"providers: [{{name: a, provider_type: sandbox}}]\ncaller_limits: {limits}")
+
+    assert loaded.caller_limits == {
+        "default": CallerLimit(RateLimit(requests_per_minute=60)),
+        "key:1a2b3c4d": CallerLimit(RateLimit(tokens_per_day=9), max_concurrent=2),
+        "agent:7": CallerLimit(),
+    }
+    assert not loaded.warnings
+
+
+@pytest.mark.parametrize("whose", ["key:sk-something-secret", "agent:0", "agent:seven", "everybody", "key:"])
+def test_a_limit_of_nobody_is_refused(load: Load, whose: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"caller_limits.*expected default, key:") as refused:
+        load(f"providers: [{{name: a, provider_type: sandbox}}]\ncaller_limits: {{'{whose}': {{max_concurrent: 1}}}}")
+    assert "outcry.yaml:2" in str(refused.value)
 
 
 def test_the_types_own_variable_fills_in_where_the_file_gives_no_key(load: Load) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from app.domain.agent import AgentConfig
 from app.domain.attempt import Ask, Completion
+from app.domain.caching import CacheMode
 from app.domain.chat import ChatRequest
 from app.domain.errors import AllAttemptsFailed, Code, OutcryError, ProviderError
 from app.domain.provider import ProviderConfig
@@ -94,6 +95,7 @@ class Validation:
             max_retries=0,
             route="validate",
             metadata={"config_id": config.id},
+            cache=CacheMode.OFF,
         )
 
     def _price_known(self, config: AgentConfig) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from types import TracebackType
@@ -11,18 +11,21 @@ from typing import Any, Generic, Protocol, TypeVar
 import anyio
 import orjson
 
+from app.api.admission import Admission
 from app.api.errors import Headers, header_value
 from app.api.exchange import Exchange
 from app.api.intent import Intent, read_intent
 from app.api.watch import Watch
 from app.domain.attempt import Ask, AttemptOutcome, AttemptRecord, Completion, EmbeddingCompletion
+from app.domain.caching import CacheMode, CacheNote
 from app.domain.chat import ChatChunk
-from app.domain.errors import OutcryError
+from app.domain.errors import Code, OutcryError, RequestRejected
 from app.domain.structured import Rung
 from app.domain.target import Target
 from app.services import CompletionStream
 
 T = TypeVar("T")
+C = TypeVar("C", Completion, EmbeddingCompletion)
 CLOSING = 1.0
 """Seconds that closing an upstream stream may take after the caller's is over."""
 
@@ -61,10 +64,32 @@ def intent_of(exchange: Exchange) -> Intent:
     return intent
 
 
+def uncached(intent: Intent) -> Intent:
+    """The same of what is never cached. Raises RequestRejected for a caller who counts on it."""
+    if intent.cache not in (None, CacheMode.OFF):
+        message = f"header x-outcry-cache: {intent.cache} is not available here, only off is"
+        raise RequestRejected(Code.UNSUPPORTED_PARAMETER, message, param="x-outcry-cache")
+    return intent
+
+
 async def answer(exchange: Exchange, ask: Ask, render: Callable[[Completion], Any], *, warn: bool) -> None:
     """Asks and answers as one JSON body. `warn`: warnings go into a header, because the body has no place for them."""
-    completion = await Watch(exchange).run(exchange.services.gateway.complete(ask))
+    completion = await Watch(exchange).run(counted(exchange, ask, exchange.services.gateway.complete))
     await tell(exchange, completion, orjson.dumps(render(completion)), warn=warn)
+
+
+def counted(exchange: Exchange, ask: Ask, work: Callable[[Ask], Awaitable[C]]) -> Awaitable[C]:
+    """The work, within the limits of its caller; raises NotAdmitted when one says no."""
+    return work(ask) if exchange.services.admission.is_open else _counted(exchange, ask, work)
+
+
+async def _counted(exchange: Exchange, ask: Ask, work: Callable[[Ask], Awaitable[C]]) -> C:
+    async with Admission.of(exchange, ask) as admission:
+        completion = await work(ask)
+        admission.tokens = completion.usage.total_tokens
+        if not completion.attempts:
+            admission.forget()
+    return completion
 
 
 async def tell(exchange: Exchange, completion: Completion | EmbeddingCompletion, body: bytes, *, warn: bool) -> None:
@@ -73,7 +98,8 @@ async def tell(exchange: Exchange, completion: Completion | EmbeddingCompletion,
     headers = plan_headers(
         completion.target, sent(completion.attempts), completion.overhead, is_fallback=completion.is_fallback
     )
-    headers += _structured(completion.rung if isinstance(completion, Completion) else None)
+    if isinstance(completion, Completion):
+        headers += _structured(completion.rung) + _cached(completion.cache)
     if completion.cost_usd is not None:
         headers.append((b"x-outcry-cost-usd", money(completion.cost_usd).encode()))
     if warn:
@@ -92,12 +118,16 @@ async def stream(exchange: Exchange, ask: Ask, wire: StreamWire, *, warn: bool) 
 
 
 async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *, warn: bool) -> None:
-    async with Closing(exchange.services.gateway.stream(ask)) as upstream:
+    async with Admission.of(exchange, ask) as admission, Closing(exchange.services.gateway.stream(ask)) as upstream:
         exchange.overhead = upstream.overhead
+        is_free = _is_free(upstream.cache)
+        if is_free:
+            admission.forget()
         is_fallback = upstream.target != upstream.plan.steps[0].target
         # The attempt under way is not among the finished ones yet.
-        headers = plan_headers(upstream.target, sent(upstream.attempts) + 1, upstream.overhead, is_fallback=is_fallback)
-        headers += _structured(upstream.rung)
+        attempts = sent(upstream.attempts) + (0 if is_free else 1)
+        headers = plan_headers(upstream.target, attempts, upstream.overhead, is_fallback=is_fallback)
+        headers += _structured(upstream.rung) + _cached(upstream.cache)
         if warn:
             headers += warning_headers(exchange, upstream.warnings)
         await exchange.start_stream(headers)
@@ -108,6 +138,7 @@ async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *,
             piece = wire.chunk(chunk)
             if piece:
                 await watch.push(piece)
+        admission.tokens = None if upstream.usage is None else upstream.usage.total_tokens
         ending = wire.end(upstream)
     await exchange.push(ending, last=True)
 
@@ -126,6 +157,18 @@ def plan_headers(target: Target, attempts: int, overhead: float, *, is_fallback:
 def _structured(rung: Rung | None) -> Headers:
     """By which rung of the ladder JSON was asked for."""
     return [] if rung is None else [(b"x-outcry-structured-output", rung.value.encode())]
+
+
+def _is_free(note: CacheNote | None) -> bool:
+    return note is not None and note.is_free
+
+
+def _cached(note: CacheNote | None) -> Headers:
+    """What the cache had to do with it; the age in whole seconds."""
+    if note is None:
+        return []
+    age = "" if note.age is None else f"; age={note.age:.0f}"
+    return [(b"x-outcry-cache", f"{note.status}{age}".encode())]
 
 
 def warning_headers(exchange: Exchange, warnings: Sequence[str]) -> Headers:

@@ -17,6 +17,7 @@ from app.api.timing import deadline_of
 from app.decisions.context import MarketContext
 from app.decisions.question import Question
 from app.decisions.symbols import SYMBOL_PATTERN
+from app.domain.caching import CacheMode
 from app.domain.errors import Code, RequestRejected, Violation
 from app.domain.routing import Priority
 
@@ -143,6 +144,7 @@ def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Quest
         decision_maker_id=body.decision_maker_id,
         caller=exchange.caller,
         metadata=body.metadata,
+        cache=intent.cache or CacheMode.OFF,
     )
 
 

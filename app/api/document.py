@@ -82,6 +82,7 @@ INTENT_HEADERS: Final = {
     "x-outcry-policy": "How targets are ordered",
     "x-outcry-deadline-ms": "Milliseconds after which an answer is of no use",
     "x-outcry-priority": "low, normal or high",
+    "x-outcry-cache": "off, read, write or read-write; absent: as the provider file says",
     "x-outcry-as-of": "The moment that is asked about, ISO 8601",
     "x-request-id": "Comes back with the answer; made up when absent",
 }

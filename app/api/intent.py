@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeVar
 
+from app.domain.caching import CacheMode
 from app.domain.errors import Code, OutcryError, RequestRejected
 from app.domain.routing import PolicyName, Priority
 
@@ -19,7 +20,6 @@ SHORT_POLICIES: Final[Mapping[str, PolicyName]] = {
     "health": PolicyName.HEALTH_BASED,
 }
 _RUN = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_CACHE = frozenset(("off", "read", "write", "read-write"))
 _REPLAY = frozenset(("off", "record", "replay", "replay-or-record"))
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -33,9 +33,11 @@ class Intent:
     deadline: float | None = None
     priority: Priority | None = None
     as_of: datetime | None = None
+    cache: CacheMode | None = None
 
 
 NO_INTENT: Final = Intent()
+_ANEW: Final = Intent(cache=CacheMode.OFF)
 
 
 def read_intent(headers: Mapping[bytes, bytes]) -> Intent:
@@ -45,9 +47,9 @@ def read_intent(headers: Mapping[bytes, bytes]) -> Intent:
         for name, value in headers.items()
         if name.startswith(b"x-outcry-")
     }
+    anew = _asks_anew(headers.get(b"cache-control"))
     if not said:
-        return NO_INTENT
-    _refuse_unbuilt(said, "x-outcry-cache", _CACHE)
+        return _ANEW if anew else NO_INTENT
     _refuse_unbuilt(said, "x-outcry-replay", _REPLAY)
     run = said.get("x-outcry-run")
     if run is not None and not _RUN.fullmatch(run):
@@ -58,6 +60,7 @@ def read_intent(headers: Mapping[bytes, bytes]) -> Intent:
         deadline=_milliseconds(said),
         priority=_word(said, "x-outcry-priority", Priority),
         as_of=_moment(said),
+        cache=_word(said, "x-outcry-cache", CacheMode) or (CacheMode.OFF if anew else None),
     )
 
 
@@ -79,6 +82,13 @@ def policy_words() -> str:
 def malformed(name: str, expected: str) -> OutcryError:
     """The error of a header that does not say what it should."""
     return RequestRejected(Code.INVALID_HEADER, f"header {name} must be {expected}", param=name)
+
+
+def _asks_anew(control: bytes | None) -> bool:
+    """Whether HTTP's own header forbids an answer that was kept, or that this one be."""
+    if control is None:
+        return False
+    return any(word.strip() in (b"no-store", b"no-cache") for word in control.lower().split(b","))
 
 
 def _refuse_unbuilt(said: Mapping[str, str], name: str, known: frozenset[str]) -> None:

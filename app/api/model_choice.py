@@ -49,6 +49,7 @@ class ModelChoice:
             priority=intent.priority or Priority.NORMAL,
             caller=exchange.caller,
             route=route,
+            cache=intent.cache,
         )
 
 

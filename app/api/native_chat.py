@@ -18,6 +18,7 @@ from app.api.sse import event
 from app.api.timing import deadline_of
 from app.decisions.wire import usage_rendered
 from app.domain.attempt import Ask, AttemptRecord, Completion
+from app.domain.caching import CacheMode, CacheNote
 from app.domain.chat import ChatChunk, ChatRequest
 from app.domain.errors import OutcryError, Violation
 from app.domain.routing import Explanation, Plan, PolicyName, Priority, Verdict
@@ -51,6 +52,7 @@ class ChatBody(Body):
     deadline_ms: int | None = Field(default=None, ge=1)
     metadata: dict[str, Any] = Field(default_factory=dict)
     provider: dict[str, Any] | None = Field(default=None, json_schema_extra=PROVIDER_SCHEMA)
+    cache: str | None = Field(default=None, pattern="^(off|read|write|read-write)$")
 
 
 class UsageAnswer(Answer):
@@ -75,6 +77,13 @@ class AttemptAnswer(Answer):
     cost_usd: str | None
 
 
+class CacheAnswer(Answer):
+    """What the response cache had to do with an answer; `age_s` is that of a hit."""
+
+    status: str
+    age_s: float | None
+
+
 class ChatAnswer(Answer):
     """An answer with its route, its usage and its price; an unknown price is null."""
 
@@ -92,6 +101,7 @@ class ChatAnswer(Answer):
     time_to_first_token_ms: float | None
     attempts: list[AttemptAnswer]
     routing: dict[str, Any]
+    cache: CacheAnswer | None = Field(description="Null where the cache was off.")
     warnings: list[str]
 
 
@@ -123,6 +133,7 @@ def ask_of(chat: ChatBody, intent: Intent, exchange: Exchange) -> Ask:
         caller=exchange.caller,
         route="chat",
         metadata=chat.metadata,
+        cache=CacheMode(chat.cache) if chat.cache and intent.cache is not CacheMode.OFF else intent.cache,
     )
 
 
@@ -175,6 +186,7 @@ def rendered(completion: Completion, warnings: Sequence[str] = ()) -> dict[str, 
         "time_to_first_token_ms": milliseconds(completion.time_to_first_token),
         "attempts": [attempt_rendered(attempt) for attempt in completion.attempts],
         "routing": plan_rendered(completion.plan),
+        "cache": cache_rendered(completion.cache),
         "warnings": [*completion.warnings, *warnings],
     }
 
@@ -190,6 +202,11 @@ def attempt_rendered(attempt: AttemptRecord) -> dict[str, Any]:
         "latency_ms": milliseconds(attempt.duration),
         "cost_usd": None if attempt.cost_usd is None else money(attempt.cost_usd),
     }
+
+
+def cache_rendered(note: CacheNote | None) -> dict[str, Any] | None:
+    """What the cache had to do with an answer."""
+    return None if note is None else {"status": note.status, "age_s": None if note.age is None else round(note.age, 3)}
 
 
 def plan_rendered(plan: Plan) -> dict[str, Any]:
@@ -275,6 +292,7 @@ class NativeStream:
             "time_to_first_token_ms": milliseconds(stream.time_to_first_token),
             "attempts": [attempt_rendered(attempt) for attempt in stream.attempts],
             "routing": plan_rendered(stream.plan),
+            "cache": cache_rendered(stream.cache),
             "warnings": [*stream.warnings, *self._warnings],
         }
         return event("usage", usage or {}) + event("done", done)

@@ -77,6 +77,15 @@ class LedgerSettings(Group):
     spill_max_bytes: Count = Field(64 * 1024 * 1024, description="Size at which that file takes no more.")
 
 
+class CacheSettings(Group):
+    """What the response cache keeps, in the memory of each process."""
+
+    max_bytes: Annotated[int, Field(ge=0, le=2**40)] = Field(
+        64 * 1024 * 1024, description="Bytes of all answers together; one may take a mebibyte. 0 keeps none."
+    )
+    ttl: Seconds = Field(300.0, description="Seconds an answer is kept.")
+
+
 class TransportSettings(Group):
     """The connection pool to providers, and what is read from them."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -28,6 +29,7 @@ from app.domain.catalog import CAPABILITIES, ModelMode
 from app.domain.chat import Credential
 from app.domain.provider import (
     TUNABLE,
+    CallerLimit,
     DialectSettings,
     LimitStrategy,
     ModelConfig,
@@ -50,6 +52,7 @@ _KEYED = frozenset(ProviderType) - {
     ProviderType.SANDBOX,
 }
 _NEEDS_URL = frozenset({ProviderType.AZURE, ProviderType.OPENAI_COMPATIBLE})
+_CALLER = re.compile(r"default|key:[0-9a-f]{8}|key:local|agent:[1-9][0-9]{0,17}")
 _RESERVED_ALIASES = ("auto:", "task:", "agent:")
 _Value = TypeVar("_Value", int, float, str)
 
@@ -82,6 +85,7 @@ class ProviderFile:
             tasks={name: TaskConfig(tuple(task.models or ()), task.policy) for name, task in self.shape.tasks.items()},
             panels=self._panels(),
             alerts=alerts,
+            caller_limits=self._caller_limits(),
             source=self.document.name,
             warnings=tuple(self.warnings),
         )
@@ -115,7 +119,7 @@ class ProviderFile:
             priority=shape.priority,
             weight=shape.weight,
             enabled=shape.enabled and not url_missing and not key_missing,
-            rate_limit=self._rate_limit(place, shape.rate_limit),
+            rate_limit=self._rate_limit((*place, "rate_limit"), shape.rate_limit),
             max_concurrent=shape.max_concurrent,
             timeouts=timeouts,
             parameters=dict(shape.parameters),
@@ -198,20 +202,26 @@ class ProviderFile:
         return TimeoutOverrides(own.connect, own.first_token, own.idle, total)
 
     def _rate_limit(self, place: Place, shape: RateLimitShape) -> RateLimit:
+        requests, calls = shape.requests_per_minute, shape.calls_per_minute
         return RateLimit(
-            requests_per_minute=self._once(
-                (*place, "rate_limit"),
-                "requests_per_minute",
-                shape.requests_per_minute,
-                "calls_per_minute",
-                shape.calls_per_minute,
-            ),
+            requests_per_minute=self._once(place, "requests_per_minute", requests, "calls_per_minute", calls),
             tokens_per_minute=shape.tokens_per_minute,
             requests_per_day=shape.requests_per_day,
             tokens_per_day=shape.tokens_per_day,
             burst_limit=shape.burst_limit,
             strategy=LimitStrategy(shape.strategy),
         )
+
+    def _caller_limits(self) -> dict[str, CallerLimit]:
+        limits = {}
+        for whose, shape in self.shape.caller_limits.items():
+            if not _CALLER.fullmatch(whose):
+                expected = "expected default, key:<the key's 8 hex digits> or agent:<its number>"
+                raise wrong(self.document, ("caller_limits", whose), expected)
+            self.warnings += [f"caller_limits: {whose}: {warning}" for warning in _idle_limits(shape)]
+            rate = self._rate_limit(("caller_limits", whose), shape)
+            limits[whose] = CallerLimit(rate, shape.max_concurrent)
+        return limits
 
     def _once(
         self, place: Place, name: str, value: _Value | None, other_name: str, other: _Value | None
@@ -318,9 +328,10 @@ def _stated_keys(place: Place, shape: CommonShape) -> list[tuple[Place, str, flo
 
 def _idle(shape: CommonShape) -> Iterator[str]:
     """What is stated and has no effect: an operator must not rely on a limit that nobody keeps."""
-    limits = shape.rate_limit
+    yield from (f"rate_limit.{warning}" for warning in _idle_limits(shape.rate_limit))
+
+
+def _idle_limits(limits: RateLimitShape) -> Iterator[str]:
     requests = limits.calls_per_minute if limits.requests_per_minute is None else limits.requests_per_minute
     if limits.burst_limit is not None and (limits.strategy != LimitStrategy.TOKEN_BUCKET.value or requests is None):
-        yield "rate_limit.burst_limit: has no effect without strategy token_bucket and requests_per_minute"
-    if shape.enable_caching:
-        yield "enable_caching: accepted, not acted on by this version"
+        yield "burst_limit: has no effect without strategy token_bucket and requests_per_minute"

@@ -158,6 +158,12 @@ class RateLimitShape(Shape):
     strategy: Strategy = LimitStrategy.SLIDING_WINDOW.value
 
 
+class CallerLimitShape(RateLimitShape):
+    """One of `caller_limits`."""
+
+    max_concurrent: Count | None = None
+
+
 class TimeoutsShape(Shape):
     """A provider's own timers."""
 
@@ -205,7 +211,7 @@ class CommonShape(Shape):
     parameters: Parameters = {}
     cost: CostShape = CostShape()
     health_check_interval: Seconds | None = None
-    enable_caching: bool = False
+    enable_caching: bool | None = None
     headers: Headers = {}
     dialect: DialectShape | None = None
 
@@ -258,3 +264,4 @@ class FileShape(Shape):
     tasks: dict[Text, TaskShape] = {}
     panels: dict[Text, PanelShape] = {}
     alerts: AlertsShape | None = None
+    caller_limits: dict[Text, CallerLimitShape] = {}

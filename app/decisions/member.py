@@ -131,6 +131,7 @@ class Member:
                 decision_id=self.decision_id,
                 metadata=question.metadata,
                 enforces_format=False,
+                cache=question.cache,
             )
         )
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from app.decisions.context import MarketContext
+from app.domain.caching import CacheMode
 from app.domain.caller import LOCAL_CALLER, Caller
 from app.domain.chat import JSON
 from app.domain.routing import PolicyName, Priority
@@ -19,7 +20,8 @@ class Question:
 
     `arrived` and `deadline` are the gateway's monotonic seconds. `method` and `quorum` None mean the panel's own,
     else majority of more than half. `settle` is early or all, `on_invalid` abstain or repair_once, `on_violation`
-    reject or clamp. With `as_of` the age of the market is not looked at.
+    reject or clamp. With `as_of` the age of the market is not looked at. `cache` is off unless the caller says
+    otherwise, whatever the provider file says: a market is asked anew.
     """
 
     symbol: str
@@ -46,6 +48,7 @@ class Question:
     decision_maker_id: str | None = None
     caller: Caller = LOCAL_CALLER
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    cache: CacheMode = CacheMode.OFF
 
     @property
     def side(self) -> str | None:

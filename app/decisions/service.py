@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,7 +14,7 @@ from typing import Any, Final
 from app.decisions.background import Background
 from app.decisions.composition import Composition, PanelView, composed, prompted
 from app.decisions.context import staleness
-from app.decisions.member import Asker, Member, Seat
+from app.decisions.member import Asker, Member, Seat, absent
 from app.decisions.panel import Panel
 from app.decisions.prompts import Prompt
 from app.decisions.question import Question, recorded
@@ -22,7 +22,8 @@ from app.decisions.verdict import Settled, at_deadline, decision_from, total_cos
 from app.decisions.voting import METHODS, Result
 from app.decisions.wire import rendered
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
-from app.domain.errors import OutcryError, StorageUnavailable
+from app.domain.errors import Code, OutcryError, StorageUnavailable
+from app.domain.kill import Kill
 from app.domain.ports import DecisionRepository
 
 __all__ = ["Asker", "DecisionEvent", "DecisionRules", "DecisionService", "PanelView", "Question", "VoteEvent"]
@@ -30,6 +31,7 @@ __all__ = ["Asker", "DecisionEvent", "DecisionRules", "DecisionService", "PanelV
 log = logging.getLogger(__name__)
 
 _NOBODY: Final = Result(Action.HOLD, DecisionStatus.NO_QUORUM, SettledReason.NO_QUORUM)
+_KILLED: Final = Result(Action.HOLD, DecisionStatus.KILLED, SettledReason.KILLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,10 @@ class _Session:
 
 
 class DecisionService:
-    """Asks panels. `close` at shutdown ends what still runs behind answers already given."""
+    """Asks panels. `close` at shutdown ends what still runs behind answers already given.
+
+    `killed` tells the stop that holds for an agent's decisions; then the answer is HOLD with status killed.
+    """
 
     def __init__(
         self,
@@ -85,6 +90,7 @@ class DecisionService:
         rules: DecisionRules = DecisionRules(),
         new_id: Callable[[], str] = lambda: f"dec_{secrets.token_hex(12)}",
         decided: Callable[[Decision], None] = lambda _: None,
+        killed: Callable[[int | None], Kill | None] = lambda _: None,
     ) -> None:
         self._asker = asker
         self._panels = panels
@@ -94,6 +100,7 @@ class DecisionService:
         self._rules = rules
         self._new_id = new_id
         self._decided = decided
+        self._killed = killed
         self._background = Background()
 
     async def decide(self, question: Question) -> Decision:
@@ -107,6 +114,9 @@ class DecisionService:
     async def stream(self, question: Question) -> AsyncGenerator[VoteEvent | DecisionEvent]:
         """Each vote as it arrives, then the decision. What is wrong with the question is raised before the first."""
         session = self._opened(question)
+        if (kill := self._killed(question.agent_id)) is not None:
+            yield DecisionEvent(await self._refused(session, kill))
+            return
         panel = self._seated(session)
         is_handed_over = False
         try:
@@ -154,8 +164,17 @@ class DecisionService:
         ]
         return Panel(members, self._background, self._now)
 
+    async def _refused(self, session: _Session, kill: Kill) -> Decision:
+        """The answer while an operator's stop is in force, on record as any other; nobody is asked."""
+        seats = [Seat(place, name) for place, name in enumerate(session.composition.members)]
+        votes = [absent(seat, VoteStatus.CANCELLED, f"{Code.KILLED.value}: {kill.says()}") for seat in seats]
+        decision = self._made(session, _KILLED, votes, [*session.composition.warnings, kill.says()])
+        await self._store(session, decision)
+        self._tell(decision)
+        return decision
+
     def _decision(self, session: _Session, panel: Panel, result: Result | None) -> Decision:
-        question, now = session.question, self._now()
+        question = session.question
         if result is not None:
             is_pending = question.settle == "all"
             votes = panel.votes(
@@ -164,8 +183,17 @@ class DecisionService:
         else:
             result = at_deadline(session.result(panel, is_over=True) or _NOBODY)
             votes = panel.votes(VoteStatus.TIMEOUT, "no answer before the deadline")
-        composition = session.composition
-        elapsed = now - question.arrived
+        warnings = self._warnings(session, panel)
+        if (kill := self._killed(question.agent_id)) is not None:
+            # Stopped while the members thought: what they said is on record, and nobody may act on it.
+            result, warnings = _KILLED, [*warnings, kill.says()]
+        elif all((vote.reason or "").startswith(Code.KILLED.value) for vote in votes):
+            result = _KILLED
+        return self._made(session, result, votes, warnings)
+
+    def _made(self, session: _Session, result: Result, votes: Sequence[Vote], warnings: Sequence[str]) -> Decision:
+        question, composition = session.question, session.composition
+        elapsed = self._now() - question.arrived
         settled = Settled(result, tuple(votes), composition.method, composition.quorum, elapsed, elapsed)
         return decision_from(
             question,
@@ -173,7 +201,7 @@ class DecisionService:
             settled,
             decision_id=session.decision_id,
             created_at=self._wall(),
-            warnings=self._warnings(session, panel),
+            warnings=warnings,
         )
 
     def _warnings(self, session: _Session, panel: Panel) -> list[str]:

@@ -107,6 +107,8 @@ def _reasoning(settled: Settled) -> str:
     """Who said what, in the panel's order: the result can be read without its votes."""
     result, votes = settled.result, settled.votes
     valid = [vote for vote in votes if vote.is_valid and vote.opinion is not None]
+    if result.status is DecisionStatus.KILLED:
+        return "HOLD without a decision (killed): an operator stopped it."
     if result.status is not DecisionStatus.DECIDED:
         counted = f"{len(valid)} of {len(votes)} members gave a valid vote, {settled.quorum} are needed"
         return f"HOLD without a decision ({result.reason.value}): {counted}."

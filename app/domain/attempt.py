@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from app.domain.caching import CacheMode, CacheNote
 from app.domain.caller import LOCAL_CALLER, Caller
 from app.domain.chat import ChatRequest, ChatResponse
 from app.domain.embedding import Embeddings, EmbedRequest
@@ -27,7 +28,7 @@ class Ask:
     `deadline` is absolute, in the gateway's monotonic seconds. `model` is any name that API.md allows.
     `max_retries` counts attempts after the first, over all targets; None is the configured default.
     `enforces_format`: an answer that is not the JSON asked for is a failure of its target; false for an asker who
-    reads any text alone.
+    reads any text alone. `cache` None leaves it to the provider that would be asked first.
     """
 
     request: ChatRequest | EmbedRequest
@@ -46,6 +47,7 @@ class Ask:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     enforces_format: bool = True
     preferences: Preferences | None = None
+    cache: CacheMode | None = None
 
     @property
     def chat(self) -> ChatRequest:
@@ -64,12 +66,16 @@ class AttemptKind(StrEnum):
 
 
 class AttemptOutcome(StrEnum):
-    """How an attempt ended. `skipped`: nothing was sent (a limit or an open circuit)."""
+    """How an attempt ended. `skipped`: nothing was sent (a limit or an open circuit).
+
+    `cached` is no attempt: the request was answered without one, and this is its row in the record.
+    """
 
     OK = "ok"
     ERROR = "error"
     CANCELLED = "cancelled"
     SKIPPED = "skipped"
+    CACHED = "cached"
 
 
 def _fresh_id() -> str:
@@ -154,7 +160,8 @@ class TokenCount:
 class Completion:
     """A finished completion. `overhead` is the time the gateway itself took, in seconds.
 
-    `rung`: how JSON was brought about, None where none was asked for.
+    `rung`: how JSON was brought about, None where none was asked for. `cache`: what the cache had to do with it, None
+    where it was off; then `usage` is what the answer took when it was made.
     """
 
     response: ChatResponse
@@ -168,6 +175,7 @@ class Completion:
     time_to_first_token: float | None = None
     warnings: tuple[str, ...] = ()
     rung: Rung | None = None
+    cache: CacheNote | None = None
 
     @property
     def is_fallback(self) -> bool:

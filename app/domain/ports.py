@@ -14,6 +14,7 @@ from app.domain.day import DayUse
 from app.domain.decision import Decision
 from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.health import HealthSample, HistoryWindow
+from app.domain.kill import Kill, KillEvent
 
 
 class Adapter(Protocol):
@@ -93,6 +94,15 @@ class DayRepository(Protocol):
 
     async def of_day(self, day: date) -> Mapping[str, DayUse]: ...
     async def add(self, used: Mapping[str, DayUse], day: date) -> Mapping[str, DayUse]: ...
+
+
+class KillRepository(Protocol):
+    """What an operator stopped. Raises StorageUnavailable."""
+
+    async def everything(self) -> Sequence[Kill]: ...
+    async def kill(self, scope: str, reason: str, by: str) -> None: ...
+    async def resume(self, scope: str, by: str) -> None: ...
+    async def history(self, limit: int) -> Sequence[KillEvent]: ...
 
 
 class DecisionRepository(Protocol):

@@ -116,7 +116,8 @@ class ProviderConfig:
 
     `base_url` is complete (version segment added, no trailing slash); "" for the sandbox. Lower `priority` is tried
     first. At most `max_concurrent` calls are under way at once, None without a limit. `parameters` are defaults below
-    the agent's and the request's. `headers` go with every request.
+    the agent's and the request's. `headers` go with every request. `enable_caching`: its answers are cached unless a
+    request says otherwise (true), never (false), or only where a request says so (None).
     """
 
     name: str
@@ -137,9 +138,17 @@ class ProviderConfig:
     cached_input_per_1m_tokens: Decimal | None = None
     cache_write_per_1m_tokens: Decimal | None = None
     health_check_interval: float = 60.0
-    enable_caching: bool = False
+    enable_caching: bool | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     dialect: DialectSettings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallerLimit:
+    """What one gateway key, or one agent, may ask of the gateway; at most `max_concurrent` requests at once."""
+
+    rate: RateLimit = RateLimit()
+    max_concurrent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +173,7 @@ class ProviderSet:
     """All that the provider file says, checked; `source` is the file's name or `environment` or `sandbox`.
 
     `splits` are the weights of those aliases whose names share the requests instead of standing in for each other.
+    `caller_limits` are by `key:<id>`, `agent:<id>`, and `default` for each key that is not named.
     """
 
     providers: tuple[ProviderConfig, ...]
@@ -174,5 +184,6 @@ class ProviderSet:
     tasks: Mapping[str, TaskConfig] = field(default_factory=dict)
     panels: Mapping[str, PanelConfig] = field(default_factory=dict)
     alerts: AlertPlan = AlertPlan()
+    caller_limits: Mapping[str, CallerLimit] = field(default_factory=dict)
     source: str = "environment"
     warnings: tuple[str, ...] = ()

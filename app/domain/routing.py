@@ -79,7 +79,7 @@ class Candidate:
     `success_rate`; `usual_output` tokens are what answers have on the average, None before the first; `cached_share`
     is the part of prompts that came from the provider's cache. `miss_chance` is the chance (0..1) that this request
     is not answered in time, known only where a policy asks for it. `accuracy` (0..1) is how often graded decisions
-    were right; None while nothing is graded.
+    were right; None while nothing is graded. `stopped` says that, and why, an operator stopped the model.
     """
 
     target: Target
@@ -106,6 +106,7 @@ class Candidate:
     cached_share: float = 0.0
     miss_chance: float | None = None
     accuracy: float | None = None
+    stopped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,45 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from types import TracebackType
 from typing import TypeVar
 
 import anyio
 from tenacity import AsyncRetrying, retry_if_exception, stop_never
 
 from app.domain.attempt import Ask, Completion, EmbeddingCompletion, TokenCount
-from app.domain.chat import Call, Timeouts
-from app.domain.embedding import EmbedCall, EmbedRequest
-from app.domain.errors import FailureKind, OutcryError, ProviderError
+from app.domain.embedding import EmbedRequest
+from app.domain.errors import OutcryError, ProviderError
 from app.domain.ports import AttemptObserver
 from app.domain.routing import Candidate
-from app.gateway.attempt import Attempt, Clock
+from app.gateway.answer_cache import AnswerCache
+from app.gateway.attempt import Clock
+from app.gateway.cached import AnyStream, Cached
+from app.gateway.calls import Calls
 from app.gateway.counting import Counting, TokenCounter
 from app.gateway.expected import expected_tokens
 from app.gateway.journey import Journey
 from app.gateway.planning import Planner
 from app.gateway.queueing import permit_within
 from app.gateway.reasoning import ReasoningMemory
-from app.gateway.rendition import Renderer, Rendition
-from app.gateway.stream import CompletionStream, commit
-from app.gateway.timers import TimerRules, cut
+from app.gateway.rendition import Renderer
+from app.gateway.timers import TimerRules
 from app.gateway.walk import Walk
 from app.providers.pool import Pool
-from app.providers.state import ProviderState
 from app.resilience.limits import Permit
 from app.resilience.retry import RetryRules
-from app.waiting import Waiting
 
 T = TypeVar("T")
-
-GRACE = 0.05
-"""Seconds an adapter's own timers may fire late before the attempt is cut from outside."""
 
 
 class Gateway:
@@ -57,27 +51,35 @@ class Gateway:
         counter: TokenCounter,
         clock: Clock,
         rng: random.Random,
+        cache: AnswerCache | None = None,
     ) -> None:
         self._pool = pool
         self._planner = planner
-        self._observers = tuple(observers)
         self._retry = retry
-        self._timers = timers
         self._clock = clock
         self._rng = rng
-        self._renderer = Renderer(ReasoningMemory(clock.now))
+        renderer = Renderer(ReasoningMemory(clock.now))
+        self._calls = Calls(pool, observers, timers=timers, renderer=renderer, clock=clock)
+        self._cached = Cached(cache or AnswerCache(), pool, renderer, clock, planner.check_running)
         self._counting = Counting(pool, planner, timers, counter, clock.now)
         self._retrying = AsyncRetrying(sleep=anyio.sleep, stop=stop_never, reraise=True)
 
     async def complete(self, ask: Ask) -> Completion:
         """One whole answer. Raises OutcryError: the one that decides when every attempt failed."""
         journey = self._journey(ask)
-        return await self._walked(journey, self._complete_once)
+        if self._cached.is_off(journey):
+            return await self._walked(journey, self._calls.complete)
+        return await self._cached.complete(journey, partial(self._walked, journey, self._calls.complete))
 
     @asynccontextmanager
-    async def stream(self, ask: Ask) -> AsyncGenerator[CompletionStream]:
+    async def stream(self, ask: Ask) -> AsyncGenerator[AnyStream]:
         """A committed stream; entering raises OutcryError when every attempt failed before its first content."""
-        stream = await self._walked(self._journey(ask), self._open_once)
+        journey = self._journey(ask)
+        stream: AnyStream
+        if self._cached.is_off(journey):
+            stream = await self._walked(journey, self._calls.open)
+        else:
+            stream = await self._cached.open(journey, partial(self._walked, journey, self._calls.open))
         try:
             yield stream
         finally:
@@ -85,7 +87,7 @@ class Gateway:
 
     async def embed(self, ask: Ask) -> EmbeddingCompletion:
         """One vector per input. Raises OutcryError as `complete` does; the ask's request is an EmbedRequest."""
-        return await self._walked(self._journey(ask), self._embed_once)
+        return await self._walked(self._journey(ask), self._calls.embed)
 
     async def count_tokens(self, ask: Ask) -> TokenCount:
         """Tokens of the prompt at the target that would be asked first; nothing is generated."""
@@ -151,6 +153,7 @@ class Gateway:
                 journey.permit = await self._room(journey, denial)
         finally:
             journey.paused += self._clock.now() - started
+        self._planner.check_running(journey.ask.agent_id)
 
     async def _room(self, journey: Journey, denial: ProviderError) -> Permit:
         """A permit for the step whose limit said no; raises that denial when none is to be had in time."""
@@ -158,7 +161,7 @@ class Gateway:
         request = ask.request if isinstance(ask.request, EmbedRequest) else itinerary.chat_for(target)
         permit = await permit_within(
             journey.walk.wait,
-            self._provider(journey.walk.step).limits,
+            self._calls.provider(journey.walk.step).limits,
             tokens=expected_tokens(request),
             priority=ask.priority,
             now=self._clock.now,
@@ -167,151 +170,3 @@ class Gateway:
         if permit is None:
             raise denial
         return permit
-
-    async def _complete_once(self, journey: Journey) -> Completion:
-        attempt, call, rendition = self._chat_attempt(journey, streamed=False)
-        try:
-            with attempt:
-                with _Bound(call.timeouts.total):
-                    response = await attempt.adapter.complete(call)
-                    attempt.usage, attempt.length = response.usage, len(response.text)
-                    attempt.allow(response.allowance)
-                    response = await rendition.settled(response)
-                usage = attempt.answered(response.usage)
-        finally:
-            journey.note(attempt)
-        self._renderer.answered(journey.ask, attempt.candidate, response)
-        now = self._clock.now()
-        return Completion(
-            response=response,
-            target=attempt.candidate.target,
-            plan=journey.itinerary.plan,
-            attempts=tuple(journey.records),
-            latency=now - journey.arrived,
-            overhead=journey.overhead(now),
-            usage=usage,
-            cost_usd=journey.records[-1].cost_usd,
-            warnings=(
-                *journey.itinerary.warnings_for(attempt.candidate),
-                *rendition.warnings,
-                *response.warnings,
-            ),
-            rung=rendition.rung,
-        )
-
-    async def _open_once(self, journey: Journey) -> CompletionStream:
-        attempt, call, rendition = self._chat_attempt(journey, streamed=True)
-        try:
-            async with AsyncExitStack() as stack:
-                stack.enter_context(attempt)
-                with _Bound(call.timeouts.total):
-                    chunks = await stack.enter_async_context(attempt.adapter.stream(call))
-                    chunks = self._renderer.remembering(journey.ask, attempt.candidate, rendition.bare(chunks))
-                    opening = await commit(chunks, attempt, self._clock.now)
-                return CompletionStream(
-                    opening,
-                    chunks,
-                    stack.pop_all(),
-                    attempt,
-                    plan=journey.itinerary.plan,
-                    warnings=(*journey.itinerary.warnings_for(attempt.candidate), *rendition.warnings),
-                    rung=rendition.rung,
-                    trail=journey.trail(self._clock.now(), under_way=1),
-                    earlier=journey.records,
-                    overhead=journey.overhead(self._clock.now() - (attempt.first_token or 0.0)),
-                    deadline=journey.ask.deadline,
-                    now=self._clock.now,
-                    arrived=journey.arrived,
-                )
-        finally:
-            journey.note(attempt)
-
-    async def _embed_once(self, journey: Journey) -> EmbeddingCompletion:
-        request = journey.ask.request
-        assert isinstance(request, EmbedRequest)  # noqa: S101 - only embed() walks with this
-        timeouts, is_cut = self._timeouts(journey)
-        step = journey.walk.step
-        call = EmbedCall(step.target.model, request, timeouts, step.credential, journey.ask.request_id)
-        attempt = self._attempt(journey, call, streamed=False, is_cut=is_cut)
-        try:
-            with attempt:
-                with _Bound(timeouts.total):
-                    response = await attempt.adapter.embed(call)
-                usage = attempt.answered(response.usage)
-        finally:
-            journey.note(attempt)
-        now = self._clock.now()
-        return EmbeddingCompletion(
-            response=response,
-            target=step.target,
-            plan=journey.itinerary.plan,
-            attempts=tuple(journey.records),
-            latency=now - journey.arrived,
-            overhead=journey.overhead(now),
-            usage=usage,
-            cost_usd=journey.records[-1].cost_usd,
-            warnings=(*journey.itinerary.warnings_for(step), *response.warnings),
-        )
-
-    def _chat_attempt(self, journey: Journey, *, streamed: bool) -> tuple[Attempt, Call, Rendition]:
-        timeouts, is_cut = self._timeouts(journey)
-        step = journey.walk.step
-        rendition = self._renderer.rendition(
-            journey.ask, journey.itinerary, step, below=journey.refused.get(step.target)
-        )
-        journey.rung = rendition.rung
-        call = Call(step.target.model, rendition.request, timeouts, step.credential, journey.ask.request_id)
-        return self._attempt(journey, call, streamed=streamed, is_cut=is_cut), call, rendition
-
-    def _timeouts(self, journey: Journey) -> tuple[Timeouts, bool]:
-        """The current step's timers, and whether the deadline cut them short."""
-        walk = journey.walk
-        own = self._timers.of_target(self._provider(walk.step).config.timeouts, is_reasoning=walk.step.is_reasoning)
-        timeouts = cut(own, walk.remaining, share=walk.share)
-        return timeouts, timeouts is not own
-
-    def _provider(self, step: Candidate) -> ProviderState:
-        provider = self._pool.provider(step.target.provider)
-        if provider is None:
-            raise ProviderError(FailureKind.UNREACHABLE, f"provider {step.target.provider} was removed meanwhile")
-        return provider
-
-    def _attempt(self, journey: Journey, call: Call | EmbedCall, *, streamed: bool, is_cut: bool) -> Attempt:
-        step = journey.walk.step
-        return Attempt(
-            journey.ask,
-            call,
-            step,
-            ordinal=len(journey.records) + 1,
-            kind=journey.walk.kind,
-            streamed=streamed,
-            provider=self._provider(step),
-            target=self._pool.state(step.target, step.credential.id),
-            observers=self._observers,
-            clock=self._clock,
-            is_cut=is_cut,
-            permit=journey.take_permit(),
-        )
-
-
-class _Bound:
-    """Bounds an attempt in seconds whatever its adapter does; the adapter's own timers are finer and fire first."""
-
-    __slots__ = ("_seconds", "_waiting")
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._waiting = Waiting()
-
-    def __enter__(self) -> None:
-        self._waiting.until(asyncio.get_running_loop().time() + self._seconds + GRACE).__enter__()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._waiting.__exit__(kind, error, trace)
-        except TimeoutError:
-            raise ProviderError(FailureKind.TIMEOUT, f"no answer within {self._seconds:.3g} s") from None
-        finally:
-            self._waiting.close()

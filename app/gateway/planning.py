@@ -15,6 +15,7 @@ from app.domain.errors import Code, NotAdmitted, NotFound, RequestRejected, Stor
 from app.domain.routing import Candidate, Explanation, Plan, PolicyName, RoutingQuery
 from app.domain.target import Target
 from app.gateway.expected import USUAL_ANSWER
+from app.gateway.kills import KillSwitch
 from app.gateway.query import query_of, unheeded_by
 from app.providers.lookup import called, origin_of
 from app.providers.pool import Pool
@@ -78,10 +79,16 @@ class _Prospects:
 class Planner:
     """Turns asks into itineraries from the pool and the agents' directory: in memory, without a wait."""
 
-    def __init__(self, pool: Pool, router: Router, directory: AgentDirectory) -> None:
+    def __init__(self, pool: Pool, router: Router, directory: AgentDirectory, kills: KillSwitch | None = None) -> None:
         self._pool = pool
+        self._kills = kills
         self._router = router
         self._directory = directory
+
+    def check_running(self, agent_id: int | None, target: Target | None = None) -> None:
+        """Raises NotAdmitted (policy_killed) when an operator stopped everything, this agent, or this target."""
+        if self._kills is not None:
+            self._kills.check(agent_id, target)
 
     def plan(self, ask: Ask) -> Itinerary:
         """The way of one request. Raises NotFound, RequestRejected or NotAdmitted when there is none."""
@@ -123,6 +130,7 @@ class Planner:
         selection = resolve(ask.model, self._pool)
         agent_id = selection.agent_id if selection.agent_id is not None else ask.agent_id
         agent = None if agent_id is None else self._agent(agent_id)
+        self.check_running(agent_id)
         choice = self._choice(ask, selection, agent)
         targets = self._with_readable_keys(choice.targets, agent)
         query, unknown = query_of(ask, self._pool)
@@ -234,6 +242,8 @@ class Planner:
             candidate = replace(candidate, rank=rank, weight=weight)
         if ask.preferences is not None and ask.preferences.require_parameters:
             candidate = replace(candidate, unheeded=unheeded_by(self._pool.provider(target.provider), target, ask))
+        if self._kills is not None and (kill := self._kills.of_target(target)) is not None:
+            candidate = replace(candidate, stopped=kill.says())
         return candidate
 
     def _credential(self, target: Target, agent: AgentEntry) -> Credential | None:

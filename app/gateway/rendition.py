@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -68,6 +68,14 @@ class Renderer:
         message = response.message
         if message.get("tool_calls"):
             self._memory.keep(ask.caller.key_id, step.target.provider, message)
+
+    def told(self, ask: Ask, step: Candidate, chunks: Iterable[ChatChunk]) -> None:
+        """The same for a stream that is there as a whole."""
+        if ask.chat.has_tools:
+            turn = StreamedTurn()
+            for chunk in chunks:
+                turn.see(chunk)
+            self._memory.keep(ask.caller.key_id, step.target.provider, turn.message)
 
     def remembering(self, ask: Ask, step: Candidate, chunks: AsyncIterator[ChatChunk]) -> AsyncIterator[ChatChunk]:
         """The same for a stream of a request that offers tools."""

@@ -14,6 +14,7 @@ from decimal import Decimal
 import anyio
 
 from app.domain.attempt import AttemptRecord
+from app.domain.caching import CacheNote
 from app.domain.chat import ChatChunk
 from app.domain.errors import DeadlineExceeded, FailureKind, OutcryError, ProviderError, Trail
 from app.domain.routing import Plan
@@ -71,6 +72,7 @@ class CompletionStream:
         self.usage: Usage | None = None
         self.cost_usd: Decimal | None = None
         self.overhead = overhead
+        self.cache: CacheNote | None = None
         self._opening = list(reversed(opening))
         self._chunks = chunks
         self._stack = stack

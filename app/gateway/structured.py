@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -24,6 +24,8 @@ LARGE: Final = 64 * 1024
 _JSON_ONLY: Final = "Answer with one JSON object and nothing else: no prose, no code fence."
 _TOOL: Final = "answer"
 _UNFINISHED: Final = ("length", "content_filter")
+_DOUBT: Final = "the answer "
+"""How every warning begins that is about an answer, not about what was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,11 @@ class Check:
         if wrong and self._form.strict:
             raise _bad(f"the answer does not follow the schema: {'; '.join(wrong)}")
         return (*self.warnings, *(f"the answer does not follow the schema: {each}" for each in wrong))
+
+
+def doubts_the_answer(warnings: Iterable[str]) -> bool:
+    """Whether one of these says that the answer itself may not be as asked, or was not checked."""
+    return any(warning.startswith(_DOUBT) for warning in warnings)
 
 
 def size_of(response: ChatResponse) -> int:

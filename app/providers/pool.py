@@ -105,6 +105,11 @@ class Pool:
         self.revision += 1
         self._reindex()
 
+    def type_of(self, name: str) -> str | None:
+        """The type of an enabled provider; None for no such one."""
+        state = self.provider(name)
+        return None if state is None else state.config.type.value
+
     def provider(self, name: str) -> ProviderState | None:
         """The enabled provider of this name."""
         return self._providers.get(name)

@@ -21,6 +21,7 @@ _STATED: Final = frozenset({TOOLS, VISION, EMBEDDINGS})
 class _Obstacle(Enum):
     """What stands between a request and a target; the first three are the request's, the others pass with time."""
 
+    STOPPED = auto()
     PREFERENCE = auto()
     CAPABILITY = auto()
     WINDOW = auto()
@@ -121,6 +122,8 @@ def _sifted(candidates: Sequence[Candidate], query: RoutingQuery) -> tuple[list[
 
 
 def _refusal(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
+    if candidate.stopped is not None:
+        return _Refusal(candidate, _Obstacle.STOPPED, candidate.stopped)
     unwanted = objection(candidate, query)
     if unwanted is not None:
         return _Refusal(candidate, _Obstacle.PREFERENCE, unwanted.why_not, unwanted.param)
@@ -164,6 +167,8 @@ def _nothing_left(refusals: Sequence[_Refusal], query: RoutingQuery) -> OutcryEr
         retry_after = min(refusal.candidate.cooling for refusal in passing)
         kinds = {refusal.obstacle for refusal in passing}
         return NotAdmitted(_code_of(kinds), f"every target is out of rotation: {detail}", retry_after=retry_after)
+    if _Obstacle.STOPPED in obstacles:
+        return NotAdmitted(Code.KILLED, f"no target is left to ask: {detail}")
     if _Obstacle.WINDOW in obstacles:
         return RequestRejected(Code.CONTEXT_LENGTH, f"the prompt fits no target: {detail}", param="messages")
     unwanted = next((refusal.param for refusal in refusals if refusal.param is not None), None)

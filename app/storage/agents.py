@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -15,11 +15,9 @@ from app.domain.agent import Agent, AgentConfig
 from app.domain.errors import Code, Conflict, NotFound
 from app.storage.database import Database, reads, writes
 from app.storage.errors import Undecryptable
-from app.storage.tables import AgentLLMConfigRow, AgentRow, ConfigRevisionRow
+from app.storage.revision import count_up, current_revision
+from app.storage.tables import AgentLLMConfigRow, AgentRow
 from app.storage.vault import Vault, binding_of
-
-CHANNEL: Final = "outcry_config"
-"""Where PostgreSQL announces a new revision of the configuration."""
 
 _LARGEST_ID: Final = 2**63 - 1
 _COLUMNS: Final = {"name": "name", "description": "description", "metadata": "metadata_json", "enabled": "enabled"}
@@ -136,12 +134,7 @@ class SqlAgentRepository:
         return await current_revision(session)
 
     async def _count_up(self, session: AsyncSession) -> None:
-        """Count the revision up first: its row lock lets writers of configuration pass one at a time."""
-        revision = col(ConfigRevisionRow.revision)
-        counted = update(ConfigRevisionRow).values(revision=revision + 1).returning(revision)
-        current = (await session.execute(counted)).scalar_one()
-        if not self._database.is_sqlite:
-            await session.execute(select(func.pg_notify(CHANNEL, str(current))))
+        await count_up(session, self._database)
 
     async def _expected(self, session: AsyncSession, config: AgentConfig) -> AgentLLMConfigRow:
         row = await session.get(AgentLLMConfigRow, config.id) if _is_id(config.id) else None
@@ -226,11 +219,6 @@ async def _row(session: AsyncSession, agent_id: int) -> AgentRow | None:
 
 def _is_id(number: int) -> bool:
     return 0 < number <= _LARGEST_ID
-
-
-async def current_revision(session: AsyncSession) -> int:
-    """How often the configuration was changed."""
-    return int((await session.execute(select(col(ConfigRevisionRow.revision)))).scalar_one())
 
 
 def _agent(row: AgentRow) -> Agent:

@@ -12,9 +12,9 @@ import anyio
 import asyncpg
 
 from app.domain.errors import StorageUnavailable
-from app.storage.agents import CHANNEL, current_revision
 from app.storage.database import Database
 from app.storage.errors import translated_errors
+from app.storage.revision import CHANNEL, current_revision
 
 log = logging.getLogger(__name__)
 

@@ -159,6 +159,30 @@ class VaultCanaryRow(SQLModel, table=True):
     created_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
 
 
+class KillRow(SQLModel, table=True):
+    """A stop in force."""
+
+    __tablename__ = "kills"
+
+    scope: str = Field(sa_column=Column(String(400), primary_key=True))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    since: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+    by: str = Field(sa_column=Column(String(64), nullable=False))
+
+
+class KillEventRow(SQLModel, table=True):
+    """One thing done about a stop; never changed."""
+
+    __tablename__ = "kill_events"
+
+    id: str = Field(sa_column=Column(String(32), primary_key=True))
+    action: str = Field(sa_column=Column(String(10), nullable=False))
+    scope: str = Field(sa_column=Column(String(400), nullable=False))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+    by: str = Field(sa_column=Column(String(64), nullable=False))
+
+
 class ConfigRevisionRow(SQLModel, table=True):
     """One row that counts changes of configuration; its lock orders those who write them."""
 
@@ -172,9 +196,11 @@ ATTEMPTS: Any = SQLModel.metadata.tables["attempts"]
 DECISIONS: Any = SQLModel.metadata.tables["decisions"]
 PROVIDER_DAYS: Any = SQLModel.metadata.tables["provider_days"]
 HEALTH_SAMPLES: Any = SQLModel.metadata.tables["health_samples"]
+KILL_EVENTS: Any = SQLModel.metadata.tables["kill_events"]
 
 # Lists are read newest first, a page at a time; summaries by time.
 Index("ix_attempts_started_at_id", ATTEMPTS.c.started_at, ATTEMPTS.c.id)
 Index("ix_decisions_created_at_id", DECISIONS.c.created_at, DECISIONS.c.id)
 Index("ix_health_samples_provider_at_id", HEALTH_SAMPLES.c.provider, HEALTH_SAMPLES.c.at, HEALTH_SAMPLES.c.id)
+Index("ix_kill_events_at_id", KILL_EVENTS.c.at, KILL_EVENTS.c.id)
 Index("ix_health_samples_at_id", HEALTH_SAMPLES.c.at, HEALTH_SAMPLES.c.id)

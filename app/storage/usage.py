@@ -101,13 +101,15 @@ class SqlUsageRepository:
         exact_sum = func.exact_sum if self._database.is_sqlite else func.sum
         return [
             func.count(_A.request_id.distinct()).label("requests"),
-            func.count(case((_A.outcome != AttemptOutcome.SKIPPED.value, 1))).label("attempts"),
+            func.count(case((_A.outcome.not_in(_UNSENT), 1))).label("attempts"),
             func.coalesce(func.sum(_A.input_tokens), 0).label("input_tokens"),
             func.coalesce(func.sum(_A.output_tokens), 0).label("output_tokens"),
             exact_sum(_A.cost_usd, type_=ExactDecimal()).label("cost_usd"),
             func.count(case((_UNPRICED, _A.request_id)).distinct()).label("unpriced_requests"),
         ]
 
+
+_UNSENT: Final = (AttemptOutcome.SKIPPED.value, AttemptOutcome.CACHED.value)
 
 # A failure without usage used nothing that anybody knows of; an answer without a price cost something.
 _UNPRICED: Final = _A.cost_usd.is_(None) & or_(_A.outcome == AttemptOutcome.OK.value, _A.input_tokens.is_not(None))

@@ -57,6 +57,9 @@ class Families:
         self.alert_deliveries = self._counter(
             "outcry_alert_deliveries_total", "Alerts sent to webhooks, by how it ended.", "outcome"
         )
+        self.cache_requests = self._counter(
+            "outcry_cache_requests_total", "Requests at the response cache, and answers it stored.", "outcome"
+        )
         self.errors = self._counter("outcry_telemetry_errors_total", "Events that could not be counted.")
 
         self.circuit = Gauge(
@@ -76,6 +79,12 @@ class Families:
         self.queue_depth = Gauge(
             "outcry_usage_queue_depth",
             "Usage records waiting in memory.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self.cache_bytes = Gauge(
+            "outcry_cache_bytes",
+            "Bytes of the answers that the response cache keeps.",
             registry=self._registry,
             multiprocess_mode="livesum",
         )

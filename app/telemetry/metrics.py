@@ -104,6 +104,10 @@ class Metrics:
         """Count what became of an alert at one webhook."""
         self._families.alert_deliveries.labels(outcome).inc()
 
+    def cache_used(self, outcome: str) -> None:
+        """Count what became of a request at the response cache, or an answer that it stored."""
+        self._families.cache_requests.labels(outcome).inc()
+
     def event_lost(self) -> None:
         """Count something that could not be told."""
         self._families.errors.inc()
@@ -120,6 +124,10 @@ class Metrics:
         """Records that wait in memory, and how many went to disk since the start."""
         self._families.queue_depth.set(depth)
         self._count_up_to(self._families.spilled, spilled)
+
+    def set_cache(self, size: int) -> None:
+        """Bytes of the answers that are kept."""
+        self._families.cache_bytes.set(size)
 
     def set_ejections(self, total: int) -> None:
         """Ejections since the start, of all targets together."""

@@ -63,7 +63,7 @@ def _row(counts: Counter[str]) -> dict[str, int]:
     """`skipped` sent nothing and are no attempts; the other outcomes add up to `attempts`."""
     return {
         "attempts": counts["attempts"],
-        **{outcome.value: counts[outcome] for outcome in AttemptOutcome},
+        **{outcome.value: counts[outcome] for outcome in AttemptOutcome if outcome is not AttemptOutcome.CACHED},
         "retries": counts[AttemptKind.RETRY],
         "fallbacks": counts[AttemptKind.FALLBACK],
     }

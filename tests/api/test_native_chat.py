@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from app.domain.attempt import AttemptOutcome
+from app.domain.caching import CacheMode, CacheNote, CacheStatus
 from app.domain.errors import Code
 from app.domain.routing import PolicyName, Priority
 from tests.api.speaking import error_of, native_body
@@ -66,6 +67,7 @@ async def test_the_answer_says_who_what_and_how_much(client: httpx.AsyncClient, 
             "reason": "lowest first",
             "candidates": [{"target": "alpha/alpha-1", "score": 1.0, "why_not": None}],
         },
+        "cache": None,
         "warnings": ["careful"],
     }
     assert response.headers["x-outcry-attempts"] == "2"
@@ -130,6 +132,37 @@ async def test_the_body_is_the_nearer_word_and_the_earlier_deadline_counts(
 
 
 @pytest.mark.parametrize(
+    ("said", "header", "mode"),
+    [
+        (None, None, None),
+        ("read", None, CacheMode.READ),
+        (None, "write", CacheMode.WRITE),
+        ("read-write", "read", CacheMode.READ_WRITE),
+        ("read-write", "off", CacheMode.OFF),
+        ("off", "read", CacheMode.OFF),
+    ],
+)
+async def test_the_body_has_the_word_on_the_cache_unless_the_header_forbids_it(
+    client: httpx.AsyncClient, gateway: FakeGateway, said: str | None, header: str | None, mode: CacheMode | None
+) -> None:
+    headers = {} if header is None else {"x-outcry-cache": header}
+
+    await client.post("/chat", json=native_body(cache=said), headers=headers)
+
+    assert gateway.asked[0].cache is mode
+
+
+async def test_the_answer_says_what_the_cache_had_to_do_with_it(
+    client: httpx.AsyncClient, gateway: FakeGateway
+) -> None:
+    gateway.cache = CacheNote(CacheStatus.HIT, 12.3456)
+
+    response = await client.post("/chat", json=native_body())
+
+    assert response.json()["cache"] == {"status": "hit", "age_s": 12.346}
+
+
+@pytest.mark.parametrize(
     ("body", "fields"),
     [
         ({}, ["messages"]),
@@ -146,6 +179,7 @@ async def test_the_body_is_the_nearer_word_and_the_earlier_deadline_counts(
         (native_body(agent_id=True), ["agent_id"]),
         (native_body(policy="cheapest"), ["policy"]),
         (native_body(priority="urgent"), ["priority"]),
+        (native_body(cache="always"), ["cache"]),
         (native_body(task_type="a b"), ["task_type"]),
         (native_body(fallbacks=["a", 1]), ["fallbacks[1]"]),
         (native_body(max_retries=-1), ["max_retries"]),

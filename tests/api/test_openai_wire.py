@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.domain.caching import CacheMode, CacheNote, CacheStatus
 from app.domain.routing import MaxPrice, PolicyName, Preferences, Priority
 from app.services import Services
 from tests.api.conftest import client_of
@@ -235,9 +236,53 @@ async def test_a_malformed_header_is_a_400_that_names_it(
     assert error["param"] == header
 
 
-@pytest.mark.parametrize(("header", "value"), [("x-outcry-cache", "read"), ("x-outcry-replay", "record")])
-async def test_a_header_that_would_be_ignored_is_refused(client: httpx.AsyncClient, header: str, value: str) -> None:
-    error_of(await client.post(V1, json=openai_body(), headers={header: value}), 400, "caller_unsupported_parameter")
+@pytest.mark.parametrize(
+    ("path", "header", "value"),
+    [(V1, "x-outcry-replay", "record"), ("/v1/embeddings", "x-outcry-cache", "read")],
+)
+async def test_a_header_that_would_be_ignored_is_refused(
+    client: httpx.AsyncClient, path: str, header: str, value: str
+) -> None:
+    body = openai_body() if path == V1 else {"model": "embed-1", "input": "up"}
+
+    error = error_of(await client.post(path, json=body, headers={header: value}), 400, "caller_unsupported_parameter")
+
+    assert error["param"] == header
+
+
+@pytest.mark.parametrize(
+    ("headers", "mode"),
+    [
+        ({}, None),
+        ({"x-outcry-cache": "off"}, CacheMode.OFF),
+        ({"x-outcry-cache": "read-write"}, CacheMode.READ_WRITE),
+        ({"cache-control": "max-age=0, No-Store"}, CacheMode.OFF),
+        ({"cache-control": "no-cache", "x-outcry-cache": "write"}, CacheMode.WRITE),
+        ({"cache-control": "no-cache", "x-outcry-priority": "high"}, CacheMode.OFF),
+        ({"cache-control": "max-age=0"}, None),
+    ],
+)
+async def test_headers_say_what_the_cache_may_do(
+    client: httpx.AsyncClient, gateway: FakeGateway, headers: dict[str, str], mode: CacheMode | None
+) -> None:
+    await client.post(V1, json=openai_body(), headers=headers)
+
+    assert gateway.asked[0].cache is mode
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_free_answer_is_labelled_and_counts_no_attempt(
+    client: httpx.AsyncClient, gateway: FakeGateway, stream: bool
+) -> None:
+    gateway.cache, gateway.attempts = CacheNote(CacheStatus.HIT, 12.3), ()
+
+    response = await client.post(V1, json=openai_body(stream=stream))
+
+    assert (response.headers["x-outcry-cache"], response.headers["x-outcry-attempts"]) == ("hit; age=12", "0")
+
+
+async def test_without_the_cache_no_header_speaks_of_it(client: httpx.AsyncClient) -> None:
+    assert "x-outcry-cache" not in (await client.post(V1, json=openai_body())).headers
 
 
 @pytest.mark.parametrize(("wanted", "seconds"), [(None, 60.0), ("1500", 1.5), ("900000", 120.0)])

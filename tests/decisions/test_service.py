@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
 import anyio
 import pytest
 
-from app.decisions.service import DecisionEvent, VoteEvent
+from app.decisions.service import DecisionEvent, DecisionService, VoteEvent
 from app.decisions.wire import rendered
 from app.domain.attempt import Ask
 from app.domain.decision import Action, DecisionStatus, SettledReason, VoteStatus
@@ -23,8 +24,9 @@ from app.domain.errors import (
     RequestRejected,
     StorageUnavailable,
 )
+from app.domain.kill import Kill
 from app.domain.provider import PanelConfig
-from tests.decisions.fakes import Panels, Scripted, Shelf, market, question, service, vote_text
+from tests.decisions.fakes import NOON, Panels, Scripted, Shelf, market, question, service, vote_text
 
 BUY, SELL, HOLD = vote_text("BUY"), vote_text("SELL"), vote_text("HOLD")
 
@@ -339,3 +341,55 @@ async def test_an_observer_that_fails_changes_nothing() -> None:
     deciding._decided = broken
 
     assert (await deciding.decide(question())).action is Action.BUY
+
+
+KILL = Kill("all", "flash crash", NOON, "key1")
+
+
+def stoppable(gateway: Scripted, shelf: Shelf, killed: Callable[[int | None], Kill | None]) -> DecisionService:
+    return DecisionService(
+        gateway, Panels(list(gateway.script)), shelf, now=time.monotonic, wall=lambda: NOON, killed=killed
+    )
+
+
+async def test_while_stopped_nobody_is_asked_and_the_answer_is_a_hold_on_record() -> None:
+    gateway, shelf = Scripted({"a/1": BUY, "b/1": BUY}), Shelf()
+
+    decision = await stoppable(gateway, shelf, lambda _: KILL).decide(question())
+
+    assert (decision.action, decision.status, decision.actionable) == (Action.HOLD, DecisionStatus.KILLED, False)
+    assert decision.consensus.settled_reason is SettledReason.KILLED
+    assert [vote.reason for vote in decision.votes] == ["policy_killed: all is stopped: flash crash"] * 2
+    assert "all is stopped: flash crash" in decision.warnings
+    assert gateway.asked == []
+    assert shelf.answers[decision.id]["status"] == "killed"
+
+
+async def test_what_is_stopped_while_the_members_think_is_not_actionable() -> None:
+    stops: list[Kill] = []
+
+    async def stopping(_: Ask) -> str:
+        stops.append(KILL)
+        return BUY
+
+    gateway = Scripted({"a/1": stopping})
+    service_ = stoppable(gateway, Shelf(), lambda agent: next(iter(stops), None) if agent == 7 else None)
+
+    decision = await service_.decide(question(agent_id=7))
+
+    assert (decision.action, decision.status) == (Action.HOLD, DecisionStatus.KILLED)
+    assert not decision.actionable
+    assert decision.entry is None
+    assert decision.votes[0].opinion is not None
+    assert decision.votes[0].opinion.action is Action.BUY
+
+
+async def test_a_panel_of_stopped_models_is_killed_and_one_of_them_only_abstains() -> None:
+    stopped = NotAdmitted(Code.KILLED, "no target is left to ask: a/1: model:a/1 is stopped: nonsense")
+
+    all_of_them = await service(Scripted({"a/1": stopped, "b/1": stopped})).decide(question())
+    one_of_them = await service(Scripted({"a/1": stopped, "b/1": BUY, "c/1": BUY})).decide(question())
+
+    assert all_of_them.status is DecisionStatus.KILLED
+    assert (one_of_them.status, one_of_them.action) == (DecisionStatus.DECIDED, Action.BUY)
+    assert one_of_them.votes[0].status is VoteStatus.ERROR

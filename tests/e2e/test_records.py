@@ -27,6 +27,8 @@ NAMES = {
     "outcry_limit_rejections_total",
     "outcry_spend_usd_total",
     "outcry_unpriced_requests_total",
+    "outcry_cache_requests_total",
+    "outcry_cache_bytes",
     "outcry_decisions_total",
     "outcry_votes_total",
     "outcry_usage_queue_depth",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,16 +15,20 @@ from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import Ask
 from app.domain.chat import ChatRequest, Credential
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType, RateLimit
+from app.gateway.answer_cache import AnswerCache
 from app.gateway.attempt import Clock
 from app.gateway.gateway import Gateway
+from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
 from app.providers.pool import Pool
 from app.resilience.breaker import BreakerRules
 from app.resilience.retry import RetryRules
+from app.resilience.store import StoreRules
 from app.routing.policies import build_policies
 from app.routing.router import Router
 from tests.fakes import FakeClock, Recorder, ScriptedAdapter
+from tests.fakes_edge import FakeKills
 from tests.fakes_providers import FakeCatalog
 
 BORN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -39,6 +44,8 @@ class House:
     limits: dict[str, RateLimit] = field(default_factory=dict)
     at_once: dict[str, int] = field(default_factory=dict)
     keys: dict[str, tuple[Credential, ...]] = field(default_factory=dict)
+    caching: dict[str, bool] = field(default_factory=dict)
+    kept: StoreRules = StoreRules()
     rules: RetryRules = RetryRules(base=0.0, cap=0.0)
     breaker: BreakerRules = BreakerRules()
     clock: FakeClock = field(default_factory=FakeClock)
@@ -56,7 +63,11 @@ class House:
         self.reload()
         self.directory = AgentDirectory()
         self.directory.load(0, [], [])
-        self.planner = Planner(self.pool, Router(build_policies(random.Random(1))), self.directory)
+        self.kills = KillSwitch(FakeKills(), self.pool.type_of, self.clock.wall)
+        self.planner = Planner(self.pool, Router(build_policies(random.Random(1))), self.directory, self.kills)
+        self.free = Recorder()
+        self.counts: Counter[str] = Counter()
+        self.cache = AnswerCache(self.kept, [self.free], lambda outcome: self.counts.update([outcome]))
         self.gateway = Gateway(
             self.pool,
             self.planner,
@@ -66,6 +77,7 @@ class House:
             counter=Estimator(),
             clock=Clock(self.clock.now, self.clock.wall),
             rng=random.Random(1),
+            cache=self.cache,
         )
 
     def reload(self) -> None:
@@ -84,6 +96,7 @@ class House:
             parameters=self.parameters.get(name, {}),
             rate_limit=self.limits.get(name, RateLimit()),
             max_concurrent=self.at_once.get(name),
+            enable_caching=self.caching.get(name),
         )
 
     def employ(self, *configs: AgentConfig) -> None:

@@ -15,10 +15,11 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import StorageUnavailable
-from app.storage.agents import SqlAgentRepository, current_revision
+from app.storage.agents import SqlAgentRepository
 from app.storage.database import Database, DatabaseRules, async_url, open_database
 from app.storage.errors import DatabaseUnusable
 from app.storage.migrations import migrate
+from app.storage.revision import current_revision
 from app.storage.vault import Vault
 
 

@@ -103,6 +103,12 @@ _SAMPLE: Final = {
 }
 _WINDOW: Final = {"since": "2026-11-19T14:15:30Z", "until": "2026-11-20T14:15:30Z"}
 
+_STOP: Final = {
+    "scope": "agent:7",
+    "reason": "drawdown of 8 %",
+    "since": "2026-11-20T14:18:00.125000Z",
+    "by": "1a2b3c4d",
+}
 EXAMPLES: Final[dict[str, Any]] = {
     "GET /v1/models": {"object": "list", "data": [_MODEL]},
     "GET /v1/models/{model_id}": _MODEL,
@@ -222,6 +228,20 @@ EXAMPLES: Final[dict[str, Any]] = {
     "GET /metrics": "outcry_requests_total 1.0",
     "GET /health/live": {"status": "alive"},
     "GET /health/ready": {"status": "ready", "reasons": []},
+    "POST /admin/kill": {"stopped": [_STOP]},
+    "POST /admin/resume": {"stopped": []},
+    "GET /admin/kill": {
+        "stopped": [_STOP],
+        "history": [
+            {
+                "action": "kill",
+                "scope": "agent:7",
+                "reason": "drawdown of 8 %",
+                "at": "2026-11-20T14:18:00.125000Z",
+                "by": "1a2b3c4d",
+            }
+        ],
+    },
     "POST /admin/reload": {"source": "outcry.yaml", "providers": ["openai_primary"], "revision": 2},
 }
 """Answers by `METHOD path`."""

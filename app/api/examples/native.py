@@ -40,6 +40,7 @@ _ROUTE: Final = {
         "reason": "lowest priority number first",
         "candidates": [{"target": "openai_primary/gpt-4o-mini", "score": 1.0, "why_not": None}],
     },
+    "cache": None,
     "warnings": [],
 }
 

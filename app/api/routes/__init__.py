@@ -20,6 +20,7 @@ from app.api.routes import (
     decisions,
     embeddings,
     health_history,
+    kill,
     llm_providers,
     messages,
     models,
@@ -50,6 +51,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     routing.router,
     agents.router,
     usage.router,
+    kill.router,
     system.router,
 )
 OPERATIONS: Final[tuple[Operation, ...]] = (COMPLETIONS, RESPONSES, EMBEDDINGS, MESSAGES, TOKENS, CHAT, DECISION)
@@ -61,6 +63,8 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     provider_tests.ProviderTest,
     routing.StrategyWrite,
     routing.CircuitReset,
+    kill.KillWrite,
+    kill.ResumeWrite,
 )
 
 __all__ = ["BODIES", "DIRECT", "EXAMPLES", "OPERATIONS", "ROUTERS"]

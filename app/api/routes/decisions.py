@@ -8,6 +8,7 @@ import anyio
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse
 
+from app.api.admission import Admission
 from app.api.body import NATIVE_LIMIT, read_object
 from app.api.completions import CLOSING, money
 from app.api.decision_wire import DecisionAnswer, DecisionPage, question_of, read_decision
@@ -34,8 +35,15 @@ async def decide(exchange: Exchange) -> None:
     if body.stream:
         await _stream(exchange, question)
         return
-    decision = await Watch(exchange).run(exchange.services.decisions.decide(question))
+    decision = await Watch(exchange).run(_decided(exchange, question))
     await exchange.answer_json(rendered(decision), _headers(decision))
+
+
+async def _decided(exchange: Exchange, question: Question) -> Decision:
+    async with _admission(exchange, question) as admission:
+        decision = await exchange.services.decisions.decide(question)
+        admission.tokens = _tokens(decision)
+    return decision
 
 
 async def _stream(exchange: Exchange, question: Question) -> None:
@@ -48,6 +56,12 @@ async def _stream(exchange: Exchange, question: Question) -> None:
 
 
 async def _pump(exchange: Exchange, watch: Watch, question: Question) -> None:
+    async with _admission(exchange, question) as admission:
+        await _told(exchange, watch, question, admission)
+    await exchange.push(b"", last=True)
+
+
+async def _told(exchange: Exchange, watch: Watch, question: Question, admission: Admission) -> None:
     events = exchange.services.decisions.stream(question)
     try:
         async for happened in events:
@@ -55,13 +69,13 @@ async def _pump(exchange: Exchange, watch: Watch, question: Question) -> None:
                 # Only now is it sure that the question was a good one.
                 await exchange.start_stream([])
             if isinstance(happened, DecisionEvent):
+                admission.tokens = _tokens(happened.decision)
                 await watch.push(event("decision", rendered(happened.decision)))
             else:
                 await watch.push(event("vote", vote_rendered(happened.vote)))
     finally:
         with anyio.move_on_after(CLOSING, shield=True):
             await events.aclose()
-    await exchange.push(b"", last=True)
 
 
 @router.get("", summary="Decisions on record, newest first", response_model=DecisionPage)
@@ -87,6 +101,21 @@ async def read_decision_again(
     if answer is None:
         raise NotFound(f"no decision {decision_id[:64]!r}")
     return JSONResponse(answer)
+
+
+def _admission(exchange: Exchange, question: Question) -> Admission:
+    """A decision is one request, however many it asks; how much they will say, nobody knows before."""
+    return Admission(
+        exchange,
+        agent_id=question.agent_id,
+        expected=1,
+        priority=question.priority,
+        deadline=question.deadline,
+    )
+
+
+def _tokens(decision: Decision) -> int:
+    return sum(vote.usage.total_tokens for vote in decision.votes if vote.usage is not None)
 
 
 def _headers(decision: Decision) -> Headers:

@@ -6,17 +6,17 @@ import anyio.to_thread
 
 from app.api import embeddings_wire
 from app.api.body import OPENAI_LIMIT, read_object
-from app.api.completions import intent_of, tell
+from app.api.completions import counted, intent_of, tell, uncached
 from app.api.exchange import Exchange
 from app.api.watch import Watch
 
 
 async def embed(exchange: Exchange) -> None:
     """`POST /v1/embeddings`."""
-    intent = intent_of(exchange)
+    intent = uncached(intent_of(exchange))
     body = await read_object(exchange, OPENAI_LIMIT)
     ask = embeddings_wire.ask_of(body, intent, exchange)
-    completion = await Watch(exchange).run(exchange.services.gateway.embed(ask))
+    completion = await Watch(exchange).run(counted(exchange, ask, exchange.services.gateway.embed))
     vectors, encoding = completion.response, embeddings_wire.encoding_of(body)
     if embeddings_wire.is_large(vectors):
         # Millions of numbers take as many tenths of a second to write; other requests shall not wait for that.

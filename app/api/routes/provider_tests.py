@@ -54,6 +54,7 @@ class _Running(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         exchange = self._exchange
+        exchange.services.kills.check(None)
         progress = exchange.services.conformance.run(
             self._name,
             model=self._asked.model,

@@ -1,0 +1,51 @@
+"""Stops on record: what is in force, and what was ever done."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.storage.database import Database
+from app.storage.kills import SqlKillRepository
+from app.storage.revision import current_revision
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def kills(database: Database) -> SqlKillRepository:
+    ticks = itertools.count()
+    return SqlKillRepository(database, lambda: NOON + timedelta(seconds=next(ticks)))
+
+
+async def test_a_stop_is_there_until_it_is_resumed_and_keeps_its_beginning(kills: SqlKillRepository) -> None:
+    await kills.kill("all", "first", "key1")
+    await kills.kill("all", "second", "key2")
+    await kills.kill("agent:7", "drawdown", "key1")
+
+    stopped = {kill.scope: kill for kill in await kills.everything()}
+    assert set(stopped) == {"all", "agent:7"}
+    assert (stopped["all"].reason, stopped["all"].since, stopped["all"].by) == ("second", NOON, "key1")
+
+    await kills.resume("all", "key3")
+    await kills.resume("all", "key3")
+    assert [kill.scope for kill in await kills.everything()] == ["agent:7"]
+
+
+async def test_everything_that_was_done_is_on_record_newest_first(kills: SqlKillRepository) -> None:
+    await kills.kill("all", "first", "key1")
+    await kills.resume("model:a/b", "key2")
+    await kills.resume("all", "key2")
+
+    done = [(event.action.value, event.scope, event.reason, event.by) for event in await kills.history(10)]
+    assert done == [("resume", "all", "first", "key2"), ("kill", "all", "first", "key1")]
+    assert len(await kills.history(1)) == 1
+
+
+async def test_each_change_counts_the_revision_up(kills: SqlKillRepository, database: Database) -> None:
+    before = await database.read(current_revision)
+    await kills.kill("all", "x", "key1")
+    await kills.resume("all", "key1")
+    assert await database.read(current_revision) == before + 2
