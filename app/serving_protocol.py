@@ -24,7 +24,7 @@ LINGER_BYTES: Final = 16 * 1024 * 1024
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. A head that is too long, too slow or no HTTP is answered as every error is, then closed.
 
-    What the gate does not let in is answered here, and costs a twentieth of what a completion does.
+    What the gate does not let in is answered here, before there is a task for it.
     """
 
     _is_refused = False

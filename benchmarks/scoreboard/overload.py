@@ -83,10 +83,11 @@ def _rows(knee: Knee, seen: Arrivals, memory: tuple[int, int, int]) -> Iterator[
     yield Row("§3", "p99 of what is accepted, over the unloaded p99", fault, late / knee.unloaded, 2, "", told)
     odd = {status: count for status, count in seen.statuses.items() if status not in (200, 503)}
     told = f"of {seen.offered}" + (f"; {odd}" if odd else "") + (f"; {seen.complaint}" if seen.complaint else "")
+    # How quick a refusal is was promised nowhere; it is told.
+    if seen.refused:
+        told += f"; p99 of a refusal {percentile(seen.refused, 0.99) / knee.unloaded:.2f} unloaded ones"
     lost = seen.unanswered + sum(odd.values())
     yield Row("§3", "requests neither answered nor refused with gateway_overloaded", fault, lost, 0, "", told)
-    quick = percentile(seen.refused, 0.99) / knee.unloaded if seen.refused else float("nan")
-    yield Row("§3", "p99 of a refusal, over the unloaded p99", fault, quick, 1, "", f"n = {len(seen.refused)}")
     before, warm, after = (size / (1024 * 1024) for size in memory)
     told = f"after a first rush that took it from {before:.0f} to {warm:.0f} MB"
     yield Row("§3", "memory that the overload adds", fault, after - warm, 10, "MB", told)
