@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.api.edge import request_id_of
 from app.api.errors import encoded_error
 from app.api.exchange import CUT, IS_EVENTS
+from app.api.gate import STATE, Gate
 from app.api.guards import MAX_HEADER_BYTES
 from app.api.watch import PING
 from app.domain.errors import Code, OutcryError, RequestRejected
@@ -37,8 +38,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     A caller who stops sending looks just like one who leaves, until something is said to them: they get their answer,
     and are told things without a meaning meanwhile, so that the leaving show themselves.
+
+
+    What the gate does not let in is answered here, before there is a task for it.
     """
 
+    _is_refused = False
     _is_in_head = False
     _is_in_body = False
     _heads = 0
@@ -53,6 +58,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """Whose turn it is to be answered; `cycle` is the one that is read, which may wait behind it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        self._gate: Gate | None = self.app_state.get(STATE)
         self._writes = JoinedWrites(transport, self.loop)
         super().connection_made(self._writes)
         # uvicorn starts this clock after the first answer only; a connection that never asks must end as well.
@@ -101,6 +107,8 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
         if (is_only_head or self._is_in_head) and self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+        if self._is_refused and self._linger_timer is None:
+            self._linger()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -116,14 +124,23 @@ class BoundedProtocol(HttpToolsProtocol):
             # The parser stops at an exception, and uvicorn then calls send_400_response.
             self._fault = _too_long()
             raise self._fault
-        super().on_headers_complete()
-        if len(self.pipeline) <= MOST_PIPELINED:
-            # uvicorn stops reading at once; whoever does not read does not hear that a caller left.
-            self.flow.resume_reading()
+        if self._gate is None or self._is_answering or not self._turned_away(self._gate):
+            super().on_headers_complete()
+            if len(self.pipeline) <= MOST_PIPELINED:
+                # uvicorn stops reading at once; whoever does not read does not hear that a caller left.
+                self.flow.resume_reading()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._is_refused:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._is_in_body = False
-        super().on_message_complete()
+        if self._is_refused:
+            self._is_refused = False
+            self._expect_next()
+        else:
+            super().on_message_complete()
         if self._linger_timer is not None:
             self._stop_lingering()
             self._expect_next()
@@ -133,8 +150,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_half_closed and not self._is_answering:
             self.transport.close()
         if self._is_in_body and not self._is_answering and not self.transport.is_closing():
-            self._lingered = 0
-            self._linger_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+            self._linger()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's own words
         self._refuse(self._fault or RequestRejected(Code.INVALID_REQUEST, "the request is not well-formed HTTP/1.1"))
@@ -157,6 +173,23 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._answered.scope.get(IS_EVENTS) and not self.flow.write_paused:
             self.transport.write(b"%x\r\n%b\r\n" % (len(PING), PING))
         self._doubt_timer = self.loop.call_later(then, self._ask_whether_gone, min(then * 2, LONGEST_DOUBT))
+
+    def _turned_away(self, gate: Gate) -> bool:
+        """Whether the gate kept this request out, which is answered then; what comes of its body is thrown away."""
+        refusal = gate.refusal(self.url.partition(b"?")[0], self.headers)
+        if refusal is None:
+            return False
+        self._is_refused = True
+        # Who asks first whether to send the body may never send it after this.
+        closes = self.expect_100_continue or not self.parser.should_keep_alive()
+        self.transport.write(STATUS_LINE[refusal.status] + refusal.answer(request_id_of(self.headers), closes=closes))
+        if closes:
+            self.transport.close()
+        return True
+
+    def _linger(self) -> None:
+        self._lingered = 0
+        self._linger_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _refuse(self, error: OutcryError) -> None:
         # Within an answer that has begun there is no place for another one.

@@ -6,7 +6,6 @@ Needs what `make local-model` installs: here, in `.venv`, or where the Python is
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from typing import Final
 
 import httpx
 
-from benchmarks.parts import Finding, Scale
+from benchmarks.scoreboard.board import Row, Stage, spread
 from examples.local_model import ALIAS
 from tests.e2e.service import ROOT, Service, free_port
 from tests.faults.caller import Caller
@@ -26,26 +25,22 @@ KEY: Final = "sk-local-model"
 BOUND: Final = 500.0
 PATIENCE: Final = 120.0
 """Seconds for the model to start, or to come to the end of what nobody reads."""
-ROUNDS: Final = 10
 STREAMED_TOKENS: Final = 1_000
 WHOLE_TOKENS: Final = 80
 PATHS: Final = ("/v1/chat/completions", "/chat")
 
 
-def cancellation(folder: Path, scale: Scale) -> list[Finding]:
+def cancellation(stage: Stage) -> Iterator[Row]:
     """A caller leaves while a real model writes for them; skipped where there is no such model."""
     reason = absent()
     if reason is not None:
         print(f"cancellation: skipped, {reason}", flush=True)
-        return []
-    rounds = min(scale.rounds, ROUNDS)
-    with model() as slots, Service(folder, providers=[slots.provider]) as gateway:
-        streams = [slots.stops(gateway, PATHS[n % 2]) * 1e3 for n in range(rounds)]
-        wholes = [slots.is_let_go(gateway, PATHS[n % 2]) * 1e3 for n in range(min(rounds, 4))]
-    return [
-        Finding("a real model stops writing a stream whose caller left, the slowest", *_figure(streams)),
-        Finding("the call for a whole answer whose caller left is closed, the slowest", *_figure(wholes)),
-    ]
+        return
+    with model() as slots, Service(stage.folder, providers=[slots.provider]) as gateway:
+        streams = [slots.stops(gateway, PATHS[n % 2]) for n in range(stage.pick(10, 4))]
+        wholes = [slots.is_let_go(gateway, PATHS[n % 2]) for n in range(stage.pick(4, 2))]
+    yield _row("a real model stops writing, says its /slots, the slowest", "the caller leaves a stream", streams)
+    yield _row("the call to a real model is closed, the slowest", "the caller leaves before a whole answer", wholes)
 
 
 def absent() -> str | None:
@@ -163,9 +158,8 @@ def _until(holds: Callable[[], bool], otherwise: str) -> None:
         time.sleep(0.002)
 
 
-def _figure(milliseconds: list[float]) -> tuple[float, float, str, str]:
-    detail = f"median {statistics.median(milliseconds):.1f} ms, n = {len(milliseconds)}"
-    return max(milliseconds), BOUND, "ms", detail
+def _row(promise: str, fault: str, seconds: list[float]) -> Row:
+    return Row("§1", promise, fault, max(seconds) * 1e3, BOUND, "ms", spread(seconds))
 
 
 def _link(descriptor: Path) -> str:
