@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from app.agents.changes import ConfigChange
 from app.conformance.report import CheckResult, Report
 from app.decisions.question import Question
+from app.decisions.repeat import Told
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import Ask, AttemptRecord, Completion, EmbeddingCompletion, TokenCount
@@ -24,6 +25,7 @@ from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
 from app.domain.health import HealthSample, HistoryWindow
+from app.domain.idempotency import RequestKey
 from app.domain.kill import Kill, KillEvent
 from app.domain.listing import ListedName
 from app.domain.provider import ProviderSet
@@ -96,6 +98,17 @@ class Decisions(Protocol):
     async def page(
         self, *, limit: int, cursor: str | None = None, symbol: str | None = None, agent_id: int | None = None
     ) -> tuple[list[dict[str, Any]], str | None]: ...
+
+
+class Idempotency(Protocol):
+    """Panels behind keys: `ask` calls `panel` only where no request with the key has been decided, or is."""
+
+    def ask(
+        self,
+        key: RequestKey,
+        question: Question,
+        panel: Callable[[Question], AsyncGenerator[VoteEvent | DecisionEvent]],
+    ) -> AsyncGenerator[Told]: ...
 
 
 class Agents(Protocol):
@@ -227,6 +240,7 @@ class Services:
     gateway: Gateway
     admission: Admission
     decisions: Decisions
+    idempotency: Idempotency
     agents: Agents
     providers: Providers
     monitor: HealthReport

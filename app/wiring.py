@@ -26,6 +26,7 @@ from app.catalog.catalog import Catalog
 from app.catalog.records import read_models
 from app.catalog.tokenizer import token_counter
 from app.conformance.suite import ConformanceTests
+from app.decisions.idempotency import Idempotency
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
 from app.decisions.validity import VoteValidity
@@ -64,6 +65,7 @@ from app.storage.database import DatabaseRules, open_database
 from app.storage.days import SqlDayRepository
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.health import SqlHealthRepository
+from app.storage.idempotency import SqlIdempotencyRepository
 from app.storage.kills import SqlKillRepository
 from app.storage.listener import ConfigListener
 from app.storage.settings import SqlSettingsRepository
@@ -173,9 +175,10 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         decided=_each_told(metrics.decision_finished, validity.decided),
         killed=kills.of,
     )
+    idempotency = Idempotency(SqlIdempotencyRepository(database), now=clock.now, wall=clock.wall)
     metrics.collectors += [_states(pool, writer, directory), lambda metrics: metrics.set_cache(cache.kept.size)]
 
-    _close_last_first(stack, days.sync, writer.drain, cache.flights.close, decisions.close)
+    _close_last_first(stack, days.sync, writer.drain, cache.flights.close, decisions.close, idempotency.close)
     supervisor = Supervisor(metrics.job_restarted)
     supervisor.add("health", monitor.run)
     supervisor.add("history", history.run)
@@ -184,6 +187,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     supervisor.add("usage", writer.run)
     arrival = Arrival(database, settings.database_url)
     supervisor.add("days", arrival.before(days.run))
+    supervisor.add("idempotency", arrival.before(idempotency.run))
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
     refresh = partial(_refresh, [agents.refresh, kills.refresh, strategy.refresh])
@@ -197,6 +201,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
             lambda: pool.current.caller_limits, now=clock.now, wall=clock.wall, rejected=metrics.limit_rejected
         ),
         decisions=decisions,
+        idempotency=idempotency,
         agents=agents,
         providers=pool,
         monitor=monitor,

@@ -18,7 +18,7 @@ from app.decisions.context import MarketContext
 from app.decisions.question import Question
 from app.decisions.symbols import SYMBOL_PATTERN
 from app.domain.caching import CacheMode
-from app.domain.errors import Code, RequestRejected, Violation
+from app.domain.errors import Violation
 from app.domain.routing import Priority
 
 
@@ -113,11 +113,6 @@ def read_decision(body: dict[str, Any]) -> DecisionBody:
 
 def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Question:
     """What the body and the headers ask; the body is the nearer word. Raises RequestRejected."""
-    if b"idempotency-key" in exchange.headers:
-        # Taking the key and deciding twice all the same would be worse than saying so.
-        raise RequestRejected(
-            Code.UNSUPPORTED_PARAMETER, "header idempotency-key is not available", param="idempotency-key"
-        )
     milliseconds = body.deadline_ms
     return Question(
         symbol=body.symbol,

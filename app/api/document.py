@@ -85,6 +85,7 @@ INTENT_HEADERS: Final = {
     "x-outcry-cache": "off, read, write or read-write; absent: as the provider file says",
     "x-outcry-conversation": "Requests with the same one go to the target that answered last (completions)",
     "x-outcry-as-of": "The moment that is asked about, ISO 8601",
+    "idempotency-key": "On decisions: asked once in 24 hours, told again to whoever repeats it; ignored elsewhere",
     "x-request-id": "Comes back with the answer; made up when absent",
 }
 

@@ -11,6 +11,7 @@ from app.decisions.context import MarketContext
 from app.domain.caching import CacheMode
 from app.domain.caller import LOCAL_CALLER, Caller
 from app.domain.chat import JSON
+from app.domain.idempotency import Reservation
 from app.domain.routing import PolicyName, Priority
 
 
@@ -21,7 +22,7 @@ class Question:
     `arrived` and `deadline` are the gateway's monotonic seconds. `method` and `quorum` None mean the panel's own,
     else majority of more than half. `settle` is early or all, `on_invalid` abstain or repair_once, `on_violation`
     reject or clamp. With `as_of` the age of the market is not looked at. `cache` is off unless the caller says
-    otherwise, whatever the provider file says: a market is asked anew.
+    otherwise, whatever the provider file says: a market is asked anew. `reservation` is that of its idempotency key.
     """
 
     symbol: str
@@ -49,6 +50,7 @@ class Question:
     caller: Caller = LOCAL_CALLER
     metadata: Mapping[str, Any] = field(default_factory=dict)
     cache: CacheMode = CacheMode.OFF
+    reservation: Reservation | None = None
 
     @property
     def side(self) -> str | None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from app.domain.idempotency import Reservation
 from app.domain.usage import Usage
 
 
@@ -187,3 +188,4 @@ class Decision:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     contamination: str | None = None
     risk: Mapping[str, Any] | None = None
+    reservation: Reservation | None = None

@@ -101,13 +101,6 @@ async def test_a_wrong_field_is_a_422_that_names_it(
     assert not decisions.asked
 
 
-async def test_an_idempotency_key_is_not_taken_in_silence(client: httpx.AsyncClient, decisions: FakeDecisions) -> None:
-    response = await client.post("/decisions", json=question(), headers={"idempotency-key": "k"})
-
-    error_of(response, 400, "caller_unsupported_parameter")
-    assert not decisions.asked
-
-
 async def test_a_stored_decision_comes_back_as_it_was_answered(
     client: httpx.AsyncClient, decisions: FakeDecisions
 ) -> None:
