@@ -25,6 +25,7 @@ from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
 from app.domain.health import HealthSample, HistoryWindow
+from app.domain.hindsight import DEFAULT_EMBARGO
 from app.domain.idempotency import RequestKey
 from app.domain.kill import Kill, KillEvent
 from app.domain.listing import ListedName
@@ -234,7 +235,7 @@ class Services:
     none when ready.
     `reload` reads the provider file again and says what is in force; it raises RequestRejected or Conflict when the
     file is wrong, and the old one stays. `draining` is set when the process was told to stop. Without `keys` only
-    loopback is served. Durations are seconds.
+    loopback is served. Durations are seconds, but `embargo` whole days after a knowledge cutoff.
     """
 
     gateway: Gateway
@@ -262,3 +263,4 @@ class Services:
     max_deadline: float = 120.0
     drain_grace: float = 25.0
     keep_alive: float = 15.0
+    embargo: int = DEFAULT_EMBARGO

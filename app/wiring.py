@@ -221,6 +221,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         keys=tuple(GatewayKey.of(key.key, key.scopes) for key in settings.api_keys),
         default_deadline=pool.current.global_timeout or settings.default_deadline,
         max_deadline=settings.max_deadline,
+        embargo=settings.as_of_embargo_days,
     )
 
 

@@ -137,6 +137,7 @@ class Vote:
     usage: Usage | None = None
     raw_answer: str | None = None
     rung: str | None = None
+    contamination: str | None = None
 
     @property
     def is_valid(self) -> bool:
