@@ -134,6 +134,7 @@ class Member:
                 enforces_format=False,
                 cache=question.cache,
                 as_of=_demanded(question.hindsight),
+                hedge=question.hedge,
             )
         )
 

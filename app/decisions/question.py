@@ -24,7 +24,8 @@ class Question:
     else majority of more than half. `settle` is early or all, `on_invalid` abstain or repair_once, `on_violation`
     reject or clamp. With `as_of` the age of the market is not looked at; `as_of_mode` is warn, block or filter,
     `embargo` whole days. `cache` is off unless the caller says otherwise, whatever the provider file says: a market is
-    asked anew. `reservation` is that of its idempotency key.
+    asked anew. `reservation` is that of its idempotency key. `hedge`: whether members that are no pinned target may be
+    asked twice at once; None is the default.
     """
 
     symbol: str
@@ -53,6 +54,7 @@ class Question:
     caller: Caller = LOCAL_CALLER
     metadata: Mapping[str, Any] = field(default_factory=dict)
     cache: CacheMode = CacheMode.OFF
+    hedge: bool | None = None
     reservation: Reservation | None = None
 
     @property

@@ -65,8 +65,9 @@ class Router:
         open_to, refusals = _sifted(candidates, query)
         if query.as_of is not None and query.as_of.mode is AsOfMode.BLOCK:
             _refuse_tainted(refusals)
-        if not open_to:
-            # A key in quarantine is still the way to tell the caller what is wrong with it.
+        if not open_to and not any(refusal.obstacle is _Obstacle.COOLDOWN for refusal in refusals):
+            # A key in quarantine is still the way to tell the caller what is wrong with it. Who waits for a target
+            # that only pauses is better told how long.
             open_to = [refusal.candidate for refusal in refusals if refusal.obstacle is _Obstacle.PARKED]
             refusals = [refusal for refusal in refusals if refusal.obstacle is not _Obstacle.PARKED]
         if not open_to:

@@ -197,6 +197,7 @@ async def test_the_headers_of_intent_reach_the_ask(client: httpx.AsyncClient, ga
         "x-outcry-policy": "latency",
         "x-outcry-deadline-ms": "1500",
         "x-outcry-priority": "high",
+        "x-outcry-hedge": "on",
         "x-outcry-cache": "off",
         "x-outcry-replay": "off",
         "x-outcry-run": "run-1",
@@ -210,6 +211,7 @@ async def test_the_headers_of_intent_reach_the_ask(client: httpx.AsyncClient, ga
     assert (ask.agent_id, ask.policy, ask.priority) == (7, PolicyName.LATENCY_AWARE, Priority.HIGH)
     assert response.status_code == 200
     assert ask.as_of == AsOf(datetime(2026, 11, 20, 14, 15, tzinfo=UTC), AsOfMode.FILTER)
+    assert ask.hedge is True
 
 
 @pytest.mark.parametrize(
@@ -224,6 +226,7 @@ async def test_the_headers_of_intent_reach_the_ask(client: httpx.AsyncClient, ga
         ("x-outcry-deadline-ms", ""),
         ("x-outcry-priority", "urgent"),
         ("x-outcry-cache", "maybe"),
+        ("x-outcry-hedge", "true"),
         ("x-outcry-replay", "yes"),
         ("x-outcry-run", "a b"),
         ("x-outcry-conversation", "x" * 129),

@@ -60,7 +60,7 @@ async def _decided(exchange: Exchange, question: Question) -> Decision:
 
 async def _stream(exchange: Exchange, question: Question) -> None:
     exchange.error_form = partial(_error_event, exchange)
-    watch = Watch(exchange)
+    watch = Watch(exchange, question.deadline)
     await watch.run(_pump(exchange, watch, question))
 
 
@@ -94,7 +94,7 @@ async def _told(exchange: Exchange, watch: Watch, question: Question, admission:
 async def _decide_once(exchange: Exchange, key: RequestKey, question: Question, *, streamed: bool) -> None:
     """Under an idempotency key: asked once, told to everybody who comes with it."""
     events = exchange.services.idempotency.ask(key, question, partial(_asked, exchange))
-    watch = Watch(exchange)
+    watch = Watch(exchange, question.deadline if streamed else None)
     if streamed:
         exchange.error_form = partial(_error_event, exchange)
         await watch.run(_retold(exchange, watch, events))
