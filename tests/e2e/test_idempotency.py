@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -75,6 +78,20 @@ def test_two_replicas_on_postgresql_make_one_panel(
     upstream.forget()
 
     one_panel(at_once(gateways, "replicas", 20), upstream)
+
+
+def test_while_the_database_cannot_be_written_nobody_is_asked(gateway: Service, upstream: Upstream) -> None:
+    upstream.behave(Answer(vote("BUY")))
+    upstream.forget()
+    with closing(sqlite3.connect(gateway.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        asked = time.monotonic()
+        refused = post(gateway, "locked", deadline_ms=600)
+
+    assert time.monotonic() - asked < 0.9
+    error_of(refused, 503, "gateway_storage_unavailable")
+    assert not upstream.requests
+    assert post(gateway, "locked", deadline_ms=600).json()["action"] == "BUY"
 
 
 def test_the_answer_is_told_again_whole_and_as_events(gateway: Service, upstream: Upstream) -> None:
