@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from app.domain.idempotency import Reservation
 from app.domain.usage import Usage
 
 
@@ -136,6 +137,7 @@ class Vote:
     usage: Usage | None = None
     raw_answer: str | None = None
     rung: str | None = None
+    contamination: str | None = None
 
     @property
     def is_valid(self) -> bool:
@@ -187,3 +189,4 @@ class Decision:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     contamination: str | None = None
     risk: Mapping[str, Any] | None = None
+    reservation: Reservation | None = None
