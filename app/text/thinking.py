@@ -7,7 +7,9 @@ import re
 from app.text.scan import TooTangled, top_level_spans
 
 _TAG = re.compile(
-    r"<\s*(?P<close>/?)\s*(?:think|thinking|thought|thoughts|reasoning)\s*>|\[(?P<bracket>/?)THINK\]", re.IGNORECASE
+    r"[<◁]\s{0,8}(?P<close>/?)\s{0,8}(?:seed:)?(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad)\s{0,8}[>▷]"
+    r"|\[(?P<bracket>/?)THINK\]",
+    re.IGNORECASE,
 )
 
 
@@ -17,6 +19,8 @@ def without_thinking(text: str) -> str:
     A block may be closed, have only its closing tag (all before it was thinking), or only its opening tag (all up to
     the last top-level object was thinking).
     """
+    if not any(sign in text for sign in ("<", "◁", "[")):
+        return text.strip()
     kept: list[str] = []
     depth, at = 0, 0
     for tag in _TAG.finditer(text):

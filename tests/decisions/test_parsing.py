@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.decisions.forms import forms_within
 from app.decisions.parsing import Answer, Parsed, parse_answer
-from app.decisions.vocabulary import forms_within
 from app.decisions.wire import opinion_rendered
 from app.domain.decision import Action, Entry, Opinion, Size, VoteStatus
 
