@@ -116,7 +116,7 @@ def _stood_there(leaf: object, texts: tuple[str, str], tokens: set[str]) -> bool
     if isinstance(leaf, bool) or leaf is None:
         return True
     if isinstance(leaf, int | float):
-        return any(_number(token) == float(leaf) for token in tokens)
+        return any(_number(token) == leaf for token in tokens)
     text, squeezed = texts
     return str(leaf) in text or " ".join(str(leaf).split()) in squeezed
 

@@ -11,7 +11,7 @@ _STRUCTURE = re.compile(r'[{}\[\]]|"(?:[^"\\]++|\\.)*+("?)', re.DOTALL)
 # What begins like JSON and never ends was cut off; what begins like prose is prose.
 _JSON_START = re.compile(r"""\{\s*(?:["'“\}]|[\w\u4e00-\u9fff]+\s*[:：])|\[\s*(?:[{\["'\]]|-?\d)""")
 _PARTNERS = {"{": "}", "[": "]"}
-STEPS = 20_000
+STEPS = 15_000
 _CHARACTERS_PER_STEP = 128
 
 

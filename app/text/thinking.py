@@ -11,6 +11,7 @@ _TAG = re.compile(
     r"|\[(?P<bracket>/?)THINK\]",
     re.IGNORECASE,
 )
+_STEPS = 10_000  # what is left of the text is scanned again
 
 
 def without_thinking(text: str) -> str:
@@ -41,7 +42,7 @@ def without_thinking(text: str) -> str:
 
 def _last_object(text: str) -> str:
     try:
-        spans = top_level_spans(text)
+        spans = top_level_spans(text, steps=_STEPS)
     except TooTangled:
         return ""
     return text[spans[-1].start :] if spans else ""

@@ -305,6 +305,7 @@ _BROKEN: Final = (
     no_vote('{"action": "BUY" if it breaks out}', INVALID, "unreadable_json", "repair"),
     no_vote("{'action': 'BUY'} {'action': 'BUY'}", INVALID, "conflicting_decisions", "scan"),
     no_vote("{'action': 'BUY', 'action': 'SELL'}", INVALID, "conflicting_decisions"),
+    no_vote("{'action': 'BUY', 'stop_loss': " + "9" * 310 + "}", INVALID, "unreadable_json", "repair"),
     no_vote("{'action': 'BUY', 'stop_loss': NaN}", INVALID, "non_finite_number"),
     no_vote('{"action": "BUY", "stop_loss": Infinity}', INVALID, "non_finite_number"),
     no_vote('{"action": "BUY", "reasoning": "the trend is', TRUNCATED, "an object was never closed", "scan"),
