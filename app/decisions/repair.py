@@ -21,6 +21,7 @@ _OUTSIDE: Final = re.compile(
     r'"(?:[^"\\]|\\.)*+"|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])|\b(?:None|True|False)\b|(?<![\w.])[\d.]{1,20}%',
     re.DOTALL,
 )
+_BARE_PERCENT: Final = re.compile(r"([:：]\s{0,9})([\d.]{1,20}%)(?=\s{0,9}[,，}\n])")
 _LITERALS: Final = {"None": "null", "True": "true", "False": "false"}
 _KEY: Final = re.compile(r"""(?:^|[{,\n])\s{0,40}+["'“‘]?(\w[\w \-]{0,39}?)["'”’]?\s{0,40}[:：]""")
 _STRINGS: Final = re.compile(r""""[^"\n]*+"|'[^'\n]*+'""")
@@ -82,7 +83,7 @@ def _own_fixes(text: str) -> str:
 
 def _by_library(text: str) -> object:
     try:
-        value: object = json_repair.loads(text, skip_json_loads=True)
+        value: object = json_repair.loads(_BARE_PERCENT.sub(r'\1"\2"', text), skip_json_loads=True)
     except (ValueError, RecursionError, IndexError, KeyError, TypeError) as error:
         raise Unmendable(str(error)[:200]) from None
     if not isinstance(value, Mapping):

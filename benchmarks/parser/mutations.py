@@ -37,7 +37,8 @@ _WORDS: Final = tuple(FORMS)
 def mutated(text: str, other: str, rng: random.Random) -> str:
     """The text after one to four changes, at most `LONGEST` characters; `other` lends a piece of itself."""
     for _ in range(rng.randint(1, 4)):
-        text = rng.choice(_CHANGES)(text, other, rng)[:LONGEST]
+        change: Callable[[str, str, random.Random], str] = rng.choice(_CHANGES)
+        text = change(text, other, rng)[:LONGEST]
     return text
 
 

@@ -379,7 +379,7 @@ AROUND = [
 ]
 UNITS = st.sampled_from(["fraction_of_equity", "fraction_of_position", "quantity", "notional"])
 LISTS = st.lists(TEXTS, max_size=10).map(tuple)
-INTENTS = {
+INTENTS: dict[Action, list[str | None]] = {
     BUY: [None, "open_long", "close_short", "add", "reduce"],
     SELL: [None, "open_short", "close_long", "add", "reduce"],
     HOLD: ["hold"],

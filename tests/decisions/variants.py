@@ -291,6 +291,7 @@ _AROUND: Final = (
 _BROKEN: Final = (
     vote("{'action': 'BUY', 'confidence': 0.7}", BUY, "repair", confidence=0.7, warnings=(S, R)),
     vote('{"action": "SELL", "confidence": 70%,}', SELL, "repair", confidence=0.7, warnings=(S, RESCALED, R)),
+    vote("{'action': 'SELL', 'confidence': 70%}", SELL, "repair", confidence=0.7, warnings=(S, RESCALED, R)),
     vote('{"action": "BUY", // breakout\n "stop_loss": 63900}', BUY, "repair", stop=63900),
     vote('{"action": "BUY", "leverage": None, "sure": True}', BUY, "repair"),
     vote("{action: BUY, confidence: 0.7}", BUY, "repair", confidence=0.7, warnings=(S, R)),
