@@ -12,7 +12,7 @@ from app.decisions.vocabulary import ACTION_KEYS, FIELD_KEYS, WRAPPER_KEYS
 
 LONGEST: Final = 4_000
 
-_SIGNS: Final = (
+_SIGNS: Final[tuple[str, ...]] = (
     *"{}[]\":,'\\|/<>*`#-=~%$ \n\t",
     *("：", "，", "｛", "｝", "“", "”", "\u200b", "\ufeff", "\ud800", "\u2028", "̀", "ﷺ", "İ", "ß"),
     *(
@@ -37,8 +37,7 @@ _WORDS: Final = tuple(FORMS)
 def mutated(text: str, other: str, rng: random.Random) -> str:
     """The text after one to four changes, at most `LONGEST` characters; `other` lends a piece of itself."""
     for _ in range(rng.randint(1, 4)):
-        change: Callable[[str, str, random.Random], str] = rng.choice(_CHANGES)
-        text = change(text, other, rng)[:LONGEST]
+        text = rng.choice(_CHANGES)(text, other, rng)[:LONGEST]
     return text
 
 
