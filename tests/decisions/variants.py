@@ -327,6 +327,7 @@ _CONFLICTING: Final = (
     no_vote('{"action": "LONG"} {"action": "COVER"}', INVALID, "conflicting_decisions", "scan"),
     no_vote('{"action": "exit", "side": "short"}', INVALID, "conflicting_decisions", "json", side="long"),
     no_vote("Action: BUY\nRecommendation: SELL", INVALID, "conflicting_decisions", "label"),
+    no_vote('<decision>not BUY</decision> {"action": "BUY"}', INVALID, "unknown_action", "tag"),
     no_vote("<decision>BUY</decision><decision>SELL</decision>", INVALID, "conflicting_decisions", "tag"),
 )
 
