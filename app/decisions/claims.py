@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Final
 
 from app.decisions.forms import FORMS, forms_within, word_of
@@ -11,7 +12,7 @@ from app.decisions.numbers import read_number
 from app.decisions.symbols import is_symbol, same_symbol
 from app.decisions.vocabulary import ACTION_KEYS, FIELD_KEYS, NOT_MEANT_KEYS, RATING_KEYS, WRAPPER_KEYS, key_of
 from app.text.scan import TooTangled
-from app.text.strict_json import NotJson, loads
+from app.text.strict_json import NonFinite, NotJson, loads
 
 _MAX_DEPTH: Final = 8
 _MOST_LOOKED_AT: Final = 4_000
@@ -22,7 +23,7 @@ class Claim:
     """One object with an action: its values by field, and the symbol it was filed under, if any.
 
     `key` is the key that the action stood under; `word` is the action as written, "" for a null; `position` is the side
-    that it says it closes: `{"action": "EXIT", "side": "long"}`.
+    that it says is held: `{"action": "EXIT", "side": "long"}`.
     """
 
     word: str
@@ -122,6 +123,9 @@ def _claim(value: Mapping[str, object], symbol: str | None) -> Claim | None:
         key = key_of(name)
         is_twice |= by_key.get(key, item) != item and (key in ACTION_KEYS or key in FIELD_KEYS)
         by_key[key] = item
+        if isinstance(item, float) and not isfinite(item):
+            # No JSON text gets here with one, but arguments may come as objects.
+            raise NonFinite(f"{key[:40]} is no number")
     stated = [(key, _single(by_key[key])) for key in ACTION_KEYS if key in by_key]
     scalars = [(key, item) for key, item in stated if item is None or (isinstance(item, str) and not _decoded(item))]
     if not scalars or (len(scalars) < len(stated) and scalars[0][1] is None):
@@ -146,10 +150,12 @@ def _claim(value: Mapping[str, object], symbol: str | None) -> Claim | None:
 
 
 def _closed_side(word: str, side: object) -> str | None:
-    """The position's side where a closing action stands beside it; there, long is no wish to buy."""
+    """The position's side where an action that closes or keeps one stands beside it; there, long is no wish to buy."""
     form = FORMS.get(word_of(word))
-    closes = form is not None and (form.action is None or form.intent in ("close_long", "close_short", "reduce"))
-    stated = word_of(side).lower() if isinstance(side, str) and closes else ""
+    names_position = form is not None and (
+        form.action is None or form.intent in ("close_long", "close_short", "reduce", "hold")
+    )
+    stated = word_of(side).lower() if isinstance(side, str) and names_position else ""
     return stated if stated in ("long", "short") and word_of(word).lower() != stated else None
 
 

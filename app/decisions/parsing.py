@@ -112,7 +112,7 @@ def _settled(found: Found, symbol: str, side: str | None) -> Parsed:
 
 
 def _of_other_side(claim: Claim, side: str | None) -> bool:
-    """Whether a claim closes a position on the side that is not held."""
+    """Whether a claim speaks of a position on the side that is not held."""
     return claim.position is not None and side in ("long", "short") and claim.position != side
 
 

@@ -9,7 +9,7 @@ fence       the last fenced block
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from app.decisions.claims import Claim, claims_in, is_schema
@@ -86,7 +86,9 @@ def _from_tools(tool_arguments: Sequence[object], symbol: str) -> Found | None:
         claims += claims_in(value, symbol)
     if broken:
         # Broken beside whole, or twice broken: nobody can tell which one was meant.
-        return broken[0] if not claims and len(broken) == 1 else _conflict("tool")
+        if claims or len(broken) > 1:
+            return _conflict("tool")
+        return replace(broken[0], method="tool") if broken[0].method == "scan" else broken[0]
     return Found("tool", claims, merges=True) if claims else None
 
 

@@ -260,6 +260,31 @@ def test_tool_arguments_come_before_text(arguments: object) -> None:
     assert (parsed.opinion.action, parsed.trace.method) == (BUY, "tool")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status", "method", "reason"),
+    [
+        (("{'action': 'BUY'}",), VoteStatus.REPAIRED, "repair", None),
+        (({"action": "BUY"}, {"action": "BUY"}), VoteStatus.OK, "tool", None),
+        (({"action": "BUY"}, {"action": "SELL"}), VoteStatus.INVALID, "tool", "conflicting_decisions: BUY, SELL"),
+        (('{"action": "BUY", "action": "SELL"}',), VoteStatus.INVALID, None, "conflicting_decisions: a key"),
+        (({"action": "BUY"}, "{'action': 'BUY'}"), VoteStatus.INVALID, "tool", "conflicting_decisions: a broken"),
+        (('{"action": "BUY", "reasoning": "the tr',), VoteStatus.TRUNCATED, "tool", "an object was never closed"),
+        (({"action": "BUY", "stop_loss": float("nan")},), VoteStatus.INVALID, None, "non_finite_number"),
+        (({"query": "BTC"},), VoteStatus.INVALID, None, "no_decision"),
+        (("{" * 9_000 + '"action": 1',), VoteStatus.INVALID, None, "too_many_brackets"),
+        (("x" * 1_048_577,), VoteStatus.INVALID, None, "answer longer"),
+    ],
+    ids=range(10),
+)
+def test_tool_arguments_are_guarded_as_text_is(
+    arguments: tuple[object, ...], status: VoteStatus, method: str | None, reason: str | None
+) -> None:
+    parsed = parse_answer(Answer("", "tool_calls", tool_arguments=arguments), ASKED)
+
+    assert (parsed.status, parsed.trace.method) == (status, method)
+    assert (parsed.reason or "").startswith(reason or "")
+
+
 def test_all_fields_are_read_from_the_contracts_object() -> None:
     text = json.dumps(
         {

@@ -134,6 +134,7 @@ _OBJECTS: Final = (
     vote('{"action": "accumulate"}', BUY, intent="add"),
     vote('{"action": "Trim"}', SELL, intent="reduce"),
     vote('{"action": "Exit", "side": "long"}', SELL, intent="close_long", side="long"),
+    vote('{"action": "hold", "side": "long"}', HOLD, side="long"),
     vote('{"action": "close position"}', BUY, intent="close_short", side="short"),
     vote('{"action": "🟢 **BUY**"}', BUY),
     vote('{"action": "ＢＵＹ", "stop_loss": "６３９００"}', BUY, stop=63900),
