@@ -8,7 +8,7 @@ from typing import Final
 
 from app.decisions.assessment import Assessment, RiskVerdict
 from app.decisions.context import Account, Constraints, MarketContext
-from app.decisions.exposure import fraction_of, leverage_of, quote_currency, reference_price
+from app.decisions.exposure import fraction_of, leverage_of, per_fraction, quote_currency, reference_price
 from app.decisions.limits import MAX_LEVERAGE
 from app.decisions.risk_limits import (
     LIQUIDATION,
@@ -46,10 +46,12 @@ def assess(
     limits = constraints or (market.constraints if market is not None else Constraints())
     if opinion.action is Action.HOLD:
         return Assessment(RiskVerdict.APPROVE, 0.0, None, None, ("nothing_at_risk: HOLD opens nothing",))
-    if closes(opinion, market):
-        return Assessment(RiskVerdict.APPROVE, 0.0, None, None, ("closing: it makes what is held smaller",))
     case = _case(opinion, market, limits, known)
-    return _judged(case)
+    if not closes(opinion, market):
+        return _judged(case)
+    if broken := tuple(_broken(case)):
+        return Assessment(RiskVerdict.REJECT, 1.0, None, None, broken)
+    return Assessment(RiskVerdict.APPROVE, 0.0, None, None, ("closing: it makes what is held smaller",))
 
 
 def _case(opinion: Opinion, market: MarketContext | None, constraints: Constraints, account: Account) -> Case:
@@ -87,12 +89,21 @@ def _judged(case: Case) -> Assessment:
     )
 
 
-def _refusals(case: Case) -> Iterator[str]:
+def _broken(case: Case) -> Iterator[str]:
     # Limits of size and leverage are what an assessment cuts to; every other rule broken is no matter of size.
     checked = check(case.opinion, case.market, Strictness(clamp=True), constraints=case.constraints)
     for violation in checked.violations:
-        if violation.severity is Severity.ERROR:
+        is_stuck = violation.code == "size_exceeded" and not _is_comparable(case)
+        if violation.severity is Severity.ERROR or is_stuck:
             yield f"{violation.code}: {violation.message}"
+
+
+def _is_comparable(case: Case) -> bool:
+    return per_fraction(case.opinion, case.market, case.account) is not None
+
+
+def _refusals(case: Case) -> Iterator[str]:
+    yield from _broken(case)
     if case.equity is not None and case.equity <= 0:
         yield f"no_equity: the account's equity is {case.equity:g}"
 

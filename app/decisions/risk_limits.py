@@ -77,12 +77,21 @@ def limits_of(case: Case, leverage: float) -> Iterator[Limit]:
         held = _held_share(case)
         facts = f"exposure to one market at most {CONCENTRATION:g} of equity, {held:.4g} held already"
         yield Limit("concentration", (CONCENTRATION - held) / leverage, facts)
+        yield from _quantity_limit(case, leverage)
         if account.cash is not None:
             yield Limit("cash", account.cash / equity, f"{account.cash:g} of {equity:g} is free")
         if account.buying_power is not None:
             yield Limit("buying_power", account.buying_power / equity / leverage, f"{account.buying_power:g} left")
     if case.distance:
         yield from _loss_limits(case, leverage * case.distance)
+
+
+def _quantity_limit(case: Case, leverage: float) -> Iterator[Limit]:
+    permitted = [a.max_quantity for a in case.constraints.allowed_actions if a.action is case.opinion.action]
+    most = min((quantity for quantity in permitted if quantity is not None), default=None)
+    equity = equity_in_quote(case.opinion, case.market, case.account)
+    if most is not None and equity is not None and case.reference is not None:
+        yield Limit("max_quantity", most * case.reference / equity / leverage, f"at most a quantity of {most:g}")
 
 
 def _loss_limits(case: Case, loss: float) -> Iterator[Limit]:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from app.decisions.context import Constraints, MarketContext
 from app.decisions.exposure import reference_price
 from app.decisions.limits import Limits
+from app.decisions.percent_prices import MOST_STOP, converted, percentages
 from app.decisions.rules import broken
 from app.decisions.symbols import same_symbol
 from app.domain.decision import Action, Opinion, RuleViolation, Severity
 
 LEAST_STOP: Final = 0.0005
-MOST_STOP: Final = 0.5
-LEAST_TARGET: Final = 0.02
-"""A target below this share of the price, and of at most `MOST_PERCENT`, is a percentage in the wrong place."""
-MOST_PERCENT: Final = 50.0
 
 _CLOSING: Final = frozenset(("close_long", "close_short", "reduce"))
 _ACTIONS: Final = {
@@ -72,8 +69,9 @@ def check(
         constraints = market.constraints if market is not None else Constraints()
     found = [*_symbol(opinion, constraints), *_intent(opinion, market)]
     reference = reference_price(opinion, market)
-    shares = dict(percents or {}) | dict(_percentages(opinion, market, reference))
-    opinion = _converted(opinion, reference, strictness, shares, found)
+    shares = dict(percents or {}) | dict(percentages(opinion, market, reference))
+    opinion, read = converted(opinion, reference, shares, is_allowed=strictness.convert_percent_stops)
+    found += read
     found += _numbers(opinion)
     if opinion.action is not Action.HOLD:
         is_closing = closes(opinion, market)
@@ -120,54 +118,6 @@ def _intent(opinion: Opinion, market: MarketContext | None) -> Iterator[RuleViol
         )
 
 
-def _percentages(
-    opinion: Opinion, market: MarketContext | None, reference: float | None
-) -> Iterator[tuple[str, float]]:
-    """Prices that nobody can mean as prices: a stop of 2 where the price is 98,500 is a percentage."""
-    stop, targets = opinion.stop_loss, opinion.take_profit
-    entry = opinion.entry.price if opinion.entry is not None else None
-    if entry is not None and market is not None and _is_small(entry, MOST_STOP * market.price.last):
-        yield "entry", entry
-    if reference is None:
-        return
-    # Below half of the price a stop would be refused anyway.
-    if stop is not None and _is_small(stop, MOST_STOP * reference):
-        yield "stop_loss", stop
-    # The target of a SELL may be far below the price, where nothing else would refuse it.
-    if len(targets) == 1 and _is_small(targets[0], LEAST_TARGET * reference):
-        yield "take_profit", targets[0]
-
-
-def _is_small(price: float, least: float) -> bool:
-    return 0 < price <= MOST_PERCENT and price < least
-
-
-def _converted(
-    opinion: Opinion,
-    reference: float | None,
-    strictness: Strictness,
-    shares: Mapping[str, float],
-    found: list[RuleViolation],
-) -> Opinion:
-    """Prices that are percentages become prices when the caller allows it, and an error when not."""
-    if not shares or opinion.action is Action.HOLD:
-        return opinion
-    if not strictness.convert_percent_stops or reference is None or "entry" in shares:
-        found += [broken("percent_price", name, f"{share:g} % where a price belongs") for name, share in shares.items()]
-        return opinion
-    for name, share in shares.items():
-        found.append(broken("percent_converted", name, f"{share:g} % read as a distance from {reference:g}"))
-        price = _priced(opinion.action, name, share, reference)
-        opinion = replace(opinion, stop_loss=price) if name == "stop_loss" else replace(opinion, take_profit=(price,))
-    return opinion
-
-
-def _priced(action: Action, name: str, share: float, reference: float) -> float:
-    """A bare percentage is a distance to its side; one with a minus is the move itself, and may prove wrong."""
-    falls = share < 0 or (action is Action.BUY) == (name == "stop_loss")
-    return reference * (1 - abs(share) / 100 if falls else 1 + share / 100)
-
-
 def _geometry(opinion: Opinion, reference: float | None) -> Iterator[RuleViolation]:
     """Stop on the losing side, targets on the winning one, the stop at a sane distance."""
     sign = 1 if opinion.action is Action.BUY else -1
@@ -207,6 +157,14 @@ def _risk(
         yield broken("risk_reward_unknown", "take_profit", f"no target to hold against a least of {least:g}")
     if least is not None and ratio is not None and ratio < least:
         yield broken("risk_reward_too_low", "take_profit", f"{ratio:.2f}, least {least:g}")
+
+
+def risk_reward_of(opinion: Opinion, market: MarketContext | None) -> float | None:
+    """What an opening stands to win over what it stands to lose, to four digits; None for all others."""
+    if opinion.action is Action.HOLD or closes(opinion, market):
+        return None
+    ratio = risk_reward(opinion, reference_price(opinion, market))
+    return None if ratio is None else round(ratio, 4)
 
 
 def risk_reward(opinion: Opinion, reference: float | None) -> float | None:

@@ -136,6 +136,7 @@ class Vote:
     usage: Usage | None = None
     raw_answer: str | None = None
     rung: str | None = None
+    risk_reward: float | None = None
 
     @property
     def is_valid(self) -> bool:
@@ -174,6 +175,9 @@ class Decision:
     stop_loss: float | None = None
     take_profit: tuple[float, ...] = ()
     size: Size | None = None
+    intent: str | None = None
+    leverage: float | None = None
+    risk_reward: float | None = None
     violations: tuple[RuleViolation, ...] = ()
     cost_usd: Decimal | None = None
     latency: float = 0.0
