@@ -84,6 +84,9 @@ class Limits:
             return quantity
         if unit == "notional":
             return None if reference is None else quantity * reference
+        if unit == "fraction_of_position":
+            position = self.market.position if self.market is not None else None
+            return quantity / position.quantity if position is not None and position.quantity else None
         whole = per_fraction(opinion, self.market)
         quantities = per_fraction(replace(opinion, size=Size("quantity", quantity)), self.market)
         return None if whole is None or not quantities else quantity / quantities * whole
