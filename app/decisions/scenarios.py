@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from app.decisions.assessment import Scenario
@@ -18,8 +19,9 @@ def scenarios(case: Case) -> Iterator[Scenario]:
     if case.atr is not None:
         for many in (1, 2, 3):
             yield _scenario(case, f"{many}_atr", many * case.atr, reference)
-    if case.opinion.stop_loss is not None:
-        yield _scenario(case, "at_stop", abs(reference - case.opinion.stop_loss), reference)
+    stop = case.opinion.stop_loss
+    if stop is not None and math.isfinite(stop):
+        yield _scenario(case, "at_stop", abs(reference - stop), reference)
 
 
 def _scenario(case: Case, name: str, way: float, reference: float) -> Scenario:
@@ -33,4 +35,9 @@ def _scenario(case: Case, name: str, way: float, reference: float) -> Scenario:
     else:
         notional = None if case.account.currency else notional_of(case.opinion, case.market, case.account)
         loss = None if notional is None else notional * move
-    return Scenario(name, max(reference - sign * way, 0.0), move, loss, share)
+    return Scenario(name, max(reference - sign * way, 0.0), move, _finite(loss), _finite(share))
+
+
+def _finite(number: float | None) -> float | None:
+    """A loss beyond all numbers is not known either; such a proposal is refused for its figures."""
+    return number if number is not None and math.isfinite(number) else None

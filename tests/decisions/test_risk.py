@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.decisions.assessment import Assessment, RiskVerdict, stricter, under
@@ -109,7 +109,8 @@ def test_volatility_and_the_regime_each_halve_what_may_be_lost() -> None:
     tame = assess(opinion(stop_loss=R * 0.97), place(indicators={}))
 
     assert calm.max_fraction == pytest.approx(0.5)
-    assert (codes(against), against.max_fraction) == (["regime"], pytest.approx(0.5))
+    assert codes(against) == ["regime"]
+    assert against.max_fraction == pytest.approx(0.5)
     assert against.risk_score == pytest.approx(2 * 0.1 * 0.02 / 0.02)
     assert codes(wild) == ["volatility"]
     assert wild.max_fraction == pytest.approx(0.01 / 0.03)
@@ -217,6 +218,13 @@ positions = st.one_of(
 )
 
 
+@example(
+    Opinion(BUY, "BTC/USDT", size=Size("fraction_of_equity", math.inf), stop_loss=math.inf),
+    {"equity": 1.0},
+    None,
+    1.0,
+    None,
+)
 @given(opinions, accounts, positions, st.floats(0.01, R), st.one_of(st.none(), st.floats(0, 1)))
 def test_whatever_is_proposed_the_rule_answers_and_nothing_grows(
     proposed: Opinion, account: Any, position: Any, atr: float, max_fraction: float | None

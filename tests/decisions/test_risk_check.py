@@ -158,10 +158,17 @@ async def test_a_silent_member_leaves_the_officer_time() -> None:
         await asyncio.Event().wait()
         return ""
 
-    asked = gateway(word("reject"))
+    left: list[float] = []
+
+    async def rejecting(ask: Ask) -> str:
+        left.append(ask.deadline - time.monotonic())
+        return word("reject")
+
+    asked = gateway(rejecting)
     asked.script["a/one"] = silent
     decision = await decided(asked, risk_officer="r/isk", method="unanimous", quorum=2, within=0.6)
 
+    assert left[0] > 0.05
     assert decision.consensus.settled_reason is SettledReason.RISK_VETO
 
 

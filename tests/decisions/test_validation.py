@@ -132,12 +132,12 @@ def test_rules_of_numbers_and_words(fields: dict[str, Any], expected: list[str])
 def test_a_percentage_is_a_distance_to_its_own_side_unless_its_sign_says_where() -> None:
     allowed = Strictness(convert_percent_stops=True)
 
-    def priced(action: Action, **percents: float) -> tuple[float | None, tuple[float, ...]]:
+    def priced(action: Action, **percents: float) -> list[float | None]:
         opinion = check(Opinion(action, "X"), FREE, allowed, percents).opinion
-        return opinion.stop_loss, opinion.take_profit
+        return [opinion.stop_loss, *opinion.take_profit]
 
-    assert priced(BUY, stop_loss=2, take_profit=4) == (pytest.approx(R * 0.98), (pytest.approx(R * 1.04),))
-    assert priced(SELL, stop_loss=2, take_profit=-4) == (pytest.approx(R * 1.02), (pytest.approx(R * 0.96),))
+    assert priced(BUY, stop_loss=2, take_profit=4) == pytest.approx([R * 0.98, R * 1.04])
+    assert priced(SELL, stop_loss=2, take_profit=-4) == pytest.approx([R * 1.02, R * 0.96])
     assert not check(Opinion(SELL, "X"), FREE, allowed, {"stop_loss": -2}).is_valid
     assert not check(Opinion(SELL, "X"), FREE, allowed, {"take_profit": 150}).is_valid
 
@@ -170,10 +170,12 @@ def test_limits_hold_in_every_unit_once_the_equity_is_known() -> None:
         (Size("quantity", 0.2), 5_000 / R),
         (Size("fraction_of_equity", 0.2), 0.05),
     ):
-        checked = check(Opinion(BUY, "X", size=size), rich, clamp)
-        assert checked.opinion.size == Size(size.unit, pytest.approx(cut))
-    leveraged = check(Opinion(BUY, "X", size=Size("notional", 9_000.0), leverage=3.0), rich, clamp)
-    assert leveraged.opinion.size == Size("notional", pytest.approx(0.1 * R))
+        kept = check(Opinion(BUY, "X", size=size), rich, clamp).opinion.size
+        assert kept is not None
+        assert (kept.unit, kept.value) == (size.unit, pytest.approx(cut))
+    leveraged = check(Opinion(BUY, "X", size=Size("notional", 9_000.0), leverage=3.0), rich, clamp).opinion.size
+    assert leveraged is not None
+    assert leveraged.value == pytest.approx(0.1 * R)
     poor = market(constraints=limits)
     assert codes(Opinion(BUY, "X", size=Size("notional", 9_000.0)), market=poor) == ["size_unchecked", "size_exceeded"]
 
