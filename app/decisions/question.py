@@ -22,7 +22,8 @@ class Question:
     else majority of more than half. `settle` is early or all, `on_invalid` abstain or repair_once, `on_violation`
     reject or clamp. With `risk_check` the result passes the risk rule, and the model `risk_officer` where one is
     named; neither makes it larger. With `as_of` the age of the market is not looked at. `cache` is off unless the
-    caller says otherwise, whatever the provider file says: a market is asked anew.
+    caller says otherwise, whatever the provider file says: a market is asked anew. `hedge`: whether
+    members that are no pinned target may be asked twice at once; None is the default.
     """
 
     symbol: str
@@ -52,6 +53,7 @@ class Question:
     caller: Caller = LOCAL_CALLER
     metadata: Mapping[str, Any] = field(default_factory=dict)
     cache: CacheMode = CacheMode.OFF
+    hedge: bool | None = None
 
     @property
     def side(self) -> str | None:

@@ -31,6 +31,7 @@ from app.api.routes import (
     risk,
     routing,
     system,
+    tools,
     usage,
 )
 
@@ -53,6 +54,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     provider_tests.router,
     routing.router,
     agents.router,
+    tools.router,
     usage.router,
     kill.router,
     system.router,
@@ -63,6 +65,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     agents.AgentUpdate,
     agents.ConfigCreate,
     agents.ConfigWrite,
+    tools.ToolCreate,
     provider_tests.ProviderTest,
     routing.StrategyWrite,
     routing.CircuitReset,
