@@ -156,6 +156,7 @@ def proposal_of(body: RiskBody, intent: Intent, exchange: Exchange) -> Proposal:
         caller=exchange.caller,
         metadata=body.metadata,
         cache=intent.cache or CacheMode.OFF,
+        hedge=intent.hedge,
     )
 
 

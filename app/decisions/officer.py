@@ -48,6 +48,7 @@ class Proposal:
     decision_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     cache: CacheMode = CacheMode.OFF
+    hedge: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ class Officer:
                 metadata=proposal.metadata,
                 enforces_format=False,
                 cache=proposal.cache,
+                hedge=proposal.hedge,
             )
         )
 

@@ -46,6 +46,7 @@ def proposal_of(decision: Decision, question: Question, answer_by: float) -> Pro
         decision_id=decision.id,
         metadata=question.metadata,
         cache=question.cache,
+        hedge=question.hedge,
     )
 
 

@@ -172,7 +172,8 @@ def test_limits_hold_in_every_unit_once_the_equity_is_known() -> None:
     ):
         kept = check(Opinion(BUY, "X", size=size), rich, clamp).opinion.size
         assert kept is not None
-        assert (kept.unit, kept.value) == (size.unit, pytest.approx(cut))
+        assert kept.unit == size.unit
+        assert kept.value == pytest.approx(cut)
     leveraged = check(Opinion(BUY, "X", size=Size("notional", 9_000.0), leverage=3.0), rich, clamp).opinion.size
     assert leveraged is not None
     assert leveraged.value == pytest.approx(0.1 * R)
