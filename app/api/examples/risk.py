@@ -10,9 +10,12 @@ from app.api.risk_wire import RiskAnswer, RiskBody
 RISK_ANSWER: Final[dict[str, Any]] = {
     "risk_score": 1.0,
     "verdict": "reduce",
-    "max_fraction": 0.3456,
-    "max_leverage": 3.0,
-    "reasons": ["risk_at_stop: a fraction of 0.5, at most 0.3456; at most 2.00% of equity may be lost at the stop"],
+    "max_fraction": 0.1667,
+    "max_leverage": 41.73,
+    "reasons": [
+        "concentration: a fraction of 0.5, at most 0.1667; exposure to one market at most 0.5 of equity, 0 held already",
+        "risk_at_stop: a fraction of 0.5, at most 0.3477; at most 2.00% of equity may be lost at the stop",
+    ],
     "scenarios": [
         {"name": "1_atr", "price": 64153.1, "move": 0.00122, "loss": 457.72, "loss_fraction": 0.00183},
         {"name": "at_stop", "price": 63000.0, "move": 0.01917, "loss": 7189.81, "loss_fraction": 0.02876},
