@@ -75,7 +75,7 @@ def limits_of(case: Case, leverage: float) -> Iterator[Limit]:
     yield Limit("max_fraction", 1.0 if stated is None else stated, "the most that the caller's constraints allow")
     if equity is not None and equity > 0:
         held = _held_share(case)
-        facts = f"exposure to one market at most {CONCENTRATION:g} of equity, {held:.4g} held already"
+        facts = f"exposure to one market at most {CONCENTRATION:g} of equity, {held:.4g} held"
         yield Limit("concentration", (CONCENTRATION - held) / leverage, facts)
         yield from _quantity_limit(case, leverage)
         if account.cash is not None:

@@ -13,7 +13,7 @@ RISK_ANSWER: Final[dict[str, Any]] = {
     "max_fraction": 0.1667,
     "max_leverage": 41.73,
     "reasons": [
-        "concentration: a fraction of 0.5, at most 0.1667; exposure to one market at most 0.5 of equity, 0 held already",
+        "concentration: a fraction of 0.5, at most 0.1667; exposure to one market at most 0.5 of equity",
         "risk_at_stop: a fraction of 0.5, at most 0.3477; at most 2.00% of equity may be lost at the stop",
     ],
     "scenarios": [
