@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from app.agents.changes import ConfigChange
 from app.conformance.report import CheckResult, Report
+from app.decisions.officer import Judged, Proposal
 from app.decisions.question import Question
 from app.decisions.repeat import Told
 from app.decisions.service import DecisionEvent, VoteEvent
@@ -92,10 +93,14 @@ class Admission(Protocol):
 
 
 class Decisions(Protocol):
-    """Panels. What is wrong with a question is raised before the first vote; `get` and `page` give stored answers."""
+    """Panels. What is wrong with a question is raised before the first vote; `get` and `page` give stored answers.
+
+    `assess` judges a proposed decision and never raises for a model that fails.
+    """
 
     async def decide(self, question: Question) -> Decision: ...
     def stream(self, question: Question) -> AsyncGenerator[VoteEvent | DecisionEvent]: ...
+    async def assess(self, proposal: Proposal) -> Judged: ...
     async def get(self, decision_id: str) -> dict[str, Any] | None: ...
     async def page(
         self, *, limit: int, cursor: str | None = None, symbol: str | None = None, agent_id: int | None = None

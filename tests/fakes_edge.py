@@ -15,7 +15,9 @@ from app.agents.changes import UNSET, ConfigChange
 from app.conformance.report import CheckResult, Report
 from app.conformance.report import Status as ConformanceStatus
 from app.decisions.idempotency import Idempotency
+from app.decisions.officer import Judged, Proposal
 from app.decisions.question import Question
+from app.decisions.risk import assess
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import (
@@ -254,6 +256,7 @@ class FakeDecisions:
 
     def __init__(self) -> None:
         self.asked: list[Question] = []
+        self.judged: list[Proposal] = []
         self.script: list[VoteEvent | DecisionEvent | asyncio.Event | Exception] = [
             VoteEvent(VOTE),
             DecisionEvent(DECISION),
@@ -284,6 +287,10 @@ class FakeDecisions:
         except (asyncio.CancelledError, GeneratorExit):
             self.cancelled.set()
             raise
+
+    async def assess(self, proposal: Proposal) -> Judged:
+        self.judged.append(proposal)
+        return Judged(assess(proposal.opinion, proposal.market, proposal.constraints, proposal.account))
 
     async def get(self, decision_id: str) -> dict[str, Any] | None:
         return self.stored.get(decision_id)

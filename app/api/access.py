@@ -29,6 +29,7 @@ ACCESS: Final[Mapping[tuple[str, str], Row]] = {
     ("GET", "/v1/models/{model_id:path}"): Scope.CHAT,
     ("POST", "/chat"): Scope.CHAT,
     ("POST", "/decisions"): Scope.DECISIONS,
+    ("POST", "/risk-assessments"): Scope.DECISIONS,
     ("GET", "/decisions"): Scope.DECISIONS,
     ("GET", "/decisions/{decision_id}"): Scope.DECISIONS,
     ("GET", "/providers"): Scope.READ,

@@ -32,8 +32,6 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Symbol = Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN), BeforeValidator(_capitals)]
 
 UNAVAILABLE: Final[Mapping[str, object]] = {
-    "risk_officer": None,
-    "risk_check": False,
     "samples": 1,
     "news_check": False,
 }
@@ -57,7 +55,7 @@ class DecisionBody(Body):
     on_invalid: str = Field(default="abstain", pattern="^(abstain|repair_once)$")
     on_violation: str = Field(default="reject", pattern="^(reject|clamp)$")
     convert_percent_stops: bool = False
-    risk_officer: str | None = None
+    risk_officer: Name | None = None
     risk_check: bool = False
     samples: int = 1
     news_check: bool = False
@@ -81,6 +79,9 @@ class DecisionAnswer(Answer):
     stop_loss: float | None
     take_profit: list[float]
     size: dict[str, Any] | None
+    intent: str | None
+    leverage: float | None
+    risk_reward: float | None
     status: str
     consensus: dict[str, Any]
     votes: list[dict[str, Any]]
@@ -131,6 +132,8 @@ def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Quest
         on_invalid=body.on_invalid,
         on_violation=body.on_violation,
         convert_percent_stops=body.convert_percent_stops,
+        risk_check=body.risk_check,
+        risk_officer=body.risk_officer,
         as_of=intent.as_of,
         as_of_mode=body.as_of_mode or intent.as_of_mode or AsOfMode.WARN,
         embargo=exchange.services.embargo,
@@ -150,6 +153,9 @@ def _violations(body: Mapping[str, Any]) -> Iterator[Violation]:
         yield Violation("market", "one of market, prompt and messages is needed")
     if body.get("messages") is not None:
         yield from message_violations(body["messages"])
+    is_asked = body.get("risk_check") is True or body.get("method") == "risk_officer_veto"
+    if body.get("risk_officer") is not None and not is_asked:
+        yield Violation("risk_officer", "is asked only with risk_check: true or method risk_officer_veto")
     for name, only in UNAVAILABLE.items():
         if body.get(name, only) != only:
             yield Violation(name, f"is not available yet: only {orjson.dumps(only).decode()} is taken")

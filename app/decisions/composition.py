@@ -10,6 +10,7 @@ from app.decisions.hindsight import Cutoffs, Guard
 from app.decisions.prompts import Prompt, callers_prompt, market_prompt
 from app.decisions.question import Question
 from app.decisions.symbols import is_symbol, same_symbol
+from app.decisions.validation import in_universe
 from app.decisions.voting import METHODS, default_quorum
 from app.domain.errors import Code, NotAdmitted, NotFound, RequestRejected, Violation
 from app.domain.provider import PanelConfig
@@ -60,8 +61,7 @@ def composed(question: Question, panels: PanelView) -> Composition:
     wrong = [*_wrong_fields(question), *_wrong_members(question, panels)]
     if wrong:
         raise _rejected(wrong)
-    if question.agent_id is not None and not panels.has_agent(question.agent_id):
-        raise NotFound(f"there is no agent {question.agent_id}", code=Code.UNKNOWN_AGENT, param="agent_id")
+    check_asked(question.agent_id, None, panels)
     config = panels.named(question.panel) if question.panel is not None and question.models is None else None
     members = question.models or (config.members if config else tuple(panels.default_members(question.agent_id)))
     guard = Guard.of(question, panels)
@@ -76,6 +76,14 @@ def composed(question: Question, panels: PanelView) -> Composition:
     repeated = sorted({name for name in members if members.count(name) > 1})
     warnings = tuple(f"duplicate_member: {name} sits {members.count(name)} times" for name in repeated)
     return Composition(members, method, quorum, (*left_out, *warnings))
+
+
+def check_asked(agent_id: int | None, model: str | None, panels: PanelView) -> None:
+    """Raises RequestRejected for a model and NotFound for an agent that nobody knows."""
+    if model is not None and not panels.known(model):
+        raise _rejected([Violation("model", f"no model {model[:100]!r} is known here")])
+    if agent_id is not None and not panels.has_agent(agent_id):
+        raise NotFound(f"there is no agent {agent_id}", code=Code.UNKNOWN_AGENT, param="agent_id")
 
 
 def prompted(question: Question) -> Prompt:
@@ -101,6 +109,8 @@ def _wrong_fields(question: Question) -> Iterator[Violation]:
         yield Violation("market.symbol", f"{market.symbol} is not the symbol asked about, {question.symbol[:40]}")
     if question.as_of_mode in ("block", "filter") and question.as_of is None and market is None:
         yield Violation("as_of_mode", f"{question.as_of_mode} needs x-outcry-as-of or a market")
+    if market is not None and not in_universe(question.symbol, market.constraints):
+        yield Violation("symbol", f"{question.symbol[:40]} is not in market.constraints.universe")
     for name, choices in _CHOICES.items():
         if getattr(question, name) not in choices:
             yield Violation(name, f"expected {' or '.join(choices)}")
@@ -109,10 +119,11 @@ def _wrong_fields(question: Question) -> Iterator[Violation]:
 def _wrong_members(question: Question, panels: PanelView) -> Iterator[Violation]:
     if question.models is not None and not 1 <= len(question.models) <= MAX_MEMBERS:
         yield Violation("models", f"expected 1 to {MAX_MEMBERS} model names")
-        return
-    for place, name in enumerate(question.models or ()):
+    for place, name in enumerate((question.models or ())[:MAX_MEMBERS]):
         if not panels.known(name):
             yield Violation(f"models.{place}", f"no model {name[:100]!r} is known here")
+    if question.risk_officer is not None and not panels.known(question.risk_officer):
+        yield Violation("risk_officer", f"no model {question.risk_officer[:100]!r} is known here")
     if question.panel is not None and panels.named(question.panel) is None:
         yield Violation("panel", f"no panel {question.panel[:100]!r} is configured")
 

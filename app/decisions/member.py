@@ -11,7 +11,8 @@ from typing import Any, Final, Protocol
 from app.decisions.parsing import Answer, Parsed, parse_answer
 from app.decisions.prompts import RESPONSE_FORMAT, Prompt
 from app.decisions.question import Question
-from app.decisions.validation import Strictness, check
+from app.decisions.rules import broken
+from app.decisions.validation import Strictness, check, risk_reward_of
 from app.domain.attempt import Ask, Completion
 from app.domain.chat import JSON, ChatRequest, ChatResponse
 from app.domain.decision import ParseTrace, RuleViolation, Severity, Vote, VoteStatus
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 _TIMEOUTS: Final = frozenset((Code.PROVIDER_TIMEOUT, Code.DEADLINE_EXCEEDED))
 _REFUSED_PARAMETER: Final = frozenset((Code.INVALID_REQUEST, Code.UNSUPPORTED_PARAMETER))
+MAX_QUOTE: Final = 20_000
+"""Characters of an answer that is quoted back to whoever is to repair it."""
 _ABOUT_FORMAT: Final = ("response_format", "json_schema", "output_config", "structured output", "guided", "schema")
 
 
@@ -94,7 +97,7 @@ class Member:
         try:
             return await self._complete(self.prompt.messages, {"response_format": dict(RESPONSE_FORMAT)})
         except OutcryError as error:
-            if not _refuses_format(error):
+            if not refuses_format(error):
                 raise
         return await self._complete(self.prompt.messages, {}, ".prompt")
 
@@ -102,7 +105,7 @@ class Member:
         """The one re-ask, quoting what was wrong; the first verdict stands when it fails."""
         messages = [
             *self.prompt.messages,
-            {"role": "assistant", "content": first.response.text or "(empty)"},
+            {"role": "assistant", "content": first.response.text[:MAX_QUOTE] or "(empty)"},
             {"role": "user", "content": _complaint(heard.vote)},
         ]
         parameters = {} if first.rung is None else {"response_format": dict(RESPONSE_FORMAT)}
@@ -140,7 +143,7 @@ class Member:
 
     def _judged(self, completion: Completion) -> Heard:
         question = self.question
-        parsed = parse_answer(_answer(completion.response), question.symbol, side=question.side)
+        parsed = parse_answer(answer_of(completion.response), question.symbol, side=question.side)
         vote = Vote(
             provider=completion.target.provider,
             model=completion.target.model,
@@ -164,7 +167,8 @@ class Member:
         violations = (*checked.violations, *_confidence_notes(parsed.trace))
         if not checked.is_valid:
             return replace(vote, status=VoteStatus.INVALID, reason=checked.reason, violations=violations)
-        return replace(vote, opinion=checked.opinion, violations=violations)
+        ratio = risk_reward_of(checked.opinion, question.market)
+        return replace(vote, opinion=checked.opinion, violations=violations, risk_reward=ratio)
 
     def _failed(self, error: OutcryError) -> Heard:
         status = VoteStatus.TIMEOUT if error.code in _TIMEOUTS else VoteStatus.ERROR
@@ -184,7 +188,8 @@ def absent(seat: Seat, status: VoteStatus, reason: str | None) -> Vote:
     return Vote(provider=seat.provider, model=seat.model, status=status, reason=reason)
 
 
-def _answer(response: ChatResponse) -> Answer:
+def answer_of(response: ChatResponse) -> Answer:
+    """What is to be read of a response."""
     message = response.message
     calls = message.get("tool_calls") or ()
     arguments = [call["function"].get("arguments") for call in calls if isinstance(call.get("function"), dict)]
@@ -194,7 +199,7 @@ def _answer(response: ChatResponse) -> Answer:
     )
 
 
-def _refuses_format(error: OutcryError) -> bool:
+def refuses_format(error: OutcryError) -> bool:
     """Whether a provider, or routing, turned the request down because of the schema."""
     told = f"{error.param or ''} {error.message}".lower()
     return error.code in _REFUSED_PARAMETER and any(word in told for word in _ABOUT_FORMAT)
@@ -213,7 +218,7 @@ def _complaint(vote: Vote) -> str:
 
 def _confidence_notes(trace: ParseTrace) -> list[RuleViolation]:
     return [
-        RuleViolation(warning, Severity.WARNING, "confidence", "not a plain number from 0 to 1")
+        broken(warning, "confidence", "not a plain number from 0 to 1")
         for warning in trace.warnings
         if warning in ("confidence_rescaled", "confidence_worded", "confidence_exactly_one")
     ]

@@ -22,10 +22,11 @@ class Question:
 
     `arrived` and `deadline` are the gateway's monotonic seconds. `method` and `quorum` None mean the panel's own,
     else majority of more than half. `settle` is early or all, `on_invalid` abstain or repair_once, `on_violation`
-    reject or clamp. With `as_of` the age of the market is not looked at; `as_of_mode` is warn, block or filter,
-    `embargo` whole days. `cache` is off unless the caller says otherwise, whatever the provider file says: a market is
-    asked anew. `reservation` is that of its idempotency key. `hedge`: whether members that are no pinned target may be
-    asked twice at once; None is the default.
+    reject or clamp. With `risk_check` the result passes the risk rule, and the model `risk_officer` where one is
+    named; neither makes it larger. With `as_of` the age of the market is not looked at; `as_of_mode` is warn, block or
+    filter, `embargo` whole days. `cache` is off unless the caller says otherwise, whatever the provider file says: a
+    market is asked anew. `reservation` is that of its idempotency key. `hedge`: whether members that are no pinned
+    target may be asked twice at once; None is the default.
     """
 
     symbol: str
@@ -44,6 +45,8 @@ class Question:
     on_invalid: str = "abstain"
     on_violation: str = "reject"
     convert_percent_stops: bool = False
+    risk_check: bool = False
+    risk_officer: str | None = None
     as_of: datetime | None = None
     as_of_mode: str = "warn"
     embargo: int = DEFAULT_EMBARGO
@@ -91,6 +94,8 @@ def recorded(question: Question, members: tuple[str, ...], messages: tuple[JSON,
         "on_invalid": question.on_invalid,
         "on_violation": question.on_violation,
         "convert_percent_stops": question.convert_percent_stops,
+        "risk_check": question.risk_check,
+        "risk_officer": question.risk_officer,
         "as_of": None if question.as_of is None else question.as_of.isoformat(),
         "as_of_mode": question.as_of_mode,
         "as_of_embargo_days": question.embargo,

@@ -12,13 +12,15 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.decisions.background import Background
-from app.decisions.composition import Composition, PanelView, composed, prompted
+from app.decisions.composition import Composition, PanelView, check_asked, composed, prompted
 from app.decisions.context import staleness
 from app.decisions.hindsight import Guard
 from app.decisions.member import Asker, Member, Seat, absent
+from app.decisions.officer import Judged, Officer, Proposal
 from app.decisions.panel import Panel
 from app.decisions.prompts import Prompt
 from app.decisions.question import Question, recorded
+from app.decisions.risk_check import proposal_of, risk_checked, with_cost
 from app.decisions.verdict import Settled, at_deadline, decision_from, total_cost
 from app.decisions.voting import METHODS, Result
 from app.decisions.wire import rendered
@@ -31,6 +33,8 @@ __all__ = ["Asker", "DecisionEvent", "DecisionRules", "DecisionService", "PanelV
 
 log = logging.getLogger(__name__)
 
+OFFICERS_SHARE: Final = 0.25
+"""Of the time for an answer, what a risk officer gets when the panel takes all of its own."""
 _NOBODY: Final = Result(Action.HOLD, DecisionStatus.NO_QUORUM, SettledReason.NO_QUORUM)
 _KILLED: Final = Result(Action.HOLD, DecisionStatus.KILLED, SettledReason.KILLED)
 
@@ -66,6 +70,7 @@ class _Session:
     prompt: Prompt
     decision_id: str
     decide_at: float
+    answer_by: float
     guard: Guard | None
 
     def marked(self, vote: Vote) -> Vote:
@@ -112,6 +117,7 @@ class DecisionService:
         self._decided = decided
         self._killed = killed
         self._background = Background()
+        self._officer = Officer(asker, self._background, now)
 
     async def decide(self, question: Question) -> Decision:
         """The decision, stored. Overruns the deadline by at most 250 ms, whatever the members do."""
@@ -137,6 +143,8 @@ class DecisionService:
             decision = self._decision(session, panel, result)
             if result is None or question.settle == "early":
                 panel.cancel()
+            if question.risk_check:
+                decision = await self._risk_checked(session, decision)
             await self._store(session, decision)
             if result is not None and panel.outstanding and question.settle == "all":
                 self._background.start(self._completed(session, panel, decision))
@@ -158,6 +166,15 @@ class DecisionService:
         """Stored answers, newest first, and the cursor of the next page."""
         return await self._repository.page(limit=limit, cursor=cursor, symbol=symbol, agent_id=agent_id)
 
+    async def assess(self, proposal: Proposal) -> Judged:
+        """The risk of a proposed decision, by the rule and by the model that the proposal names.
+
+        Raises RequestRejected for a model and NotFound for an agent that nobody knows.
+        """
+        check_asked(proposal.agent_id, proposal.model, self._panels)
+        margin = min(self._rules.margin, max(proposal.deadline - self._now(), 0) / 5)
+        return await self._officer.judged(replace(proposal, deadline=proposal.deadline - margin))
+
     async def close(self) -> None:
         """Ends what runs in the background; bounded."""
         await self._background.close()
@@ -165,8 +182,11 @@ class DecisionService:
     def _opened(self, question: Question) -> _Session:
         composition = composed(question, self._panels)
         margin = min(self._rules.margin, max(question.deadline - question.arrived, 0) / 5)
-        guard = Guard.of(question, self._panels)
-        return _Session(question, composition, prompted(question), self._new_id(), question.deadline - margin, guard)
+        answer_by = question.deadline - margin
+        # An officer who is asked after the panel needs time of his own, or a silent member would take it all.
+        reserved = (answer_by - question.arrived) * OFFICERS_SHARE if _asks_officer(question) else 0.0
+        decide_at, guard = answer_by - reserved, Guard.of(question, self._panels)
+        return _Session(question, composition, prompted(question), self._new_id(), decide_at, answer_by, guard)
 
     def _seated(self, session: _Session) -> Panel:
         members = [
@@ -216,6 +236,18 @@ class DecisionService:
         )
         return session.judged(decision)
 
+    async def _risk_checked(self, session: _Session, decision: Decision) -> Decision:
+        """The decision after the rule and, where one is named, the officer; a panel without a result has no risk."""
+        question = session.question
+        if decision.status is not DecisionStatus.DECIDED:
+            return decision
+        proposal = proposal_of(decision, question, session.answer_by)
+        checked = risk_checked(decision, await self._officer.judged(proposal), question.market)
+        if (kill := self._killed(question.agent_id)) is not None:
+            # Stopped while the officer thought.
+            return self._made(session, _KILLED, decision.votes, [*checked.warnings, kill.says()])
+        return replace(checked, latency=self._now() - question.arrived)
+
     def _warnings(self, session: _Session, panel: Panel) -> list[str]:
         market, question = session.question.market, session.question
         found = list(session.composition.warnings)
@@ -245,7 +277,8 @@ class DecisionService:
                 pass
             panel.cancel()
             votes = tuple(panel.votes(VoteStatus.TIMEOUT, "no answer before the deadline"))
-            complete = session.judged(replace(decision, votes=votes, cost_usd=total_cost(votes)))
+            cost = with_cost(total_cost(votes), decision.risk)
+            complete = session.judged(replace(decision, votes=votes, cost_usd=cost))
             await self._repository.update(decision.id, rendered(complete))
         except OutcryError:
             log.exception("late votes lost", extra={"decision_id": decision.id})
@@ -258,3 +291,7 @@ class DecisionService:
         except Exception:
             # An observer cannot steer: the decision is stored and goes out.
             log.exception("decision observer failed", extra={"decision_id": decision.id})
+
+
+def _asks_officer(question: Question) -> bool:
+    return question.risk_check and question.risk_officer is not None

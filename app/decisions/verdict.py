@@ -10,7 +10,7 @@ from typing import Final
 
 from app.decisions.prompts import Prompt
 from app.decisions.question import Question
-from app.decisions.validation import check
+from app.decisions.validation import check, risk_reward_of
 from app.decisions.voting import Result, agreeing, agreement, combined, dissent, effective_votes
 from app.domain.decision import Action, Consensus, Decision, DecisionStatus, Opinion, SettledReason, Vote
 
@@ -71,6 +71,9 @@ def decision_from(
         stop_loss=kept.stop_loss,
         take_profit=kept.take_profit,
         size=kept.size,
+        intent=kept.intent if is_decided else None,
+        leverage=kept.leverage if is_decided else None,
+        risk_reward=risk_reward_of(kept, question.market) if is_decided else None,
         violations=checked.violations if is_decided else (),
         cost_usd=total_cost(votes),
         latency=settled.latency,

@@ -138,6 +138,7 @@ class Vote:
     raw_answer: str | None = None
     rung: str | None = None
     contamination: str | None = None
+    risk_reward: float | None = None
 
     @property
     def is_valid(self) -> bool:
@@ -176,6 +177,9 @@ class Decision:
     stop_loss: float | None = None
     take_profit: tuple[float, ...] = ()
     size: Size | None = None
+    intent: str | None = None
+    leverage: float | None = None
+    risk_reward: float | None = None
     violations: tuple[RuleViolation, ...] = ()
     cost_usd: Decimal | None = None
     latency: float = 0.0

@@ -86,7 +86,7 @@ async def test_a_prompt_or_messages_do_without_a_market(client: httpx.AsyncClien
         (question(quorum=0), "quorum"),
         (question(settle="never"), "settle"),
         (question(samples=3), "samples"),
-        (question(risk_check=True), "risk_check"),
+        (question(risk_check="yes"), "risk_check"),
         (question(news_check=True), "news_check"),
         (question(risk_officer="sandbox/trend"), "risk_officer"),
         (question(as_of_mode="drop"), "as_of_mode"),

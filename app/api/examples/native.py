@@ -101,6 +101,9 @@ DECISION_ANSWER: Final[dict[str, Any]] = {
     "stop_loss": 63900.0,
     "take_profit": [65100.0],
     "size": {"unit": "fraction_of_equity", "value": 0.02},
+    "intent": None,
+    "leverage": None,
+    "risk_reward": 2.6199,
     "status": "decided",
     "consensus": {
         "method": "majority",

@@ -14,6 +14,7 @@ from app.api.examples.anthropic import MESSAGES, TOKENS
 from app.api.examples.framework import EXAMPLES
 from app.api.examples.native import CHAT, DECISION
 from app.api.examples.openai import COMPLETIONS, EMBEDDINGS, RESPONSES
+from app.api.examples.risk import RISK
 from app.api.routes import (
     agents,
     chat,
@@ -27,6 +28,7 @@ from app.api.routes import (
     provider_tests,
     providers,
     responses,
+    risk,
     routing,
     system,
     tools,
@@ -41,6 +43,7 @@ DIRECT: Final[tuple[Route, ...]] = (
     Route("/v1/messages/count_tokens", Direct(messages.count_tokens), methods=["POST"]),
     Route("/chat", Direct(chat.chat), methods=["POST"]),
     Route("/decisions", Direct(decisions.decide), methods=["POST"]),
+    Route("/risk-assessments", Direct(risk.assess), methods=["POST"]),
 )
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     models.router,
@@ -56,7 +59,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     kill.router,
     system.router,
 )
-OPERATIONS: Final[tuple[Operation, ...]] = (COMPLETIONS, RESPONSES, EMBEDDINGS, MESSAGES, TOKENS, CHAT, DECISION)
+OPERATIONS: Final[tuple[Operation, ...]] = (COMPLETIONS, RESPONSES, EMBEDDINGS, MESSAGES, TOKENS, CHAT, DECISION, RISK)
 BODIES: Final[tuple[type[BaseModel], ...]] = (
     agents.AgentCreate,
     agents.AgentUpdate,
