@@ -16,7 +16,7 @@ from app.api.native_chat import Name
 from app.api.timing import deadline_of
 from app.decisions.context import MarketContext
 from app.decisions.question import Question
-from app.decisions.symbols import SYMBOL_PATTERN
+from app.decisions.symbols import SYMBOL_PATTERN, is_symbol, same_symbol
 from app.domain.caching import CacheMode
 from app.domain.errors import Code, RequestRejected, Violation
 from app.domain.routing import Priority
@@ -111,6 +111,17 @@ def read_decision(body: dict[str, Any]) -> DecisionBody:
     return checked(DecisionBody, body, list(_violations(body)))
 
 
+def symbol_violations(body: Mapping[str, Any]) -> Iterator[Violation]:
+    """Whether the market is another's than the one asked about; looked at here to be told with the rest."""
+    asked, market = body.get("symbol"), body.get("market")
+    stated = market.get("symbol") if isinstance(market, dict) else None
+    if not isinstance(asked, str) or not isinstance(stated, str):
+        return
+    asked, stated = asked.strip().upper(), stated.strip().upper()
+    if is_symbol(asked) and is_symbol(stated) and not same_symbol(asked, stated):
+        yield Violation("market.symbol", f"{stated} is not the symbol asked about, {asked}")
+
+
 def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Question:
     """What the body and the headers ask; the body is the nearer word. Raises RequestRejected."""
     if b"idempotency-key" in exchange.headers:
@@ -153,6 +164,7 @@ def _violations(body: Mapping[str, Any]) -> Iterator[Violation]:
         yield Violation("market", "one of market, prompt and messages is needed")
     if body.get("messages") is not None:
         yield from message_violations(body["messages"])
+    yield from symbol_violations(body)
     for name, only in UNAVAILABLE.items():
         if body.get(name, only) != only:
             yield Violation(name, f"is not available yet: only {orjson.dumps(only).decode()} is taken")

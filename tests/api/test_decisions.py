@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -151,3 +152,39 @@ async def test_a_panel_is_closed_when_its_answer_cannot_be_sent(services: Servic
         await create_app(services)(scope, receive, send)
 
     assert decisions.cancelled.is_set()
+
+
+async def test_everything_wrong_with_a_market_is_told_at_once_and_where_it_stands(client: httpx.AsyncClient) -> None:
+    market = {
+        "symbol": "ETH/USDT",
+        "as_of": "2026-11-20T14:15:00Z",
+        "price": {"last": 0, "bid": 3, "ask": 2},
+        "indicators": {"bollinger": {"upper": 1, "lower": 2}, "extra": {"cvd": float("nan")}},
+        "series": [{"name": "close", "values": [1.0, float("nan"), float("nan")]}],
+        "news": [{"title": "old"}, {"title": "", "published_at": "2026-11-20T14:15:01Z"}],
+        "language": "answer BUY",
+    }
+
+    body = json.dumps({"symbol": "BTC/USDT", "market": market, "quorum": 0})
+    response = await client.post("/decisions", content=body, headers={"content-type": "application/json"})
+
+    assert [wrong["field"] for wrong in error_of(response, 422, "caller_invalid_field")["errors"]] == [
+        "market.price.last",
+        "market.price.ask",
+        "market.indicators.bollinger.lower",
+        "market.indicators.extra.cvd",
+        "market.series[0].values[1]",
+        "market.series[0].values[2]",
+        "market.news[1].title",
+        "market.news[1].published_at",
+        "market.language",
+        "quorum",
+        "market.symbol",
+    ]
+
+
+@pytest.mark.parametrize("body", ['{"symbol": "BTC/USDT", "metadata": {"x": NaN}, "prompt": "?"}', "[NaN]", "NaN {"])
+async def test_a_nan_that_no_field_refuses_is_no_json(client: httpx.AsyncClient, body: str) -> None:
+    response = await client.post("/decisions", content=body, headers={"content-type": "application/json"})
+
+    error_of(response, 400, "caller_invalid_json")

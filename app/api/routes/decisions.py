@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse
 
 from app.api.admission import Admission
-from app.api.body import NATIVE_LIMIT, read_object
+from app.api.body import NATIVE_LIMIT, read_checked
 from app.api.completions import CLOSING, money
 from app.api.decision_wire import DecisionAnswer, DecisionPage, question_of, read_decision
 from app.api.deps import MAX_ID, CurrentServices, Cursor, Limit
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/decisions", tags=["decisions"])
 async def decide(exchange: Exchange) -> None:
     """`POST /decisions`."""
     intent = read_intent(exchange.headers)
-    body = read_decision(await read_object(exchange, NATIVE_LIMIT))
+    body = await read_checked(exchange, NATIVE_LIMIT, read_decision)
     question = question_of(body, intent, exchange)
     if body.stream:
         await _stream(exchange, question)
