@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from app.decisions.prompts import Prompt, callers_prompt, market_prompt
+from app.decisions.prompts import REPAIR, Prompt, callers_prompt, market_prompt
 from app.decisions.question import Question
 from app.decisions.symbols import is_symbol, same_symbol
 from app.decisions.voting import METHODS, default_quorum
@@ -76,6 +76,14 @@ def composed(question: Question, panels: PanelView) -> Composition:
 
 def prompted(question: Question) -> Prompt:
     """What the members are asked: our prompt from a market, or the caller's own words with the contract appended."""
+    prompt = _prompt(question)
+    if question.on_invalid != "repair_once":
+        return prompt
+    # Who may be asked again may read this too, so it is on record with the rest.
+    return replace(prompt, template={**prompt.template, "repair": REPAIR.stamp()})
+
+
+def _prompt(question: Question) -> Prompt:
     if question.messages is not None:
         return callers_prompt(question.symbol, question.messages, question.market)
     if question.prompt is not None:

@@ -167,3 +167,4 @@ class Pattern(Part):
     direction: str | None = Field(default=None, pattern="^(bullish|bearish|neutral)$")
     confidence: Share | None = None
     bar: Name | None = None
+    evidence: Annotated[str, StringConstraints(max_length=400)] | None = None

@@ -210,9 +210,7 @@ class DecisionService:
         stale = staleness(market, self._wall()) if market is not None and question.as_of is None else None
         if stale is not None:
             found.append(stale)
-        if session.prompt.injection_suspected:
-            found.append("injection_suspected: a news item speaks to its reader in the imperative")
-        return [*found, *panel.warnings]
+        return [*found, *session.prompt.warnings, *panel.warnings]
 
     async def _store(self, session: _Session, decision: Decision) -> None:
         """Returns once the decision is durable, or raises StorageUnavailable in time for the caller to hear it."""
