@@ -34,7 +34,6 @@ UNAVAILABLE: Final[Mapping[str, object]] = {
     "risk_officer": None,
     "risk_check": False,
     "samples": 1,
-    "news_check": False,
     "as_of_mode": "warn",
 }
 """Fields of the contract that change nothing yet, with the only value that is therefore taken."""
@@ -147,6 +146,7 @@ def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Quest
         on_invalid=body.on_invalid,
         on_violation=body.on_violation,
         convert_percent_stops=body.convert_percent_stops,
+        news_check=body.news_check,
         as_of=intent.as_of,
         as_of_mode=body.as_of_mode,
         policy=intent.policy,

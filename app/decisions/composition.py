@@ -83,6 +83,13 @@ def prompted(question: Question) -> Prompt:
     return replace(prompt, template={**prompt.template, "repair": REPAIR.stamp()})
 
 
+def prompted_without_news(question: Question) -> Prompt | None:
+    """The same without the news, where the caller wants the votes compared and there is news; else None."""
+    if not question.news_check or question.market is None or not question.market.news:
+        return None
+    return _prompt(replace(question, market=question.market.model_copy(update={"news": ()})))
+
+
 def _prompt(question: Question) -> Prompt:
     if question.messages is not None:
         return callers_prompt(question.symbol, question.messages, question.market)

@@ -20,8 +20,9 @@ class Question:
 
     `arrived` and `deadline` are the gateway's monotonic seconds. `method` and `quorum` None mean the panel's own,
     else majority of more than half. `settle` is early or all, `on_invalid` abstain or repair_once, `on_violation`
-    reject or clamp. With `as_of` the age of the market is not looked at. `cache` is off unless the caller says
-    otherwise, whatever the provider file says: a market is asked anew.
+    reject or clamp. With `news_check` each member is asked without the news as well. With `as_of` the age of the market
+    is not looked at. `cache` is off unless the caller says otherwise, whatever the provider file says: a market is
+    asked anew.
     """
 
     symbol: str
@@ -40,6 +41,7 @@ class Question:
     on_invalid: str = "abstain"
     on_violation: str = "reject"
     convert_percent_stops: bool = False
+    news_check: bool = False
     as_of: datetime | None = None
     as_of_mode: str = "warn"
     policy: PolicyName | None = None
@@ -73,6 +75,7 @@ def recorded(question: Question, members: tuple[str, ...], messages: tuple[JSON,
         "on_invalid": question.on_invalid,
         "on_violation": question.on_violation,
         "convert_percent_stops": question.convert_percent_stops,
+        "news_check": question.news_check,
         "as_of": None if question.as_of is None else question.as_of.isoformat(),
         "as_of_mode": question.as_of_mode,
         "algo_id": question.algo_id,

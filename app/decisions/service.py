@@ -12,10 +12,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.decisions.background import Background
-from app.decisions.composition import Composition, PanelView, composed, prompted
+from app.decisions.composition import Composition, PanelView, composed, prompted, prompted_without_news
 from app.decisions.context import staleness
 from app.decisions.member import Asker, Member, Seat, absent
-from app.decisions.panel import Panel
+from app.decisions.news_check import NewsChecked
+from app.decisions.panel import Panel, Voter
 from app.decisions.prompts import Prompt
 from app.decisions.question import Question, recorded
 from app.decisions.verdict import Settled, at_deadline, decision_from, total_cost
@@ -65,6 +66,7 @@ class _Session:
     prompt: Prompt
     decision_id: str
     decide_at: float
+    without_news: Prompt | None = None
 
     def result(self, panel: Panel, *, is_over: bool = False) -> Result | None:
         """The panel's result, None while votes still out may change it; when time is over, none are still out."""
@@ -155,14 +157,24 @@ class DecisionService:
     def _opened(self, question: Question) -> _Session:
         composition = composed(question, self._panels)
         margin = min(self._rules.margin, max(question.deadline - question.arrived, 0) / 5)
-        return _Session(question, composition, prompted(question), self._new_id(), question.deadline - margin)
+        return _Session(
+            question,
+            composition,
+            prompted(question),
+            self._new_id(),
+            question.deadline - margin,
+            prompted_without_news(question),
+        )
 
     def _seated(self, session: _Session) -> Panel:
-        members = [
-            Member(self._asker, Seat(place, name), session.question, session.prompt, session.decision_id, self._now)
-            for place, name in enumerate(session.composition.members)
-        ]
+        members = [self._member(session, Seat(place, name)) for place, name in enumerate(session.composition.members)]
         return Panel(members, self._background, self._now)
+
+    def _member(self, session: _Session, seat: Seat) -> Voter:
+        member = Member(self._asker, seat, session.question, session.prompt, session.decision_id, self._now)
+        if session.without_news is None:
+            return member
+        return NewsChecked(member, session.without_news, self._background.start, session.decide_at)
 
     async def _refused(self, session: _Session, kill: Kill) -> Decision:
         """The answer while an operator's stop is in force, on record as any other; nobody is asked."""
@@ -210,6 +222,8 @@ class DecisionService:
         stale = staleness(market, self._wall()) if market is not None and question.as_of is None else None
         if stale is not None:
             found.append(stale)
+        if question.news_check and session.without_news is None:
+            found.append("news_check: there is no news in the market, so nothing was compared")
         return [*found, *session.prompt.warnings, *panel.warnings]
 
     async def _store(self, session: _Session, decision: Decision) -> None:

@@ -39,7 +39,7 @@ async def test_every_wish_reaches_the_question(client: httpx.AsyncClient, decisi
         risk_officer=None,
         risk_check=False,
         samples=1,
-        news_check=False,
+        news_check=True,
         as_of_mode="warn",
         algo_id="a",
         decision_maker_id="d",
@@ -56,6 +56,7 @@ async def test_every_wish_reaches_the_question(client: httpx.AsyncClient, decisi
     assert (asked.symbol, asked.agent_id, asked.models, asked.panel) == ("BTC/USDT", 7, ("sandbox/trend",), "desk")
     assert (asked.method, asked.quorum, asked.settle) == ("unanimous", 1, "all")
     assert (asked.on_invalid, asked.on_violation, asked.convert_percent_stops) == ("repair_once", "clamp", True)
+    assert asked.news_check
     assert (asked.algo_id, asked.decision_maker_id, asked.metadata) == ("a", "d", {"k": 1})
     assert (asked.policy, asked.priority) == (PolicyName.COST_AWARE, Priority.HIGH)
     assert asked.as_of is not None
@@ -87,7 +88,7 @@ async def test_a_prompt_or_messages_do_without_a_market(client: httpx.AsyncClien
         (question(settle="never"), "settle"),
         (question(samples=3), "samples"),
         (question(risk_check=True), "risk_check"),
-        (question(news_check=True), "news_check"),
+        (question(news_check=1), "news_check"),
         (question(risk_officer="sandbox/trend"), "risk_officer"),
         (question(as_of_mode="block"), "as_of_mode"),
         (question(models=[""]), "models[0]"),

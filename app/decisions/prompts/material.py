@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +29,8 @@ _READ: Final[Mapping[str, Block]] = {
 """How each part is read, by its name in the context, in the order of the prompt."""
 
 _NAMED: Final = 5
+_LOOKED_AT: Final = 16_000
+"""Characters beside the news that are looked through for instructions, which takes a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +79,24 @@ def _suspicion(places: list[str]) -> str:
 def _suspects(context: Mapping[str, Any], news: CleanNews) -> list[str]:
     """Where the context seems to speak to the model: in news, and in any other text that somebody else may have put."""
     told = {name: part for name, part in context.items() if name not in ("news", "symbol", "as_of")}
-    return [*(f"news[{place}]" for place in news.suspected), *_suspicious_in(told, "")]
+    suspects, left = [f"news[{place}]" for place in news.suspected], _LOOKED_AT
+    for path, text in _texts(told, ""):
+        if speaks_to_its_reader(text[:left]):
+            suspects.append(path)
+        left -= len(text)
+        if left <= 0:
+            break
+    return suspects
 
 
-def _suspicious_in(value: object, path: str) -> list[str]:
+def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Whatever may be a sentence, and where it stands; single words are names."""
     match value:
-        case str():
-            is_a_text = " " in value or not value.isascii()
-            return [path] if is_a_text and speaks_to_its_reader(value) else []
+        case str() if " " in value or not value.isascii():
+            yield path, value
         case Mapping():
-            inner = ((key, f"{path}.{key}" if path else str(key)) for key in value)
-            return [place for key, at in inner for place in _suspicious_in(value[key], at)]
+            for key in value:
+                yield from _texts(value[key], f"{path}.{key}" if path else str(key))
         case list():
-            numbered = enumerate(value)
-            return [place for n, item in numbered for place in _suspicious_in(item, f"{path}[{n}]")]
-    return []
+            for number, item in enumerate(value):
+                yield from _texts(item, f"{path}[{number}]")
