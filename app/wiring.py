@@ -26,6 +26,7 @@ from app.catalog.catalog import Catalog
 from app.catalog.records import read_models
 from app.catalog.tokenizer import token_counter
 from app.conformance.suite import ConformanceTests
+from app.decisions.rendering import PromptRendering
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
 from app.domain.ports import Adapter
@@ -35,6 +36,7 @@ from app.gateway.admission import Admission
 from app.gateway.answer_cache import AnswerCache
 from app.gateway.attempt import Clock
 from app.gateway.control import RoutingControl
+from app.gateway.estimates import Estimates
 from app.gateway.gateway import Gateway
 from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
@@ -134,13 +136,14 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     routing_stats = RoutingStats(clock.wall)
     # Only the record hears of free answers: they say nothing about a provider, and no provider was asked.
     cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer], metrics.cache_used)
+    seating, counter = Seating(pool, directory), token_counter()
     gateway = Gateway(
         pool,
         planner,
         [monitor, metrics, writer, routing_stats],
         retry=retry,
         timers=TimerRules(**settings.timeouts.model_dump()),
-        counter=token_counter(),
+        counter=counter,
         clock=clock,
         rng=rng,
         cache=cache,
@@ -149,7 +152,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     agents = AgentService(rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
     decisions = DecisionService(
         gateway,
-        Seating(pool, directory),
+        seating,
         SqlDecisionRepository(database),
         now=clock.now,
         wall=clock.wall,
@@ -180,6 +183,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
             lambda: pool.current.caller_limits, now=clock.now, wall=clock.wall, rejected=metrics.limit_rejected
         ),
         decisions=decisions,
+        prompts=PromptRendering(seating, Estimates(planner, counter), clock.wall),
         agents=agents,
         providers=pool,
         monitor=monitor,

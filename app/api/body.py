@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from app.api.errors import CallerLeft
 from app.api.exchange import Exchange
-from app.api.strict_json import parse, with_constants
+from app.api.strict_json import has_constants, parse, with_constants
 from app.domain.errors import Code, OutcryError, RequestRejected
 from app.waiting import Waiting
 
@@ -35,9 +35,10 @@ async def read_object(exchange: Exchange, limit: int) -> dict[str, Any]:
     return await _object_of(await read_body(exchange, limit), limit)
 
 
-async def read_checked(exchange: Exchange, limit: int, check: Callable[[dict[str, Any]], T]) -> T:
-    """What `check` makes of the body. A NaN in it is refused by `check`, where it stands, beside the rest.
+async def read_checked(exchange: Exchange, limit: int, check: Callable[[dict[str, Any]], T], measured: str) -> T:
+    """What `check` makes of the body. A NaN in the field `measured` is refused by `check`, where it stands.
 
+    Whoever measures will have a NaN one day, and wants to know where; anywhere else it is a body that is no JSON.
     Raises RequestRejected as `read_object` and `check` do.
     """
     raw = await read_body(exchange, limit)
@@ -45,7 +46,7 @@ async def read_checked(exchange: Exchange, limit: int, check: Callable[[dict[str
         value = await _object_of(raw, limit)
     except RequestRejected as error:
         loose = with_constants(raw) if error.code is Code.INVALID_JSON else None
-        if isinstance(loose, dict):
+        if isinstance(loose, dict) and has_constants(loose.get(measured)):
             check(loose)
         raise
     return check(value)

@@ -62,6 +62,15 @@ def with_constants(raw: bytes) -> object:
         return None
 
 
+def has_constants(value: object) -> bool:
+    """Whether there is a NaN or an infinity anywhere in a value that was read."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
 def _members(value: object) -> int:
     """How many members all objects of a value have. Raises RequestRejected when it is nested too deeply."""
     members = 0

@@ -184,8 +184,10 @@ async def test_everything_wrong_with_a_market_is_told_at_once_and_where_it_stand
     ]
 
 
-@pytest.mark.parametrize("body", ['{"symbol": "BTC/USDT", "metadata": {"x": NaN}, "prompt": "?"}', "[NaN]", "NaN {"])
-async def test_a_nan_that_no_field_refuses_is_no_json(client: httpx.AsyncClient, body: str) -> None:
+@pytest.mark.parametrize(
+    "body", ['{"symbol": "BTC/USDT", "metadata": {"x": NaN}, "prompt": "?"}', '{"messages": [NaN]}', "[NaN]", "NaN {"]
+)
+async def test_a_nan_outside_of_the_market_is_no_json(client: httpx.AsyncClient, body: str) -> None:
     response = await client.post("/decisions", content=body, headers={"content-type": "application/json"})
 
     error_of(response, 400, "caller_invalid_json")

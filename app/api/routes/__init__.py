@@ -24,6 +24,7 @@ from app.api.routes import (
     llm_providers,
     messages,
     models,
+    prompts,
     provider_tests,
     providers,
     responses,
@@ -44,6 +45,7 @@ DIRECT: Final[tuple[Route, ...]] = (
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     models.router,
     decisions.router,
+    prompts.router,
     providers.router,
     health_history.router,
     llm_providers.router,
@@ -63,6 +65,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     provider_tests.ProviderTest,
     routing.StrategyWrite,
     routing.CircuitReset,
+    prompts.RenderBody,
     kill.KillWrite,
     kill.ResumeWrite,
 )

@@ -30,7 +30,7 @@ router = APIRouter(prefix="/decisions", tags=["decisions"])
 async def decide(exchange: Exchange) -> None:
     """`POST /decisions`."""
     intent = read_intent(exchange.headers)
-    body = await read_checked(exchange, NATIVE_LIMIT, read_decision)
+    body = await read_checked(exchange, NATIVE_LIMIT, read_decision, "market")
     question = question_of(body, intent, exchange)
     if body.stream:
         await _stream(exchange, question)
