@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,8 +13,9 @@ import anyio
 from app.domain.attempt import AttemptRecord
 from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
 from app.domain.embedding import EmbedCall, Embeddings
-from app.domain.errors import FailureKind, ProviderError
+from app.domain.errors import FailureKind, ProviderError, StorageUnavailable
 from app.domain.needs import CHAT_ABILITIES, EMBEDDINGS
+from app.domain.settings import Setting
 from app.domain.usage import Usage
 
 USAGE = Usage(input_tokens=10, output_tokens=5)
@@ -175,6 +176,30 @@ def _words(words: Sequence[str], model: str) -> list[ChatChunk]:
 def _chunk(delta: dict[str, Any], model: str, finish: str | None = None) -> dict[str, Any]:
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
     return {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": model, "choices": [choice]}
+
+
+class FakeSettings:
+    """Settings in memory, as long as the `database` is not away; several processes may share one."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Setting] = {}
+        self.is_away = False
+
+    async def get(self, name: str) -> Setting | None:
+        self._ask()
+        return self.rows.get(name)
+
+    async def put(self, name: str, value: Mapping[str, Any]) -> None:
+        self._ask()
+        self.rows[name] = Setting(value, datetime(2026, 11, 20, 12, tzinfo=UTC))
+
+    async def remove(self, name: str) -> None:
+        self._ask()
+        self.rows.pop(name, None)
+
+    def _ask(self) -> None:
+        if self.is_away:
+            raise StorageUnavailable("the database is away")
 
 
 class Recorder:

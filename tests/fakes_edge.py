@@ -57,6 +57,7 @@ from app.gateway.admission import Admission
 from app.gateway.estimates import Estimate
 from app.gateway.kills import KillSwitch
 from app.services import Services
+from tests.fakes_tools import FakeTools
 
 TARGET = Target("alpha", "alpha-1")
 OTHER = Target("beta", "beta-1")
@@ -451,10 +452,11 @@ class FakeRouting:
         return Explanation(PLAN, PLAN.verdicts, PLAN.warnings)
 
     def strategy(self) -> StrategyInForce:
-        return StrategyInForce(self.policy, self.policy is not PolicyName.PRIORITY, 1)
+        since = None if self.policy is PolicyName.PRIORITY else datetime(2026, 11, 20, 12, tzinfo=UTC)
+        return StrategyInForce(self.policy, since, 1)
 
-    def set_strategy(self, policy: PolicyName) -> StrategyInForce:
-        self.policy = policy
+    async def set_strategy(self, policy: PolicyName | None) -> StrategyInForce:
+        self.policy = policy or PolicyName.PRIORITY
         return self.strategy()
 
     def reset_circuits(self, provider: str, model: str | None = None) -> Sequence[Target]:
@@ -604,6 +606,7 @@ def fake_services(**changes: Any) -> Services:
         "draining": asyncio.Event(),
     }
     fakes = base | changes
+    fakes.setdefault("tools", FakeTools(fakes["gateway"]))
 
     async def find_model(name: str) -> ListedName | None:
         return dict(await fakes["models"]()).get(name)

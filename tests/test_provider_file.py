@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from app.domain.alerts import DEFAULT_RULES, AlertKind, AlertPlan, AlertRule, WebhookFormat
 from app.domain.catalog import ModelMode
 from app.domain.chat import Credential
+from app.domain.data_policy import DataDemand, DataPolicy
 from app.domain.provider import (
     CallerLimit,
     LimitStrategy,
@@ -20,6 +21,7 @@ from app.domain.provider import (
     RateLimit,
     TimeoutOverrides,
 )
+from app.domain.routing import MaxPrice
 from app.provider_file import ConfigurationError, load_providers
 
 SEEDS = Path(__file__).parent / "configuration" / "files"
@@ -268,6 +270,31 @@ def test_credentials_have_a_public_name_and_never_show_themselves(load: Load) ->
     assert "verysecret" not in repr(found)
 
 
+def test_a_tier_says_what_a_request_of_its_task_would_have_to_say(load: Load) -> None:
+    wants = "{order: a, ignore: [b], max_price: {prompt: 0.5}, zdr: true, region: eu}"
+    found = load(f"{ENTRY}tasks: {{quick: {{provider: {wants}, deadline_ms: 1500}}}}\n")
+
+    tier = found.tasks["quick"]
+    assert tier.preferences is not None
+    assert (tier.models, tier.policy, tier.deadline) == ((), None, 1.5)
+    assert (tier.preferences.order, tier.preferences.only, tier.preferences.ignore) == (("a",), None, ("b",))
+    assert tier.preferences.max_price == MaxPrice(prompt=Decimal("0.5"))
+    assert (tier.preferences.data.retention_days, tier.preferences.data.regions) == (0, ("eu",))
+
+
+def test_what_becomes_of_prompts_is_stated_per_provider_and_model_and_demanded_of_all(load: Load) -> None:
+    found = load(
+        "providers:\n  - name: a\n    provider_type: openai\n    api_key: k\n"
+        "    data_policy: {training: false, retention_days: 30, region: us}\n"
+        "    models: [{id: x, data_policy: {retention_days: 0}}, y]\n"
+        "data_policy: {training: false, retention_days: 30, region: eu}\n"
+    )
+
+    assert found.providers[0].data_policy == DataPolicy(training=False, retention_days=30, region="us")
+    assert found.providers[0].models[0].data_policy == DataPolicy(retention_days=0)
+    assert found.data_demand == DataDemand(no_training=True, retention_days=30, regions=("eu",))
+
+
 ENTRY = "providers:\n  - name: a\n    provider_type: openai_compatible\n    base_url: http://x/v1\n"
 
 
@@ -275,6 +302,13 @@ ENTRY = "providers:\n  - name: a\n    provider_type: openai_compatible\n    base
     ("text", "line", "words"),
     [
         (ENTRY + "    prioritty: 1\n", 5, ["providers[0].prioritty", "unknown key", "'priority'"]),
+        (ENTRY + "    data_policy: {trainin: false}\n", 5, ["data_policy.trainin", "did you mean 'training'"]),
+        (ENTRY + "    data_policy: {training: 'no'}\n", 5, ["data_policy.training", "true or false", "got a text"]),
+        (ENTRY + "    data_policy:\n      retention_days: -1\n", 6, ["data_policy.retention_days", "0"]),
+        (ENTRY + "    data_policy: {region: e u}\n", 5, ["data_policy.region", "a region's name"]),
+        (ENTRY + "    models: [{id: y, data_policy: {zdr: true}}]\n", 5, ["models[0].data_policy.zdr", "unknown key"]),
+        (ENTRY + "data_policy: {training: true}\n", 5, ["data_policy.training", "expected false"]),
+        (ENTRY + "data_policy: {region: []}\n", 5, ["data_policy.region", "at least one entry"]),
         (ENTRY + "    priority: high\n", 5, ["providers[0].priority", "a whole number", "got a text"]),
         (ENTRY + "    priority: '1'\n", 5, ["a whole number", "got a text"]),
         (ENTRY + "    priority: true\n", 5, ["a whole number", "got true or false"]),
@@ -326,6 +360,14 @@ ENTRY = "providers:\n  - name: a\n    provider_type: openai_compatible\n    base
         (ENTRY + "panels: {p: {members: [a/x], quorum: 2}}\n", 5, ["panels.p.quorum", "at most 1"]),
         (ENTRY + "panels: {p: {members: [a/x], method: majorty}}\n", 5, ["did you mean 'majority'"]),
         (ENTRY + "tasks: {t: {policy: cheap}}\n", 5, ["tasks.t.policy", "cost"]),
+        (
+            ENTRY + "tasks: {t: {provider: {max_prise: {prompt: 1}}}}\n",
+            5,
+            ["tasks.t.provider.max_prise", "'max_price'"],
+        ),
+        (ENTRY + "tasks: {t: {provider: {max_price: {prompt: -1}}}}\n", 5, ["max_price.prompt", "0 dollars or more"]),
+        (ENTRY + "tasks: {t: {provider: {data_collection: none}}}\n", 5, ["data_collection", "allow, deny"]),
+        (ENTRY + "tasks: {t: {deadline_ms: 0}}\n", 5, ["tasks.t.deadline_ms", "1"]),
         ("models:\n  openai:\n    api:\n      modell: x\n", 4, ["models.openai.api.modell", "'model'"]),
         ("models:\n  somebody: {enabled: true}\n", 2, ["provider type 'somebody'"]),
         ("providers: 5\n", 1, ["providers", "a list", "got a number"]),

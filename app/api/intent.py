@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from app.domain.caching import CacheMode
+from app.domain.conversation import MOST_CHARACTERS, NAME
 from app.domain.errors import Code, OutcryError, RequestRejected
 from app.domain.routing import PolicyName, Priority
 
@@ -34,6 +35,8 @@ class Intent:
     priority: Priority | None = None
     as_of: datetime | None = None
     cache: CacheMode | None = None
+    conversation: str | None = None
+    hedge: bool | None = None
 
 
 NO_INTENT: Final = Intent()
@@ -61,6 +64,8 @@ def read_intent(headers: Mapping[bytes, bytes]) -> Intent:
         priority=_word(said, "x-outcry-priority", Priority),
         as_of=_moment(said),
         cache=_word(said, "x-outcry-cache", CacheMode) or (CacheMode.OFF if anew else None),
+        conversation=_conversation(said),
+        hedge=_switch(said, "x-outcry-hedge"),
     )
 
 
@@ -133,6 +138,20 @@ def _word(said: Mapping[str, str], name: str, words: type[_Word]) -> _Word | Non
         return words(text)
     except ValueError:
         raise malformed(name, f"one of {', '.join(words)}") from None
+
+
+def _conversation(said: Mapping[str, str]) -> str | None:
+    text = said.get("x-outcry-conversation")
+    if text is not None and not NAME.fullmatch(text):
+        raise malformed("x-outcry-conversation", f"1 to {MOST_CHARACTERS} visible ASCII characters")
+    return text
+
+
+def _switch(said: Mapping[str, str], name: str) -> bool | None:
+    text = said.get(name)
+    if text not in (None, "on", "off"):
+        raise malformed(name, "on or off")
+    return None if text is None else text == "on"
 
 
 def _moment(said: Mapping[str, str]) -> datetime | None:

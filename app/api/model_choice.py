@@ -12,6 +12,7 @@ from app.api.provider_preferences import failover_allowed, preference_violations
 from app.api.timing import deadline_of
 from app.domain.attempt import Ask
 from app.domain.chat import ChatRequest
+from app.domain.conversation import conversation_key
 from app.domain.embedding import EmbedRequest
 from app.domain.errors import Code, RequestRejected, Violation
 from app.domain.routing import Preferences, Priority
@@ -22,20 +23,28 @@ FORBIDDEN: Final = ("api_base", "base_url", "api_key")
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """The models to try, in order, each once, and what the caller said of their providers."""
+    """The models to try, in order, each once, and what the caller said of their providers.
+
+    `cache_key` is OpenAI's `prompt_cache_key`: what shares one is best answered by one target.
+    """
 
     names: tuple[str, ...]
     preferences: Preferences | None
+    cache_key: str | None = None
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> ModelChoice:
         """The choice of a checked body. Raises RequestRejected for a preference that is not built."""
         named = [body["model"]] if body.get("model") is not None else []
         names = tuple(dict.fromkeys([*named, *(body.get("models") or ())]))
-        return cls(names, preferences_of(body.get("provider")))
+        cache_key = body.get("prompt_cache_key")
+        is_key = isinstance(cache_key, str) and cache_key != ""
+        return cls(names, preferences_of(body.get("provider")), cache_key if is_key else None)
 
     def ask(self, request: ChatRequest | EmbedRequest, intent: Intent, exchange: Exchange, *, route: str) -> Ask:
         """The ask for a request, with the intent of its headers."""
+        # Vectors depend on no text but their own: there is nothing to stick to.
+        named = None if isinstance(request, EmbedRequest) else intent.conversation or self.cache_key
         return Ask(
             request=request,
             request_id=exchange.request_id,
@@ -50,6 +59,8 @@ class ModelChoice:
             caller=exchange.caller,
             route=route,
             cache=intent.cache,
+            conversation=None if named is None else conversation_key(exchange.caller.key_id, named),
+            hedge=intent.hedge,
         )
 
 

@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from app.api.checks import FLAG, Check
 from app.api.messages import kind
+from app.domain.data_policy import MOST_REGIONS, REGION, DataDemand
 from app.domain.errors import Code, RequestRejected, Violation
 from app.domain.routing import MaxPrice, PolicyName, Preferences
 
 MAX_NAMES: Final = 64
+COLLECTIONS: Final = ("allow", "deny")
 SORTS: Final[Mapping[str, PolicyName]] = {"price": PolicyName.COST_AWARE, "latency": PolicyName.LATENCY_AWARE}
 PROVIDER_SCHEMA: Final[dict[str, Any]] = {
     "type": ["object", "null"],
@@ -28,6 +30,15 @@ PROVIDER_SCHEMA: Final[dict[str, Any]] = {
             "properties": {"prompt": {"type": ["number", "string"]}, "completion": {"type": ["number", "string"]}},
         },
         "require_parameters": {"type": "boolean", "description": "Ask nobody who would leave out a parameter"},
+        "data_collection": {
+            "enum": list(COLLECTIONS),
+            "description": "deny: only who is stated to train on no prompts",
+        },
+        "zdr": {"type": "boolean", "description": "true: only who is stated to keep no prompts"},
+        "region": {
+            "description": "Only who is stated to process prompts in one of these",
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        },
         "allow_fallbacks": {"type": "boolean", "description": "false: the first target only, or those of order"},
     },
 }
@@ -64,8 +75,22 @@ def preferences_of(stated: Mapping[str, Any] | None) -> Preferences | None:
         sort=None if sort is None else SORTS[sort],
         max_price=MaxPrice(*(_dollars((most or {}).get(part)) for part in _PRICES)) if most else None,
         require_parameters=stated.get("require_parameters") or False,
+        data=_demand(stated),
         allow_fallbacks=stated.get("allow_fallbacks") is not False,
     )
+
+
+def _demand(stated: Mapping[str, Any]) -> DataDemand:
+    region = stated.get("region")
+    demand = DataDemand(
+        no_training=stated.get("data_collection") == "deny",
+        retention_days=0 if stated.get("zdr") else None,
+        regions=(region,) if isinstance(region, str) else tuple(region or ()),
+        training_field="provider.data_collection",
+        retention_field="provider.zdr",
+        region_field="provider.region",
+    )
+    return demand or DataDemand()
 
 
 def failover_allowed(preferences: Preferences | None) -> bool:
@@ -98,6 +123,26 @@ def _sort(value: object, path: str) -> Iterator[Violation]:
         yield Violation(path, f"must be one of {', '.join(SORTS)}")
 
 
+def _collection(value: object, path: str) -> Iterator[Violation]:
+    if value not in COLLECTIONS:
+        yield Violation(path, f"must be one of {', '.join(COLLECTIONS)}")
+
+
+def _region(value: object, path: str) -> Iterator[Violation]:
+    if not isinstance(value, list):
+        yield from _region_name(value, path)
+    elif not 0 < len(value) <= MOST_REGIONS:
+        yield Violation(path, f"must be a region's name, or an array of 1 to {MOST_REGIONS}")
+    else:
+        for index, name in enumerate(value):
+            yield from _region_name(name, f"{path}[{index}]")
+
+
+def _region_name(value: object, path: str) -> Iterator[Violation]:
+    if not isinstance(value, str) or not REGION.fullmatch(value):
+        yield Violation(path, "must be a region's name of 1 to 64 letters, digits, `_`, `.` or `-`")
+
+
 def _prices(value: object, path: str) -> Iterator[Violation]:
     if not isinstance(value, dict):
         yield Violation(path, f"must be an object, not {kind(value)}")
@@ -127,5 +172,8 @@ _CHECKS: Final[Mapping[str, Check]] = {
     "sort": _sort,
     "max_price": _prices,
     "require_parameters": FLAG,
+    "data_collection": _collection,
+    "zdr": FLAG,
+    "region": _region,
     "allow_fallbacks": FLAG,
 }

@@ -21,6 +21,7 @@ from app.configuration.schema import (
     ModelShape,
     NamedShape,
     RateLimitShape,
+    TaskShape,
     check_base_url,
     provider_type,
 )
@@ -82,9 +83,10 @@ class ProviderFile:
             global_timeout=self.shape.global_timeout,
             aliases=self._aliases(),
             splits=self._splits(),
-            tasks={name: TaskConfig(tuple(task.models or ()), task.policy) for name, task in self.shape.tasks.items()},
+            tasks={name: _task(shape) for name, shape in self.shape.tasks.items()},
             panels=self._panels(),
             alerts=alerts,
+            data_demand=self.shape.data_policy.demand(),
             caller_limits=self._caller_limits(),
             source=self.document.name,
             warnings=tuple(self.warnings),
@@ -131,6 +133,7 @@ class ProviderFile:
             enable_caching=shape.enable_caching,
             headers=dict(shape.headers),
             dialect=self._dialect(place, shape, kind),
+            data_policy=shape.data_policy.policy(),
         )
 
     def _type(self, name: str, place: Place, shape: CommonShape) -> ProviderType:
@@ -176,6 +179,7 @@ class ProviderFile:
             entry.max_output_tokens,
             entry.knowledge_cutoff,
             None if entry.mode is None else ModelMode(entry.mode),
+            entry.data_policy.policy(),
         )
 
     def _cost(self, place: Place, shape: CostShape) -> CostShape:
@@ -315,6 +319,15 @@ class ProviderFile:
             name: PanelConfig(tuple(panel.members), panel.method, panel.quorum)
             for name, panel in self.shape.panels.items()
         }
+
+
+def _task(shape: TaskShape) -> TaskConfig:
+    return TaskConfig(
+        tuple(shape.models or ()),
+        shape.policy,
+        None if shape.provider is None else shape.provider.preferences(),
+        None if shape.deadline_ms is None else shape.deadline_ms / 1000,
+    )
 
 
 def _stated_keys(place: Place, shape: CommonShape) -> list[tuple[Place, str, float | None]]:

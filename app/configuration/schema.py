@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import re
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
 
 from app.configuration.alerts import AlertsShape
+from app.configuration.data_policy import DataDemandShape, DataPolicyShape
 from app.configuration.dialect import DialectShape, Headers
-from app.configuration.shape import STRICT, Text, Texts, as_list
+from app.configuration.shape import STRICT, Money, Text, Texts, as_list
+from app.configuration.tier import TierShape
 from app.domain.catalog import last_day
 from app.domain.provider import LimitStrategy, ProviderType
 from app.domain.routing import PolicyName
@@ -35,16 +36,6 @@ def provider_type(name: str) -> ProviderType | None:
     """The type that an operator's word means, `google` and `grok` included; None for no type at all."""
     word = name.strip().lower().replace("-", "_")
     return TYPE_ALIASES.get(word) or (ProviderType(word) if word in TYPE_NAMES else None)
-
-
-def _money(value: Any) -> Any:  # noqa: ANN401  # whatever the file holds, checked here
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        raise ValueError("expected an amount in dollars") from None
-    if not amount.is_finite() or amount < 0:
-        raise ValueError("expected an amount of 0 dollars or more")
-    return amount
 
 
 def _as_model(value: Any) -> Any:  # noqa: ANN401  # an id stands for a model of which nothing else is stated
@@ -114,7 +105,6 @@ def _parameters(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-Money = Annotated[Decimal, BeforeValidator(_money)]
 Seconds = Annotated[float, Field(gt=0, le=86_400), AfterValidator(_finite)]
 Count = Annotated[int, Field(ge=1)]
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
@@ -183,6 +173,7 @@ class ModelShape(Shape):
     mode: Literal["chat", "embedding"] | None = None
     capabilities: Annotated[list[str], BeforeValidator(_as_names)] | None = None
     cost: CostShape = CostShape()
+    data_policy: DataPolicyShape = DataPolicyShape()
 
 
 class KeyShape(Shape):
@@ -214,6 +205,7 @@ class CommonShape(Shape):
     enable_caching: bool | None = None
     headers: Headers = {}
     dialect: DialectShape | None = None
+    data_policy: DataPolicyShape = DataPolicyShape()
 
 
 class ProviderShape(CommonShape):
@@ -242,6 +234,8 @@ class TaskShape(Shape):
 
     models: Texts | None = None
     policy: Policy | None = None
+    provider: TierShape | None = None
+    deadline_ms: Annotated[int, Field(ge=1, le=86_400_000)] | None = None
 
 
 class PanelShape(Shape):
@@ -264,4 +258,5 @@ class FileShape(Shape):
     tasks: dict[Text, TaskShape] = {}
     panels: dict[Text, PanelShape] = {}
     alerts: AlertsShape | None = None
+    data_policy: DataDemandShape = DataDemandShape()
     caller_limits: dict[Text, CallerLimitShape] = {}

@@ -132,6 +132,7 @@ class Member:
                 metadata=question.metadata,
                 enforces_format=False,
                 cache=question.cache,
+                hedge=question.hedge,
             )
         )
 

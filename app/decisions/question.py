@@ -22,7 +22,7 @@ class Question:
     else majority of more than half. `settle` is early or all, `on_invalid` abstain or repair_once, `on_violation`
     reject or clamp. With `news_check` each member is asked without the news as well. With `as_of` the age of the market
     is not looked at. `cache` is off unless the caller says otherwise, whatever the provider file says: a market is
-    asked anew.
+    asked anew. `hedge`: whether members that are no pinned target may be asked twice at once; None is the default.
     """
 
     symbol: str
@@ -51,6 +51,7 @@ class Question:
     caller: Caller = LOCAL_CALLER
     metadata: Mapping[str, Any] = field(default_factory=dict)
     cache: CacheMode = CacheMode.OFF
+    hedge: bool | None = None
 
     @property
     def side(self) -> str | None:

@@ -12,6 +12,8 @@ from typing import Any, Final
 from app.domain.alerts import AlertPlan
 from app.domain.catalog import ModelMode
 from app.domain.chat import Credential
+from app.domain.data_policy import UNSTATED, DataDemand, DataPolicy
+from app.domain.routing import Preferences
 
 
 class ProviderType(StrEnum):
@@ -81,6 +83,7 @@ class ModelConfig:
     max_output_tokens: int | None = None
     knowledge_cutoff: date | None = None
     mode: ModelMode | None = None
+    data_policy: DataPolicy = UNSTATED
 
 
 TUNABLE: Final = frozenset({ProviderType.OPENAI_COMPATIBLE, ProviderType.VLLM, ProviderType.LOCALAI})
@@ -141,6 +144,7 @@ class ProviderConfig:
     enable_caching: bool | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     dialect: DialectSettings | None = None
+    data_policy: DataPolicy = UNSTATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +166,16 @@ class PanelConfig:
 
 @dataclass(frozen=True, slots=True)
 class TaskConfig:
-    """A task's tier: which models, in which order; a policy of its own, if any."""
+    """A task's tier: which models, in which order; a policy of its own, if any.
+
+    `preferences` are the operator's for every request of the task, beside the request's own. `deadline` is the seconds
+    that a request of it has at most.
+    """
 
     models: tuple[str, ...] = ()
     policy: str | None = None
+    preferences: Preferences | None = None
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +183,7 @@ class ProviderSet:
     """All that the provider file says, checked; `source` is the file's name or `environment` or `sandbox`.
 
     `splits` are the weights of those aliases whose names share the requests instead of standing in for each other.
+    `data_demand` is what every target has to meet, whatever a request says.
     `caller_limits` are by `key:<id>`, `agent:<id>`, and `default` for each key that is not named.
     """
 
@@ -184,6 +195,7 @@ class ProviderSet:
     tasks: Mapping[str, TaskConfig] = field(default_factory=dict)
     panels: Mapping[str, PanelConfig] = field(default_factory=dict)
     alerts: AlertPlan = AlertPlan()
+    data_demand: DataDemand = DataDemand()
     caller_limits: Mapping[str, CallerLimit] = field(default_factory=dict)
     source: str = "environment"
     warnings: tuple[str, ...] = ()

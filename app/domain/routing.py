@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from app.domain.chat import Credential
+from app.domain.data_policy import UNSTATED, DataDemand, DataPolicy
 from app.domain.errors import OutcryError
+from app.domain.grades import Grade
 from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard
 
@@ -47,7 +50,8 @@ class Preferences:
 
     `order` is tried first, as it stands, and nothing else is when it `is_closed`. `only` None lets all in. `sort`
     is the policy of this request. `max_price` keeps out what costs more, or what has no known price.
-    `require_parameters` keeps out whoever would leave out a parameter of the request.
+    `require_parameters` keeps out whoever would leave out a parameter of the request, `data` whoever is not stated to
+    treat prompts as demanded.
     """
 
     order: tuple[str, ...] = ()
@@ -56,6 +60,7 @@ class Preferences:
     sort: PolicyName | None = None
     max_price: MaxPrice | None = None
     require_parameters: bool = False
+    data: DataDemand = DataDemand()
     allow_fallbacks: bool = True
 
     @property
@@ -78,8 +83,9 @@ class Candidate:
     that would be left out here, known only where the caller requires all of them. `samples` are the outcomes behind
     `success_rate`; `usual_output` tokens are what answers have on the average, None before the first; `cached_share`
     is the part of prompts that came from the provider's cache. `miss_chance` is the chance (0..1) that this request
-    is not answered in time, known only where a policy asks for it. `accuracy` (0..1) is how often graded decisions
-    were right; None while nothing is graded. `stopped` says that, and why, an operator stopped the model.
+    is not answered in time, known only where a policy asks for it. `grade` is how good its answers
+    turned out to be, None while nobody knows and where no policy asks. `why_full` names the limit that has no room for
+    this request now, None when it has. `stopped` says that, and why, an operator stopped the model.
     """
 
     target: Target
@@ -89,7 +95,7 @@ class Candidate:
     circuit: Circuit = Circuit.CLOSED
     cooling: float = 0.0
     parked: bool = False
-    has_capacity: bool = True
+    why_full: str | None = None
     success_rate: float | None = None
     p95: float | None = None
     last_used: float = 0.0
@@ -105,8 +111,17 @@ class Candidate:
     usual_output: float | None = None
     cached_share: float = 0.0
     miss_chance: float | None = None
-    accuracy: float | None = None
     stopped: str | None = None
+    grade: Grade | None = None
+    data_policy: DataPolicy = UNSTATED
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """What the operator wants of providers for the requests of one task."""
+
+    task: str
+    preferences: Preferences
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +130,8 @@ class RoutingQuery:
 
     `preferences` name configured providers only. In a rehearsal nobody's turn is used up. `max_tokens` is the longest
     answer that is asked for, None without an end. `only_here` is the path of the first thing in it that no wire but the
-    caller's own has words for.
+    caller's own has words for. `house_rule` is what the operator demands of every target, `tier` of this task's.
+    `conversation` is the key of the one it belongs to, None without one, and `last_answered` who answered there last.
     """
 
     needs: frozenset[str] = frozenset()
@@ -125,11 +141,19 @@ class RoutingQuery:
     is_rehearsal: bool = False
     max_tokens: int | None = None
     only_here: str | None = None
+    house_rule: DataDemand = DataDemand()
+    tier: Tier | None = None
+    conversation: str | None = None
+    last_answered: Target | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What routing thought of one candidate; `why_not` is None for one that is in the plan."""
+    """What routing thought of one candidate.
+
+    `why_not` is None for one that is in the plan. One without room at its limits is there too, at the end, and it
+    names the limit: a request waits there when nobody else is left.
+    """
 
     target: Target
     score: float | None = None
@@ -158,9 +182,18 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
-class StrategyInForce:
-    """The policy of `auto` in this process, one of `workers`; `is_changed`: at run time, not by the file."""
+class RunTimeStrategy:
+    """A policy of `auto` that was set `since` then, while the provider file said `over`."""
 
     policy: PolicyName
-    is_changed: bool
+    over: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyInForce:
+    """The policy of `auto` in this process, one of `workers`; `since` it was set at run time, None by the file."""
+
+    policy: PolicyName
+    since: datetime | None
     workers: int

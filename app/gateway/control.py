@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from app.domain.attempt import Ask
 from app.domain.errors import Code, NotFound
 from app.domain.routing import Explanation, PolicyName, StrategyInForce
 from app.domain.target import Target
 from app.gateway.planning import Planner
+from app.gateway.strategy import Strategy
 from app.providers.pool import Pool
-from app.routing.names import policy_of
 
 
 class RoutingControl:
-    """Explains plans, changes the strategy, closes circuits. It holds for this process, one of `workers`."""
+    """Explains plans, closes circuits, changes the strategy of all processes.
 
-    def __init__(self, pool: Pool, planner: Planner, now: Callable[[], float], *, workers: int = 1) -> None:
+    `told` is told of a reset, by provider and model, so that other processes hear of it.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        planner: Planner,
+        strategy: Strategy,
+        *,
+        told: Callable[[str, str | None], None] = lambda _provider, _model: None,
+    ) -> None:
         self._pool = pool
         self._planner = planner
-        self._now = now
-        self._workers = workers
-        self._changed_at = -1
+        self._strategy = strategy
+        self._told = told
 
     def explain(self, ask: Ask) -> Explanation:
         """Where the ask would go, and why. Nobody is called, and nothing is different afterwards."""
@@ -30,27 +38,19 @@ class RoutingControl:
 
     def strategy(self) -> StrategyInForce:
         """The order in which `auto` tries its targets."""
-        policy = policy_of(self._pool.current.failover_strategy)
-        return StrategyInForce(policy, is_changed=self._changed_at == self._pool.revision, workers=self._workers)
+        return self._strategy.in_force()
 
-    def set_strategy(self, policy: PolicyName) -> StrategyInForce:
-        """Another strategy, at once; until the provider file is read again, or the process starts anew."""
-        self._pool.current = replace(self._pool.current, failover_strategy=policy.value)
-        self._changed_at = self._pool.revision
-        return self.strategy()
+    async def set_strategy(self, policy: PolicyName | None) -> StrategyInForce:
+        """Another strategy, until the provider file names another one itself; None: the file's at once."""
+        return await self._strategy.change(policy)
 
     def reset_circuits(self, provider: str, model: str | None = None) -> tuple[Target, ...]:
         """Close the circuits of a provider, or of one model there, end its pauses, and let parked keys out.
 
         Returns the targets that were used before. Raises NotFound for a provider that is not enabled.
         """
-        state = self._pool.provider(provider)
-        if state is None:
+        if self._pool.provider(provider) is None:
             raise NotFound(f"provider {provider[:120]!r} is not configured", code=Code.UNKNOWN_PROVIDER, param="name")
-        now = self._now()
-        used = [one for one in self._pool.states(provider) if model is None or one.target.model == model]
-        for target in used:
-            target.breaker.reset(now)
-            target.cooldown_until = 0.0
-        state.release()
-        return tuple(sorted({one.target for one in used}))
+        targets = self._pool.reset(provider, model)
+        self._told(provider, model)
+        return tuple(targets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,8 @@ from app.domain.chat import ChatRequest, Credential
 from app.domain.embedding import EmbedRequest
 from app.domain.errors import Code, NotAdmitted, NotFound, RequestRejected, StorageUnavailable
 from app.domain.routing import Candidate, Explanation, Plan, PolicyName, RoutingQuery
-from app.domain.target import Target
+from app.domain.target import Circuit, Target
+from app.gateway.conversations import Conversations
 from app.gateway.expected import USUAL_ANSWER
 from app.gateway.kills import KillSwitch
 from app.gateway.query import query_of, unheeded_by
@@ -27,13 +28,14 @@ from app.routing.router import Router, doubts
 
 @dataclass(frozen=True, slots=True)
 class Itinerary:
-    """A plan, and what an attempt at each of its targets is made with."""
+    """A plan, and what an attempt at each of its targets is made with; `deadline` is the ask's or its task's."""
 
     plan: Plan
     request: ChatRequest | EmbedRequest
     agent: AgentEntry | None
     defaults: Mapping[Target, Mapping[str, Any]]
     query: RoutingQuery
+    deadline: float
     warnings: tuple[str, ...] = ()
     agent_id: int | None = None
 
@@ -74,21 +76,40 @@ class _Prospects:
     candidates: Sequence[Candidate]
     agent: AgentEntry | None
     agent_id: int | None
+    deadline: float
 
 
 class Planner:
-    """Turns asks into itineraries from the pool and the agents' directory: in memory, without a wait."""
+    """Turns asks into itineraries from the pool and the agents' directory: in memory, without a wait.
 
-    def __init__(self, pool: Pool, router: Router, directory: AgentDirectory, kills: KillSwitch | None = None) -> None:
+    `panicked` hears of each request for which only ejected targets were left, and whether one was tried all the same.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        router: Router,
+        directory: AgentDirectory,
+        kills: KillSwitch | None = None,
+        *,
+        conversations: Conversations | None = None,
+        panicked: Callable[[bool], None] = lambda _: None,
+    ) -> None:
         self._pool = pool
         self._kills = kills
         self._router = router
         self._directory = directory
+        self._conversations = conversations
+        self._panicked = panicked
 
     def check_running(self, agent_id: int | None, target: Target | None = None) -> None:
         """Raises NotAdmitted (policy_killed) when an operator stopped everything, this agent, or this target."""
         if self._kills is not None:
             self._kills.check(agent_id, target)
+
+    def is_running(self, agent_id: int | None) -> bool:
+        """Whether nobody stopped everything, or this agent."""
+        return self._kills is None or self._kills.of(agent_id) is None
 
     def plan(self, ask: Ask) -> Itinerary:
         """The way of one request. Raises NotFound, RequestRejected or NotAdmitted when there is none."""
@@ -102,6 +123,15 @@ class Planner:
         """
         found = self._prospects(ask)
         return self._itinerary(ask, found, self._route(found.candidates, _rehearsed(found.query), found.choice))
+
+    def unhindered(self, ask: Ask) -> Itinerary:
+        """The way that a request would go if every target were there, for those who call none of them.
+
+        Raises what `plan` raises, but for NotAdmitted while a target is configured.
+        """
+        found = self._prospects(ask)
+        free = [replace(one, circuit=Circuit.CLOSED, cooling=0.0, parked=False) for one in found.candidates]
+        return self._itinerary(ask, found, self._route(free, _rehearsed(found.query), found.choice))
 
     def explain(self, ask: Ask) -> Explanation:
         """What `plan` would do, as far as nobody is asked and nothing changed for it; no last resort is taken.
@@ -123,18 +153,24 @@ class Planner:
             plan = _alone(plan)
         agent = found.agent
         defaults = {step.target: self._defaults(step.target, agent) for step in plan.steps}
-        return Itinerary(plan, ask.request, agent, defaults, found.query, found.choice.warnings, found.agent_id)
+        warnings = found.choice.warnings
+        return Itinerary(plan, ask.request, agent, defaults, found.query, found.deadline, warnings, found.agent_id)
 
     def _prospects(self, ask: Ask) -> _Prospects:
         """Everything about a request that can be known before it is routed."""
         selection = resolve(ask.model, self._pool)
+        if selection.deadline is not None:
+            ask = replace(ask, deadline=min(ask.deadline, self._pool.now() + selection.deadline))
         agent_id = selection.agent_id if selection.agent_id is not None else ask.agent_id
         agent = None if agent_id is None else self._agent(agent_id)
         self.check_running(agent_id)
         choice = self._choice(ask, selection, agent)
         targets = self._with_readable_keys(choice.targets, agent)
-        query, unknown = query_of(ask, self._pool)
+        query, unknown = query_of(ask, self._pool, selection.tier)
         choice = replace(choice, warnings=(*choice.warnings, *unknown)) if unknown else choice
+        if ask.conversation is not None and self._conversations is not None:
+            last = self._conversations.last(ask.conversation)
+            query = replace(query, conversation=ask.conversation, last_answered=last)
         with_past = choice.policy in READ_THE_PAST
         tokens = query.input_tokens + (USUAL_ANSWER if query.max_tokens is None else query.max_tokens)
         candidates = [
@@ -142,7 +178,7 @@ class Planner:
         ]
         if choice.policy is PolicyName.LATENCY_AWARE and not choice.keeps_order:
             candidates = [self._timed(candidate, ask, query) for candidate in candidates]
-        return _Prospects(choice, query, candidates, agent, agent_id)
+        return _Prospects(choice, query, candidates, agent, agent_id, ask.deadline)
 
     def _timed(self, candidate: Candidate, ask: Ask, query: RoutingQuery) -> Candidate:
         in_time = self._pool.share_in_time(candidate, ask.deadline, query.input_tokens)
@@ -166,9 +202,14 @@ class Planner:
         return self._route(reopened, query, choice)
 
     def _with_one_reopened(self, candidates: Sequence[Candidate], query: RoutingQuery) -> list[Candidate] | None:
-        least_bad = self._router.least_bad(candidates, query)
-        reopened = None if least_bad is None else self._pool.last_resort(least_bad)
-        return None if reopened is None else [reopened if one is least_bad else one for one in candidates]
+        ejected = self._router.ejected(candidates, query)
+        if not ejected:
+            return None
+        reopened = self._pool.last_resort(ejected)
+        self._panicked(reopened is not None)
+        if reopened is None:
+            return None
+        return [reopened if one.target == reopened.target else one for one in candidates]
 
     def _route(self, candidates: Sequence[Candidate], query: RoutingQuery, choice: _Choice) -> Plan:
         keeps = choice.keeps_order
@@ -201,7 +242,7 @@ class Planner:
         targets: Sequence[Target] = selection.targets
         stated = (ask.preferences and ask.preferences.sort) or ask.policy
         keeps_order = selection.keep_order and stated is None
-        is_agents_choice = agent is not None and (selection.agent_id is not None or ask.model == "auto")
+        is_agents_choice = agent is not None and (selection.agent_id is not None or selection.is_auto)
         if agent is not None and is_agents_choice:
             targets, keeps_order = self._agents_targets(agent), stated is None
         warnings = selection.warnings

@@ -9,20 +9,25 @@ from app.domain.attempt import Ask
 from app.domain.chat import Call, ChatRequest
 from app.domain.embedding import EmbedCall, EmbedRequest
 from app.domain.needs import EMBEDDINGS, needs_of
-from app.domain.routing import RoutingQuery
+from app.domain.routing import RoutingQuery, Tier
 from app.domain.target import Target
 from app.providers.pool import Pool
 from app.providers.state import ProviderState
 from app.routing.preferences import understood
 
 
-def query_of(ask: Ask, pool: Pool) -> tuple[RoutingQuery, tuple[str, ...]]:
-    """The query of an ask, and a warning for each provider it names that is not there."""
-    query = _bare(ask)
-    if ask.preferences is None:
-        return query, ()
-    preferences, warnings = understood(ask.preferences, pool)
-    return replace(query, preferences=preferences), warnings
+def query_of(ask: Ask, pool: Pool, tier: Tier | None = None) -> tuple[RoutingQuery, tuple[str, ...]]:
+    """The query of an ask, and a warning for each provider that it or its task's tier names and that is not there."""
+    query = replace(_bare(ask), house_rule=pool.current.data_demand) if pool.current.data_demand else _bare(ask)
+    warnings: tuple[str, ...] = ()
+    if tier is not None:
+        preferences, unknown = understood(tier.preferences, pool)
+        query = replace(query, tier=replace(tier, preferences=preferences))
+        warnings = tuple(f"task {tier.task}: {warning}" for warning in unknown)
+    if ask.preferences is not None:
+        preferences, unknown = understood(ask.preferences, pool)
+        query, warnings = replace(query, preferences=preferences), (*warnings, *unknown)
+    return query, warnings
 
 
 def unheeded_by(provider: ProviderState | None, target: Target, ask: Ask) -> tuple[str, ...]:

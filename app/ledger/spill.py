@@ -16,8 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from app.domain.attempt import AttemptRecord
-from app.ledger.lines import line_of, record_of
+from app.ledger.lines import Record, line_of, record_of
 
 
 class SpillFile:
@@ -72,9 +71,9 @@ class SpillFile:
         """Return when the disk has what was appended."""
         os.fsync(self._descriptor)
 
-    def batches(self, length: int) -> Iterator[list[AttemptRecord]]:
+    def batches(self, length: int) -> Iterator[list[Record]]:
         """The records in the file, in batches; lines that a crash cut are left out."""
-        batch: list[AttemptRecord] = []
+        batch: list[Record] = []
         with self.path.open("rb") as lines:
             for line in lines:
                 with suppress(ValueError):
@@ -112,7 +111,7 @@ class Spill:
         """Whether nothing of ours waits."""
         return self._active is None and not self._sealed
 
-    def append(self, records: Sequence[AttemptRecord], *, sync: bool = False) -> int:
+    def append(self, records: Sequence[Record], *, sync: bool = False) -> int:
         """Store as many of these as there is room for, and say how many; the rest are lost."""
         stored = 0
         with self._lock:

@@ -46,6 +46,12 @@ def overall_status(statuses: Sequence[Status]) -> Status:
     return Status.HEALTHY if all(status is Status.HEALTHY for status in statuses) else Status.DEGRADED
 
 
+def is_panic(targets: Sequence[TargetState], now: float) -> bool:
+    """Whether more than half of the targets in use are ejected: then the fault may be on this side of them."""
+    ejected = sum(target.breaker.circuit(now) is Circuit.OPEN for target in targets)
+    return 2 * ejected > len(targets)
+
+
 def worst(circuits: Sequence[Circuit]) -> Circuit:
     """The worst circuit of several, closed of none."""
     return max(circuits, key=_BY_BADNESS.index, default=Circuit.CLOSED)
@@ -57,6 +63,7 @@ def health_report(pool: Pool, now: float, wall: datetime) -> dict[str, Any]:
     statuses = {state.config.name: status_of(state, pool.states(state.config.name), now) for state in states}
     return {
         "overall_status": overall_status(list(statuses.values())).value,
+        "panic": is_panic([target for state in states for target in pool.states(state.config.name)], now),
         "providers": {
             state.config.name: _provider_row(
                 state, pool.states(state.config.name), statuses[state.config.name], _Moment(now, wall)

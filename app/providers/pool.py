@@ -5,20 +5,23 @@ from __future__ import annotations
 import random
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from app.catalog.operator import with_operators_word
 from app.domain.catalog import ModelFacts
 from app.domain.chat import Credential
+from app.domain.data_policy import DataPolicy
 from app.domain.errors import Code, NotFound
-from app.domain.ports import Adapter
+from app.domain.ports import Adapter, Grades
 from app.domain.provider import ProviderConfig, ProviderSet, ProviderType
-from app.domain.routing import Candidate, Priority
+from app.domain.routing import Candidate, Priority, RunTimeStrategy
 from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard
+from app.providers.data_policy import data_policy_of
 from app.providers.state import ProviderState, TargetState
 from app.resilience.breaker import BreakerRules
+from app.resilience.limits import Limits
 from app.resilience.retry import RetryRules
 
 _MOST_TARGETS: Final = 10_000
@@ -52,12 +55,15 @@ class _Facts:
     dialect: frozenset[str]
     price: PriceCard | None
     is_reasoning: bool
+    data_policy: DataPolicy
 
 
 class Pool:
     """Providers and targets.
 
-    `revision` grows by one with each replacement of the configuration, `index` with each change of what is served.
+    `stated` is what the provider file says, `current` what is in force: it may have another strategy. `revision` grows
+    by one with each replacement of the configuration, `index` with each change of what is served.
+    With `short` the limits are shared with other processes, and it is called when more of them is needed here.
     """
 
     def __init__(
@@ -70,7 +76,10 @@ class Pool:
         now: Callable[[], float],
         rng: random.Random,
         window: float = 300.0,
+        grades: Grades | None = None,
+        short: Callable[[], None] | None = None,
     ) -> None:
+        self._short = short
         self._build_adapter = build_adapter
         self._catalog = catalog
         self._breaker_rules = breaker
@@ -78,7 +87,9 @@ class Pool:
         self._now = now
         self._rng = rng
         self._window = window
-        self.current = ProviderSet(())
+        self._grades = grades
+        self.stated = self.current = ProviderSet(())
+        self._set_strategy: RunTimeStrategy | None = None
         self.revision = 0
         self.index = 0
         self._providers: dict[str, ProviderState] = {}
@@ -101,9 +112,21 @@ class Pool:
         kept = {name for name, state in providers.items() if self._providers.get(name) is state}
         self._targets = OrderedDict((key, state) for key, state in self._targets.items() if key[0] in kept)
         self._providers = providers
-        self.current = provider_set
+        self.stated = provider_set
+        self.current = self._ruled()
         self.revision += 1
         self._reindex()
+
+    def set_strategy(self, strategy: RunTimeStrategy | None) -> None:
+        """Have `auto` go by this one as long as the file says what it was set over; None by the file's."""
+        self._set_strategy = strategy
+        self.current = self._ruled()
+
+    @property
+    def ruling_strategy(self) -> RunTimeStrategy | None:
+        """The strategy that was set and is in force; None while the file's is."""
+        one = self._set_strategy
+        return one if one is not None and one.over == self.stated.failover_strategy else None
 
     def type_of(self, name: str) -> str | None:
         """The type of an enabled provider; None for no such one."""
@@ -141,6 +164,10 @@ class Pool:
         """Every target with this model id, in the order of priority."""
         return self._serving.get(model, ())
 
+    def now(self) -> float:
+        """The moment that candidates are looked at, in monotonic seconds."""
+        return self._now()
+
     def targets(self) -> tuple[Target, ...]:
         """Every target that can be named."""
         return tuple(target for targets in self._serving.values() for target in targets)
@@ -168,6 +195,20 @@ class Pool:
         """Every target of the provider that was used, with each key it was used with."""
         return [state for key, state in self._targets.items() if key[0] == provider]
 
+    def reset(self, provider: str, model: str | None = None) -> list[Target]:
+        """Close the circuits of a provider, or of one model there, end its pauses, and let parked keys out.
+
+        Returns the targets that were used before; none of a provider that is not enabled.
+        """
+        now, state = self._now(), self._providers.get(provider)
+        used = [one for one in self.states(provider) if model is None or one.target.model == model]
+        for target in used:
+            target.breaker.reset(now)
+            target.cooldown_until = 0.0
+        if state is not None:
+            state.release()
+        return sorted({one.target for one in used})
+
     def candidate(
         self,
         target: Target,
@@ -194,6 +235,7 @@ class Pool:
         facts = self._facts_of(provider.config, target.model)
         circuit = state.breaker.circuit(now)
         cooling = state.cooling(now)
+        denial = provider.limits.denial(now, tokens, priority)
         return Candidate(
             target=target,
             credential=used,
@@ -202,7 +244,7 @@ class Pool:
             circuit=circuit,
             cooling=max(cooling, state.breaker.retry_after(now)) if circuit is Circuit.OPEN else cooling,
             parked=provider.is_parked(used.id, now),
-            has_capacity=provider.limits.has_room(now, tokens, priority),
+            why_full=None if denial is None else denial.why,
             success_rate=state.window.success_rate(now) if with_past else None,
             p95=state.window.percentile(0.95, now) if with_past else None,
             last_used=state.last_used,
@@ -215,6 +257,8 @@ class Pool:
             samples=state.window.count(now) if with_past else 0,
             usual_output=state.habits.output_tokens,
             cached_share=state.habits.cached_share,
+            data_policy=facts.data_policy,
+            grade=self._grades.of(target) if with_past and self._grades is not None else None,
         )
 
     def share_in_time(self, candidate: Candidate, deadline: float, input_tokens: int) -> float | None:
@@ -240,13 +284,21 @@ class Pool:
         ]
         return self.candidate(failed.target, self._drawn(free)) if free else None
 
-    def last_resort(self, ejected: Candidate) -> Candidate | None:
-        """The ejected target with its circuit half-opened early; None when it has to wait."""
+    def last_resort(self, ejected: Sequence[Candidate]) -> Candidate | None:
+        """The first of a request's ejected targets that may be asked, with its circuit half-opened early.
+
+        None when it has to wait: all of them together get one request in `last_resort` seconds.
+        """
         now = self._now()
-        state = self._targets.get((ejected.target.provider, ejected.target.model, ejected.credential.id))
-        if state is None or state.cooling(now) > 0 or not state.breaker.try_last_resort(now):
+        found = [(one, state) for one in ejected if (state := self._targets.get(_key_of(one))) is not None]
+        if any(now - state.breaker.resorted_at < self._breaker_rules.last_resort for _, state in found):
             return None
-        return self.candidate(ejected.target, ejected.credential)
+        for candidate, state in found:
+            # Who asked to be left alone is not the least bad, however soon its circuit would close.
+            if state.cooling(now) == 0:
+                reopens = state.breaker.try_last_resort(now)
+                return self.candidate(candidate.target, candidate.credential) if reopens else None
+        return None
 
     def _key_for(self, provider: ProviderState, target: Target, now: float) -> Credential:
         """The key of the next attempt: by lot among those with a weight, else the first one.
@@ -272,11 +324,16 @@ class Pool:
     def _kept_or_new(self, config: ProviderConfig) -> ProviderState:
         old = self._providers.get(config.name)
         if old is None:
-            return ProviderState(config, self._build_adapter(config), window=self._window)
+            limits = Limits(config.rate_limit, config.max_concurrent, short=self._short)
+            return ProviderState(config, self._build_adapter(config), window=self._window, limits=limits)
         if old.config == config:
             return old
         # What was asked of a provider still counts when its settings change, its limits among them.
         return ProviderState(config, self._build_adapter(config), window=self._window, limits=old.limits)
+
+    def _ruled(self) -> ProviderSet:
+        ruling = self.ruling_strategy
+        return self.stated if ruling is None else replace(self.stated, failover_strategy=ruling.policy.value)
 
     def _reindex(self) -> None:
         serving: dict[str, list[Target]] = {}
@@ -322,6 +379,7 @@ class Pool:
             dialect=self._providers[config.name].adapter.supports(model),
             price=self._catalog.card(config, model),
             is_reasoning=known.is_reasoning,
+            data_policy=data_policy_of(config, model),
         )
 
     def _new_state(self, target: Target, credential_id: str) -> TargetState:
@@ -333,3 +391,7 @@ class Pool:
             window=self._window,
             rng=self._rng,
         )
+
+
+def _key_of(candidate: Candidate) -> tuple[str, str, str]:
+    return candidate.target.provider, candidate.target.model, candidate.credential.id

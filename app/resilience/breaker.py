@@ -42,7 +42,7 @@ class Breaker:
     """Keeps calls away from what is failing. Whoever acquires reports exactly once: succeeded, failed or released.
 
     Reports may say when their call `started`: one that went out before the last change of state says nothing about
-    the present state, and is not mistaken for the probe's.
+    the present state, and is not mistaken for the probe's. `resorted_at` is when it was last half-opened early.
     """
 
     __slots__ = (
@@ -60,6 +60,7 @@ class Breaker:
         "_since",
         "_successes",
         "ejections",
+        "resorted_at",
     )
 
     def __init__(self, rules: BreakerRules, rng: random.Random) -> None:
@@ -68,6 +69,7 @@ class Breaker:
         self._calls = Tally(rules.window)
         self._faults = Tally(rules.window)
         self._last_resort_at = -math.inf
+        self.resorted_at = -math.inf
         self._open_until = -math.inf
         self._resume_until = -math.inf
         self._probe_since: float | None = None
@@ -137,7 +139,7 @@ class Breaker:
         """
         if self.circuit(now) is not Circuit.OPEN or now - self._last_resort_at < self._rules.last_resort:
             return False
-        self._last_resort_at = now
+        self._last_resort_at = self.resorted_at = now
         resume_until = self._open_until
         self._enter(Circuit.HALF_OPEN, now)
         self._resume_until = resume_until
@@ -150,6 +152,23 @@ class Breaker:
             return self._open_until - now
         # When the probe ends is anybody's guess; a second is what a typical answer takes.
         return 1.0 if circuit is Circuit.HALF_OPEN and self._has_probe(now) else 0.0
+
+    def open_until(self, now: float) -> float:
+        """Until when it is open; negative infinity when it is not."""
+        return self._open_until if self.circuit(now) is Circuit.OPEN else -math.inf
+
+    def ejected_elsewhere(self, until: float, now: float) -> None:
+        """Another process has ejected it until then: open as long here. A trial that is under way here goes on.
+
+        It counts as no ejection: the next one here lasts as long as if this had not been.
+        """
+        circuit = self.circuit(now)
+        if until <= now or circuit is Circuit.HALF_OPEN:
+            return
+        if circuit is Circuit.CLOSED:
+            self._last_resort_at = now
+            self._enter(Circuit.OPEN, now)
+        self._open_until = max(self._open_until, until)
 
     def reset(self, now: float) -> None:
         """Close and forget, by hand."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
+from app.domain.grades import Grade
 from app.domain.routing import Candidate, RoutingQuery
 from app.domain.usage import Usage
 
@@ -17,6 +18,8 @@ _TYPICAL_INPUT: Final = 1000
 # Nobody is judged by one failure: so many successes are taken for granted.
 _BENEFIT_OF_DOUBT: Final = 5
 _LEAST_RATE: Final = 0.05
+# A few lucky calls are no skill: so many decisions, half of them right, are taken for granted.
+_COIN_TOSSES: Final = 20
 
 
 def dependability(candidate: Candidate) -> float:
@@ -25,6 +28,20 @@ def dependability(candidate: Candidate) -> float:
         return 1.0
     known = candidate.samples
     return (candidate.success_rate * known + _BENEFIT_OF_DOUBT) / (known + _BENEFIT_OF_DOUBT)
+
+
+def validity(grade: Grade | None) -> float:
+    """The chance that an answer can be used: the share so far, with five good ones added to it. 1 without any."""
+    if grade is None:
+        return 1.0
+    return (grade.valid + _BENEFIT_OF_DOUBT) / (grade.answers + _BENEFIT_OF_DOUBT)
+
+
+def accuracy(grade: Grade | None) -> float | None:
+    """The chance that an answer can be used and is right, drawn towards a coin toss; None before the first grade."""
+    if grade is None or not grade.graded:
+        return None
+    return validity(grade) * (grade.hits + _COIN_TOSSES / 2) / (grade.graded + _COIN_TOSSES)
 
 
 def expected_output(candidate: Candidate, query: RoutingQuery) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from app.domain.errors import Code, NotFound, RequestRejected, Violation
-from app.domain.provider import ProviderConfig, ProviderSet, ProviderType
-from app.domain.routing import PolicyName
+from app.domain.provider import ProviderConfig, ProviderSet, ProviderType, TaskConfig
+from app.domain.routing import PolicyName, Tier
 from app.domain.target import Target
 
 _SHORT_FORMS: Final = {
@@ -35,7 +35,8 @@ class Selection:
 
     `policy` orders them, None being the request's or the configured one; `keep_order` says that their order is meant.
     `weights` are those of a split, in place of the providers' own.
-    With `agent_id` there are no targets: the agent's configurations decide.
+    With `agent_id` there are no targets: the agent's configurations decide; so they do for the agent that asks when
+    `is_auto`. `tier` is what the operator wants of providers for a task, `deadline` the seconds it has at most.
     """
 
     targets: tuple[Target, ...]
@@ -44,6 +45,9 @@ class Selection:
     keep_order: bool = False
     warnings: tuple[str, ...] = ()
     weights: Mapping[Target, float] = field(default_factory=dict)
+    is_auto: bool = False
+    tier: Tier | None = None
+    deadline: float | None = None
 
 
 class ProviderView(Protocol):
@@ -171,7 +175,7 @@ def _weights(
 def _auto(pool: PoolView, policy: PolicyName | None = None) -> Selection:
     defaults = [(view.config.name, pool.default_model(view.config.name)) for view in pool.providers()]
     targets = tuple(Target(provider, model) for provider, model in defaults if model is not None)
-    return Selection(targets, policy=policy or policy_of(pool.current.failover_strategy))
+    return Selection(targets, policy=policy or policy_of(pool.current.failover_strategy), is_auto=policy is None)
 
 
 def _auto_by(policy: str, name: str, pool: PoolView) -> Selection:
@@ -185,9 +189,15 @@ def _task(task: str, pool: PoolView) -> Selection:
     if tier is None:
         automatic = _auto(pool)
         warning = f"task {_shown(task)} has no configured tier: auto was used"
-        return Selection(automatic.targets, policy=automatic.policy, warnings=(warning,))
+        return replace(automatic, warnings=(warning,))
+    wanted = None if tier.preferences is None else Tier(task, tier.preferences)
+    return replace(_models_of(tier, task, pool), tier=wanted, deadline=tier.deadline)
+
+
+def _models_of(tier: TaskConfig, task: str, pool: PoolView) -> Selection:
     policy = policy_of(tier.policy) if tier.policy else None
     if not tier.models:
+        # A tier that names no models is about the ones that would be asked anyway.
         return _auto(pool, policy)
     targets, warnings = _merged(tier.models, pool, frozenset())
     if not targets:

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from app.domain.routing import Candidate, PolicyName, RoutingQuery
 from app.domain.target import Circuit, Target
-from app.routing.expectations import QUALITY_FLOOR, dependability, expected_cost
+from app.routing.expectations import QUALITY_FLOOR, accuracy, dependability, expected_cost, validity
 
 READ_THE_PAST: Final = frozenset(
     {PolicyName.HEALTH_BASED, PolicyName.COST_AWARE, PolicyName.LATENCY_AWARE, PolicyName.ACCURACY_FIRST}
@@ -163,19 +163,26 @@ class CostAware:
 
 
 class AccuracyFirst:
-    """The most often right. Grades come as `Candidate.accuracy`; there are none yet, so it goes by success rate."""
+    """The most often right. Who was never graded goes behind who was, by how often it answers usably."""
 
-    says = "highest success rate first; no graded decisions are known yet"
+    says = "most often right in graded decisions first, then most often answering usably"
 
     def order(self, candidates: Sequence[Candidate], _query: RoutingQuery) -> list[Candidate]:
         def key(candidate: Candidate) -> tuple[bool, float, int]:
-            right = _rate(candidate) if candidate.accuracy is None else candidate.accuracy
-            return candidate.accuracy is None, -right, candidate.priority
+            right = accuracy(candidate.grade)
+            return right is None, -(_usable(candidate) if right is None else right), candidate.priority
 
         return sorted(candidates, key=key)
 
     def score(self, candidate: Candidate, _query: RoutingQuery) -> float | None:
-        return candidate.success_rate if candidate.accuracy is None else candidate.accuracy
+        right = accuracy(candidate.grade)
+        if right is not None:
+            return right
+        return None if candidate.success_rate is None and candidate.grade is None else _usable(candidate)
+
+
+def _usable(candidate: Candidate) -> float:
+    return _rate(candidate) * validity(candidate.grade)
 
 
 def _illness(candidate: Candidate) -> tuple[bool, float, int, float]:

@@ -39,11 +39,8 @@ def understood(preferences: Preferences, pool: PoolView) -> tuple[Preferences, t
     return found, tuple(warnings)
 
 
-def objection(candidate: Candidate, query: RoutingQuery) -> Objection | None:
-    """Why the caller does not want this target; None when it may be asked."""
-    wanted = query.preferences
-    if wanted is None:
-        return None
+def objection(candidate: Candidate, wanted: Preferences, input_tokens: int) -> Objection | None:
+    """Why this target is not wanted for a prompt of so many tokens; None when it may be asked."""
     name = candidate.target.provider
     if wanted.only is not None and name not in wanted.only:
         return Objection("provider.only", "is not in provider.only")
@@ -54,16 +51,25 @@ def objection(candidate: Candidate, query: RoutingQuery) -> Objection | None:
     if candidate.unheeded:
         said = ", ".join(candidate.unheeded)
         return Objection("provider.require_parameters", f"would not take {said} as it is, and all are required")
-    return _too_dear(candidate, query.input_tokens, wanted)
+    unmet = wanted.data.unmet_by(candidate.data_policy) if wanted.data else None
+    if unmet is not None:
+        return Objection(unmet.field, unmet.why_not)
+    return _too_dear(candidate, input_tokens, wanted)
 
 
 def in_wanted_order(candidates: Sequence[Candidate], query: RoutingQuery) -> list[Candidate]:
     """The candidates with those of `provider.order` first; the names that the caller gave stay in their own order."""
-    order = () if query.preferences is None else query.preferences.order
+    order = wanted_order(query)
     if not order and not any(candidate.rank for candidate in candidates):
         return list(candidates)
     places = {name: place for place, name in enumerate(order)}
     return sorted(candidates, key=lambda one: (one.rank, places.get(one.target.provider, len(places))))
+
+
+def wanted_order(query: RoutingQuery) -> tuple[str, ...]:
+    """Which providers go first: the caller's word, else that of the task's tier."""
+    own = () if query.preferences is None else query.preferences.order
+    return own or (() if query.tier is None else query.tier.preferences.order)
 
 
 def _too_dear(candidate: Candidate, input_tokens: int, wanted: Preferences) -> Objection | None:

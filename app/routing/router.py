@@ -11,17 +11,19 @@ from app.domain.errors import Code, NotAdmitted, OutcryError, RequestRejected
 from app.domain.needs import EMBEDDINGS, PARAMS, SERVER_TOOLS, TOOLS, VISION
 from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery, Verdict
 from app.domain.target import Circuit
+from app.routing.conversation import TURN_BASED, by_lot, with_last_first
 from app.routing.policies import RoutingPolicy
-from app.routing.preferences import in_wanted_order, objection
+from app.routing.preferences import in_wanted_order, objection, wanted_order
 
 # What the catalog states of every model it describes; of the others it may know only that they are there.
 _STATED: Final = frozenset({TOOLS, VISION, EMBEDDINGS})
 
 
 class _Obstacle(Enum):
-    """What stands between a request and a target; the first three are the request's, the others pass with time."""
+    """What stands between a request and a target: the operator's two, then the request's three; the rest passes."""
 
     STOPPED = auto()
+    HOUSE_RULE = auto()
     PREFERENCE = auto()
     CAPABILITY = auto()
     WINDOW = auto()
@@ -59,37 +61,47 @@ class Router:
         RequestRejected when none can do what was asked.
         """
         open_to, refusals = _sifted(candidates, query)
-        if not open_to:
-            # A key in quarantine is still the way to tell the caller what is wrong with it.
+        if not open_to and not any(refusal.obstacle is _Obstacle.COOLDOWN for refusal in refusals):
+            # A key in quarantine is still the way to tell the caller what is wrong with it. Who waits for a target
+            # that only pauses is better told how long.
             open_to = [refusal.candidate for refusal in refusals if refusal.obstacle is _Obstacle.PARKED]
             refusals = [refusal for refusal in refusals if refusal.obstacle is not _Obstacle.PARKED]
         if not open_to:
             raise _nothing_left(refusals, query)
         chosen = self._policies[policy]
-        ordered = open_to if keep_order else chosen.order(open_to, query)
+        ordered, says = (open_to, "in the order given") if keep_order else self._ordered(open_to, query, policy)
         ordered = in_wanted_order(ordered, query)
-        steps = tuple(ordered if keep_order else _with_room_first(ordered))
+        steps = tuple(_with_room_first(with_last_first(ordered, query)))
         return Plan(
             steps=steps,
             policy="given_order" if keep_order else policy.value,
-            reason=_reason("in the order given" if keep_order else chosen.says, query),
+            reason=_reason(says, steps[0], query),
             verdicts=(
-                *(Verdict(step.target, score=chosen.score(step, query)) for step in steps),
+                *(Verdict(step.target, chosen.score(step, query), step.why_full) for step in steps),
                 *(Verdict(refusal.candidate.target, why_not=refusal.why_not) for refusal in refusals),
             ),
             warnings=(*warnings, *doubts(steps[0], query)),
         )
+
+    def _ordered(
+        self, candidates: Sequence[Candidate], query: RoutingQuery, policy: PolicyName
+    ) -> tuple[list[Candidate], str]:
+        """The candidates, best first, and what makes the first one the best."""
+        chosen = self._policies[policy]
+        if query.conversation is None or policy not in TURN_BASED:
+            return chosen.order(candidates, query), chosen.says
+        return by_lot(candidates, query.conversation, policy), f"{chosen.says}, by a lot that is the conversation's own"
 
     def verdicts(self, candidates: Sequence[Candidate], query: RoutingQuery) -> tuple[Verdict, ...]:
         """Why each of the candidates that no plan has room for is left out."""
         _, refusals = _sifted(candidates, query)
         return tuple(Verdict(refusal.candidate.target, why_not=refusal.why_not) for refusal in refusals)
 
-    def least_bad(self, candidates: Sequence[Candidate], query: RoutingQuery) -> Candidate | None:
-        """The ejected target that comes back first, for the last resort when nothing else is left."""
+    def ejected(self, candidates: Sequence[Candidate], query: RoutingQuery) -> list[Candidate]:
+        """The ejected targets that could do it, the one that comes back first before the others."""
         _, refusals = _sifted(candidates, query)
         ejected = [refusal.candidate for refusal in refusals if refusal.obstacle is _Obstacle.CIRCUIT]
-        return min(ejected, key=lambda candidate: (candidate.cooling, candidate.priority), default=None)
+        return sorted(ejected, key=lambda candidate: (candidate.cooling, candidate.priority))
 
 
 def doubts(candidate: Candidate, query: RoutingQuery) -> tuple[str, ...]:
@@ -104,9 +116,14 @@ def doubts(candidate: Candidate, query: RoutingQuery) -> tuple[str, ...]:
     return tuple(unknown)
 
 
-def _reason(says: str, query: RoutingQuery) -> str:
-    has_order = query.preferences is not None and query.preferences.order
-    return f"provider.order first, then {says}" if has_order else says
+def _reason(says: str, first: Candidate, query: RoutingQuery) -> str:
+    if query.preferences is not None and query.preferences.order:
+        return f"provider.order first, then {says}"
+    if wanted_order(query):
+        says = f"provider.order of its task first, then {says}"
+    if first.target == query.last_answered:
+        return f"the one that answered this conversation last, then {says}"
+    return says
 
 
 def _sifted(candidates: Sequence[Candidate], query: RoutingQuery) -> tuple[list[Candidate], list[_Refusal]]:
@@ -124,7 +141,14 @@ def _sifted(candidates: Sequence[Candidate], query: RoutingQuery) -> tuple[list[
 def _refusal(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
     if candidate.stopped is not None:
         return _Refusal(candidate, _Obstacle.STOPPED, candidate.stopped)
-    unwanted = objection(candidate, query)
+    forbidden = query.house_rule.unmet_by(candidate.data_policy) if query.house_rule else None
+    if forbidden is not None:
+        return _Refusal(candidate, _Obstacle.HOUSE_RULE, forbidden.why_not)
+    tier, wanted = query.tier, query.preferences
+    unwanted = None if tier is None else objection(candidate, tier.preferences, query.input_tokens)
+    if tier is not None and unwanted is not None:
+        return _Refusal(candidate, _Obstacle.HOUSE_RULE, f"for task {tier.task}, {unwanted.why_not}")
+    unwanted = None if wanted is None else objection(candidate, wanted, query.input_tokens)
     if unwanted is not None:
         return _Refusal(candidate, _Obstacle.PREFERENCE, unwanted.why_not, unwanted.param)
     missing = _missing(candidate, query)
@@ -152,8 +176,8 @@ def _missing(candidate: Candidate, query: RoutingQuery) -> list[str]:
 
 
 def _with_room_first(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """One at its request limit is kept for the end, where the limit's own answer names it."""
-    return sorted(candidates, key=lambda candidate: not candidate.has_capacity)
+    """One at a limit is kept for the end: those with room go first whatever the order, and one may wait for it."""
+    return sorted(candidates, key=lambda candidate: candidate.why_full is not None)
 
 
 def _nothing_left(refusals: Sequence[_Refusal], query: RoutingQuery) -> OutcryError:
@@ -169,6 +193,8 @@ def _nothing_left(refusals: Sequence[_Refusal], query: RoutingQuery) -> OutcryEr
         return NotAdmitted(_code_of(kinds), f"every target is out of rotation: {detail}", retry_after=retry_after)
     if _Obstacle.STOPPED in obstacles:
         return NotAdmitted(Code.KILLED, f"no target is left to ask: {detail}")
+    if obstacles == {_Obstacle.HOUSE_RULE}:
+        return NotAdmitted(Code.NO_TARGET, f"what the operator demands leaves no target: {detail}")
     if _Obstacle.WINDOW in obstacles:
         return RequestRejected(Code.CONTEXT_LENGTH, f"the prompt fits no target: {detail}", param="messages")
     unwanted = next((refusal.param for refusal in refusals if refusal.param is not None), None)

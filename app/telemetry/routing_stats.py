@@ -1,4 +1,4 @@
-"""What routing did since the process started: attempts, retries and fallbacks by code and by target."""
+"""What routing did since the process started: attempts, retries, fallbacks and hedges, by code and by target."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord
+from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord, HedgeOutcome
 from app.telemetry.causes import FallbackCauses
 
 MOST_TARGETS: Final = 1000
@@ -17,11 +17,15 @@ class RoutingStats:
     """Counts the attempts it hears of; the targets least recently heard of are forgotten beyond 1,000."""
 
     def __init__(self, wall: Callable[[], datetime]) -> None:
+        self._wall = wall
         self._since = wall()
+        self._panics: Counter[bool] = Counter()
+        self._last_panic: datetime | None = None
         self._causes = FallbackCauses()
         self._all: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
         self._fallbacks: Counter[str] = Counter()
+        self._hedges: Counter[HedgeOutcome] = Counter()
         self._targets: OrderedDict[str, Counter[str]] = OrderedDict()
 
     def attempt_finished(self, record: AttemptRecord) -> None:
@@ -38,13 +42,28 @@ class RoutingStats:
             if record.kind is not AttemptKind.FIRST:
                 counts[record.kind] += 1
 
+    def panicked(self, is_admitted: bool) -> None:  # noqa: FBT001 - what the planner tells
+        """Count a request for which only ejected targets were left."""
+        self._panics[is_admitted] += 1
+        self._last_panic = self._wall()
+
+    def hedge_ended(self, outcome: HedgeOutcome) -> None:
+        """Count what became of a hedge."""
+        self._hedges[outcome] += 1
+
     def report(self) -> dict[str, Any]:
         """The body of `GET /routing/stats`."""
         return {
-            "since": self._since.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "since": _iso(self._since),
             **_row(self._all),
             "failures_by_code": dict(self._failures.most_common()),
             "fallbacks_by_code": dict(self._fallbacks.most_common()),
+            "panic": {
+                "requests": self._panics.total(),
+                "admitted": self._panics[True],
+                "last_at": None if self._last_panic is None else _iso(self._last_panic),
+            },
+            "hedges_by_outcome": {outcome.value: self._hedges[outcome] for outcome in HedgeOutcome},
             "targets": [{"target": target, **_row(counts)} for target, counts in sorted(self._targets.items())],
         }
 
@@ -59,6 +78,10 @@ class RoutingStats:
         return counts
 
 
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _row(counts: Counter[str]) -> dict[str, int]:
     """`skipped` sent nothing and are no attempts; the other outcomes add up to `attempts`."""
     return {
@@ -66,4 +89,5 @@ def _row(counts: Counter[str]) -> dict[str, int]:
         **{outcome.value: counts[outcome] for outcome in AttemptOutcome if outcome is not AttemptOutcome.CACHED},
         "retries": counts[AttemptKind.RETRY],
         "fallbacks": counts[AttemptKind.FALLBACK],
+        "hedges": counts[AttemptKind.HEDGE],
     }

@@ -63,8 +63,13 @@ async def test_the_strategy_is_read_and_changed(client: httpx.AsyncClient, routi
 
     changed = (await client.put("/routing/strategy", json={"strategy": "latency"})).json()
 
-    assert changed == {"strategy": "latency_aware", "source": "run_time", "scope": "process", "workers": 1}
+    since = "2026-11-20T12:00:00Z"
+    said = {"strategy": "latency_aware", "source": "run_time", "since": since, "scope": "all", "workers": 1}
+    assert changed == said
     assert routing.policy is PolicyName.LATENCY_AWARE
+
+    taken_back = (await client.put("/routing/strategy", json={"strategy": None})).json()
+    assert (taken_back["strategy"], taken_back["source"], taken_back["since"]) == ("priority", "configuration", None)
 
 
 @pytest.mark.parametrize("body", [{}, {"strategy": "best"}, {"strategy": 1}, {"strategy": "cost", "more": 1}])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from tests.behaviours import Answer, Status
 from tests.e2e.conftest import StartService, StartUpstream
 from tests.e2e.service import Service
-from tests.e2e.speaking import HELLO, error_of, provider
+from tests.e2e.speaking import HELLO, error_of, provider, within
 from tests.upstream import Upstream
 
 PRICES = {"cheap": 1, "dear": 9}
@@ -80,14 +82,15 @@ def test_a_request_is_explained_without_a_call_and_answered_as_explained(
     assert reasons["failing/m"] == "is in provider.ignore"
 
 
-def test_the_strategy_changes_while_it_runs_and_a_reload_takes_it_back(gateway: Service) -> None:
+def test_the_strategy_changes_while_it_runs_until_it_is_taken_back(gateway: Service) -> None:
     body = {"messages": HELLO, "model": "auto"}
     assert gateway.client.put("/routing/strategy", json={"strategy": "cost"}).json()["source"] == "run_time"
     assert gateway.client.post("/chat", json=body).json()["provider"] == "cheap"
 
     gateway.client.post("/admin/reload")
+    assert gateway.client.get("/routing/strategy").json()["strategy"] == "cost_aware"
 
-    assert gateway.client.get("/routing/strategy").json()["strategy"] == "priority"
+    assert gateway.client.put("/routing/strategy", json={"strategy": None}).json()["source"] == "configuration"
     assert gateway.client.post("/chat", json=body).json()["provider"] == "dear"
 
 
@@ -164,3 +167,31 @@ def test_a_canary_without_a_share_is_only_a_reserve(start: StartService, upstrea
     assert not canary.calls
     candidates = gateway.client.post("/routing/explain", json=body).json()["routing"]["candidates"]
     assert {one["target"]: one["score"] for one in candidates} == {"steady/steady-1": 1.0, "canary/canary-1": 0.0}
+
+
+def test_a_strategy_reaches_every_replica_and_the_next_start_until_the_file_changes(
+    tmp_path: Path, start: StartService, upstreams: dict[str, Upstream]
+) -> None:
+    database = f"sqlite+aiosqlite:///{tmp_path / 'shared.db'}"
+    providers = [provider(name, upstreams[name], priority=place) for place, name in enumerate(("dear", "cheap"))]
+    file = tmp_path / "second.json"
+    file.write_text(json.dumps({"providers": providers}))
+    first = start(providers=providers, database_url=database)
+    env = {"ENCRYPTION_KEYS": first.encryption_key, "OUTCRY_CONFIG": str(file)}
+    second = start(database_url=database, env=env)
+
+    def told(gateway: Service) -> tuple[str, str]:
+        said = gateway.client.get("/routing/strategy").json()
+        return said["strategy"], said["source"]
+
+    set_at = first.client.put("/routing/strategy", json={"strategy": "round_robin"}).json()["since"]
+    assert within(2, lambda: told(second) == ("round_robin", "run_time"))
+    assert second.client.get("/routing/strategy").json()["since"] == set_at
+
+    second.stop()
+    second.start()
+    assert within(2, lambda: told(second) == ("round_robin", "run_time"))
+
+    file.write_text(json.dumps({"providers": providers, "failover_strategy": "weighted"}))
+    assert second.client.post("/admin/reload").status_code == 200
+    assert (told(second), told(first)) == (("weighted", "configuration"), ("round_robin", "run_time"))

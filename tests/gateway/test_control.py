@@ -8,14 +8,15 @@ from app.domain.errors import Code, FailureKind, NotFound, OutcryError, Provider
 from app.domain.routing import PolicyName, Preferences
 from app.domain.target import Circuit, Target
 from app.gateway.control import RoutingControl
-from tests.fakes import ScriptedAdapter
+from app.gateway.strategy import Strategy
+from tests.fakes import FakeSettings, ScriptedAdapter
 from tests.gateway.conftest import House, ask, house
 
 ALPHA = Target("alpha", "alpha-1")
 
 
 def control(way: House) -> RoutingControl:
-    return RoutingControl(way.pool, way.planner, way.clock.now)
+    return RoutingControl(way.pool, way.planner, Strategy(way.pool, FakeSettings()))
 
 
 def two() -> House:
@@ -70,18 +71,16 @@ def test_a_name_that_means_nothing_is_not_found() -> None:
         control(two()).explain(ask(two(), model="nobody/x"))
 
 
-async def test_a_strategy_is_in_force_at_once_and_until_the_file_is_read_again() -> None:
+async def test_a_strategy_is_in_force_at_once() -> None:
     way = two()
     desk = control(way)
 
-    changed = desk.set_strategy(PolicyName.ROUND_ROBIN)
+    changed = await desk.set_strategy(PolicyName.ROUND_ROBIN)
     for _ in range(4):
         await way.gateway.complete(ask(way))
 
-    assert (changed.policy, changed.is_changed) == (PolicyName.ROUND_ROBIN, True)
+    assert (changed.policy, changed) == (PolicyName.ROUND_ROBIN, desk.strategy())
     assert [2, 2] == way.calls()
-    way.reload()
-    assert (desk.strategy().policy, desk.strategy().is_changed) == (PolicyName.PRIORITY, False)
 
 
 async def test_a_reset_closes_circuits_ends_pauses_and_lets_keys_out() -> None:

@@ -16,7 +16,7 @@ USER = {"role": "user", "content": "hello"}
 
 def rendered(request: ChatRequest, most: int | None) -> Rendition:
     step = Candidate(Target("alpha", "m"), Credential(), max_output_tokens=most)
-    itinerary = Itinerary(Plan((step,), "priority", "only"), request, None, {}, RoutingQuery())
+    itinerary = Itinerary(Plan((step,), "priority", "only"), request, None, {}, RoutingQuery(), deadline=60.0)
     way = house(alpha=ScriptedAdapter("x"))
     return Renderer(ReasoningMemory(FakeClock().now)).rendition(ask(way, request=request), itinerary, step)
 

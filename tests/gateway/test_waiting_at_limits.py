@@ -261,6 +261,43 @@ async def test_a_plan_begins_with_who_has_room_for_this_very_request(limit: Rate
     assert planned.steps[0].target == done.target
 
 
+async def test_an_order_that_was_given_begins_with_who_has_room_and_says_who_has_none() -> None:
+    adapters = {"alpha": ScriptedAdapter("buy"), "beta": ScriptedAdapter("sell")}
+    way = House(adapters, limits={"alpha": RateLimit(requests_per_minute=1)})
+    named: dict[str, Any] = {"model": "alpha/alpha-1", "fallbacks": ("beta/beta-1",)}
+    await way.gateway.complete(ask(way, **named))
+
+    done = await way.gateway.complete(ask(way, **named))
+
+    assert ("sell", 1) == (done.response.text, len(done.attempts))
+    assert [("beta", None), ("alpha", "limit requests_per_minute is reached")] == [
+        (one.target.provider, one.why_not) for one in done.plan.verdicts
+    ]
+
+
+async def test_who_has_no_room_is_still_asked_when_those_who_have_it_fail() -> None:
+    failing = ProviderError(FailureKind.SERVER_ERROR, "down")
+    way = House({"alpha": Held(), "beta": ScriptedAdapter(failing)}, at_once={"alpha": 1})
+    alpha = way.adapters["alpha"]
+    assert isinstance(alpha, Held)
+
+    async with anyio.create_task_group() as callers:
+        callers.start_soon(way.gateway.complete, ask(way, model="alpha/alpha-1"))
+        await until(lambda: len(alpha.names) == 1)
+        line = state_of(way).limits.line
+
+        async def make_room() -> None:
+            await until(lambda: len(line) == 1)
+            alpha.gate.release()
+            await until(lambda: len(alpha.names) == 2)
+            alpha.gate.release()
+
+        callers.start_soon(make_room)
+        done = await way.gateway.complete(ask(way, max_retries=1))
+
+    assert "alpha" == done.target.provider
+
+
 def test_what_is_expected_is_the_prompt_and_the_longest_answer_allowed() -> None:
     prompt = expected_tokens(HELLO) - USUAL_ANSWER
 

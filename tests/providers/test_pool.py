@@ -177,7 +177,7 @@ def test_a_change_elsewhere_does_not_refill_a_request_limit(pool_of: Callable[..
 
     pool.replace(ProviderSet((replace(limited, priority=3),)))
 
-    assert not pool.candidate(Target("p", "m")).has_capacity
+    assert pool.candidate(Target("p", "m")).why_full == "limit requests_per_minute is reached"
 
 
 def test_a_configuration_that_cannot_be_built_changes_nothing(pool_of: Callable[..., Pool]) -> None:

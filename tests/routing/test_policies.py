@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.chat import Credential
+from app.domain.grades import Grade
 from app.domain.routing import Candidate, PolicyName, RoutingQuery
 from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard, PriceTier
-from app.routing.expectations import QUALITY_FLOOR, dependability, expected_cost
+from app.routing.expectations import QUALITY_FLOOR, accuracy, dependability, expected_cost, validity
 from app.routing.policies import READ_THE_PAST, RoutingPolicy, build_policies
 
 QUERY = RoutingQuery()
@@ -239,14 +240,60 @@ def test_grades_go_before_success_rates_where_there_are_any() -> None:
     assert order(
         PolicyName.ACCURACY_FIRST,
         candidate("ungraded", success_rate=1.0),
-        candidate("often right", accuracy=0.6, success_rate=0.9),
-        candidate("seldom right", accuracy=0.4, success_rate=1.0),
+        candidate("often right", grade=Grade(hits=60, graded=100), success_rate=0.9),
+        candidate("seldom right", grade=Grade(hits=40, graded=100), success_rate=1.0),
     ) == ["often right", "seldom right", "ungraded"]
 
 
-def test_accuracy_goes_by_success_rate_and_says_that_nothing_is_graded() -> None:
+def test_where_nothing_is_graded_accuracy_goes_by_success_rate_and_usable_answers() -> None:
     assert order(PolicyName.ACCURACY_FIRST, candidate("a", success_rate=0.8), candidate("b", success_rate=0.9)) == [
         "b",
         "a",
     ]
-    assert "no graded decisions" in policy(PolicyName.ACCURACY_FIRST).says
+    assert order(
+        PolicyName.ACCURACY_FIRST,
+        candidate("babbles", success_rate=1.0, grade=Grade(valid=5, answers=50)),
+        candidate("unheard"),
+        candidate("clear", success_rate=0.9, grade=Grade(valid=50, answers=50)),
+    ) == ["unheard", "clear", "babbles"]
+
+
+def test_a_few_lucky_calls_are_no_skill() -> None:
+    lucky = candidate("lucky", grade=Grade(hits=3, graded=3))
+    skilled = candidate("skilled", grade=Grade(hits=650, graded=1000))
+
+    assert order(PolicyName.ACCURACY_FIRST, lucky, skilled) == ["skilled", "lucky"]
+
+
+_GRADES = st.builds(
+    lambda graded, hits, answers, valid: Grade(min(hits, graded), graded, min(valid, answers), answers),
+    *[st.integers(0, 2000)] * 4,
+)
+
+
+@given(_GRADES)
+def test_a_score_is_a_chance_and_one_more_right_or_usable_answer_never_lowers_it(grade: Grade) -> None:
+    score, usable = accuracy(grade), validity(grade)
+
+    assert 0 <= usable <= 1
+    assert (score is None) == (grade.graded == 0)
+    assert usable <= validity(replace(grade, valid=grade.valid + 1, answers=grade.answers + 1))
+    assert usable >= validity(replace(grade, answers=grade.answers + 1))
+    if score is None:
+        return
+    right = accuracy(replace(grade, hits=grade.hits + 1, graded=grade.graded + 1))
+    wrong = accuracy(replace(grade, graded=grade.graded + 1))
+    assert right is not None
+    assert wrong is not None
+    assert 0 <= wrong <= score <= right <= 1
+
+
+@given(st.lists(st.none() | _GRADES, max_size=6))
+def test_accuracy_is_descending_with_the_ungraded_behind(grades: list[Grade | None]) -> None:
+    candidates = [candidate(str(place), grade=grade) for place, grade in enumerate(grades)]
+    ordered = policy(PolicyName.ACCURACY_FIRST).order(candidates, QUERY)
+    scores = [accuracy(one.grade) for one in ordered]
+    known = [score for score in scores if score is not None]
+
+    assert scores[: len(known)] == known
+    assert known == sorted(known, reverse=True)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.chat import Credential
+from app.domain.data_policy import DataDemand, DataPolicy
 from app.domain.errors import Code, NotAdmitted, OutcryError, RequestRejected
 from app.domain.provider import ProviderConfig, ProviderSet, ProviderType
 from app.domain.routing import Candidate, MaxPrice, Plan, PolicyName, Preferences, RoutingQuery
@@ -98,6 +99,68 @@ def test_who_would_leave_out_a_parameter_is_kept_out_where_all_are_required() ->
     assert why_not(plan, "a") == "would not take seed as it is, and all are required"
 
 
+DENY = DataDemand(no_training=True, training_field="provider.data_collection")
+ZDR = DataDemand(retention_days=0, retention_field="provider.zdr")
+EU = DataDemand(regions=("eu", "local"), region_field="provider.region")
+
+
+@pytest.mark.parametrize(
+    ("demand", "policy", "said"),
+    [
+        (DENY, DataPolicy(training=True), "prompts train models there, and provider.data_collection forbids it"),
+        (
+            DENY,
+            DataPolicy(retention_days=0, region="eu"),
+            "whether prompts train models is not stated, and provider.data_collection forbids it",
+        ),
+        (ZDR, DataPolicy(retention_days=30), "prompts are kept for 30 days, and provider.zdr allows 0"),
+        (ZDR, DataPolicy(training=False), "how long prompts are kept is not stated, and provider.zdr allows 0"),
+        (EU, DataPolicy(region="us"), "prompts go to us, and provider.region is eu, local"),
+        (EU, DataPolicy(), "where prompts go is not stated, and provider.region is eu, local"),
+    ],
+)
+def test_who_is_not_stated_to_treat_prompts_as_demanded_is_kept_out(
+    demand: DataDemand, policy: DataPolicy, said: str
+) -> None:
+    good = DataPolicy(training=False, retention_days=0, region="EU")
+
+    plan = planned(candidate("a", data_policy=policy), candidate("b", data_policy=good), data=demand)
+
+    assert names(plan) == ["b"]
+    assert why_not(plan, "a") == said
+
+
+_POLICIES = st.builds(
+    DataPolicy,
+    st.none() | st.booleans(),
+    st.none() | st.integers(0, 40),
+    st.none() | st.sampled_from(("eu", "EU", "us")),
+)
+_DEMANDS = st.builds(
+    DataDemand, st.booleans(), st.none() | st.integers(0, 40), st.lists(st.sampled_from(("eu", "us", "ch"))).map(tuple)
+)
+
+
+@given(st.lists(_POLICIES, min_size=1, max_size=4), _DEMANDS, _DEMANDS)
+def test_no_request_loosens_what_the_operator_demands(
+    policies: list[DataPolicy], rule: DataDemand, wish: DataDemand
+) -> None:
+    candidates = [candidate(name, data_policy=policy) for name, policy in zip(NAMES, policies, strict=False)]
+    query = RoutingQuery(preferences=Preferences(data=wish), house_rule=rule)
+    allowed = {one.target for one in candidates if not rule.unmet_by(one.data_policy)}
+    wanted = {one.target for one in candidates if not wish.unmet_by(one.data_policy)}
+
+    try:
+        plan = Router(build_policies(random.Random(1))).plan(candidates, query, PolicyName.PRIORITY)
+    except NotAdmitted:
+        assert not allowed
+    except RequestRejected:
+        assert allowed
+        assert not allowed & wanted
+    else:
+        assert {step.target for step in plan.steps} == allowed & wanted
+
+
 @pytest.mark.parametrize(
     ("wanted", "param"),
     [
@@ -105,6 +168,7 @@ def test_who_would_leave_out_a_parameter_is_kept_out_where_all_are_required() ->
         ({"ignore": ("a",)}, "provider.ignore"),
         ({"order": ("nobody",), "allow_fallbacks": False}, "provider.order"),
         ({"max_price": MaxPrice(completion=Decimal(1))}, "provider.max_price.completion"),
+        ({"data": ZDR}, "provider.zdr"),
     ],
 )
 def test_a_wish_that_leaves_nobody_is_the_callers_error_and_names_the_field(wanted: dict[str, Any], param: str) -> None:

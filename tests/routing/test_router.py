@@ -10,7 +10,7 @@ import pytest
 
 from app.domain.chat import Credential
 from app.domain.errors import Code, NotAdmitted, OutcryError, RequestRejected
-from app.domain.routing import Candidate, PolicyName, RoutingQuery
+from app.domain.routing import Candidate, PolicyName, Preferences, RoutingQuery
 from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard, PriceTier
 from app.routing.policies import build_policies
@@ -56,7 +56,7 @@ def test_a_plan_is_in_the_policys_order_and_says_so(router: Router) -> None:
 
 def test_a_given_order_is_kept(router: Router) -> None:
     plan = router.plan(
-        [candidate("b", priority=2, has_capacity=False), candidate("a", priority=1)],
+        [candidate("b", priority=2), candidate("a", priority=1)],
         QUERY,
         PolicyName.PRIORITY,
         keep_order=True,
@@ -94,18 +94,43 @@ def test_a_half_open_circuit_is_tried(router: Router) -> None:
     assert plan.steps[0].target.provider == "trial"
 
 
-def test_one_at_its_limit_comes_last_so_that_the_limit_can_answer(router: Router) -> None:
-    full = candidate("full", priority=1, has_capacity=False)
-    plan = router.plan([full, candidate("free", priority=2)], QUERY, PolicyName.PRIORITY)
+@pytest.mark.parametrize("keep_order", [False, True])
+@pytest.mark.parametrize("order", [(), ("full",)])
+def test_one_at_its_limit_is_behind_all_others_with_the_reason_whatever_the_order(
+    order: tuple[str, ...], keep_order: bool, router: Router
+) -> None:
+    full = candidate("full", priority=1, why_full="limit requests_per_minute is reached")
+    query = RoutingQuery(preferences=Preferences(order=order))
 
+    plan = router.plan([full, candidate("free", priority=2)], query, PolicyName.PRIORITY, keep_order=keep_order)
+
+    assert [(one.target.provider, one.why_not) for one in plan.verdicts] == [
+        ("free", None),
+        ("full", "limit requests_per_minute is reached"),
+    ]
     assert [step.target.provider for step in plan.steps] == ["free", "full"]
-    assert router.plan([full], QUERY, PolicyName.PRIORITY).steps == (full,)
+
+
+def test_where_all_are_at_their_limits_they_are_the_plan_so_that_one_can_be_waited_for(router: Router) -> None:
+    full = candidate("full", why_full="limit requests_per_minute is reached")
+
+    plan = router.plan([full, ejected("x")], QUERY, PolicyName.PRIORITY)
+
+    assert plan.steps == (full,)
+    assert plan.verdicts[0].why_not == "limit requests_per_minute is reached"
 
 
 def test_a_quarantined_key_is_tried_only_when_nothing_else_is_left(router: Router) -> None:
     parked = candidate("parked", parked=True)
 
     assert router.plan([parked, ejected("x")], QUERY, PolicyName.PRIORITY).steps == (parked,)
+
+
+def test_a_quarantined_key_is_not_tried_where_another_target_only_pauses(router: Router) -> None:
+    with pytest.raises(NotAdmitted) as caught:
+        router.plan([candidate("parked", parked=True), candidate("x", cooling=7.0)], QUERY, PolicyName.PRIORITY)
+
+    assert (caught.value.code, caught.value.retry_after) == (Code.PROVIDER_RATE_LIMITED, 7.0)
 
 
 def test_what_nobody_stated_is_asked_with_a_warning(router: Router) -> None:
@@ -182,5 +207,5 @@ def test_the_least_bad_is_the_ejected_one_that_returns_first_and_can_do_it(route
     unable = ejected("unable", 1.0, capabilities=frozenset())
     soon, later = ejected("soon", 10.0), ejected("later", 20.0)
 
-    assert router.least_bad([unable, later, soon], TOOLS) is soon
-    assert router.least_bad([candidate("fine")], QUERY) is None
+    assert router.ejected([unable, later, soon], TOOLS) == [soon, later]
+    assert router.ejected([candidate("fine")], QUERY) == []

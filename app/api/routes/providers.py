@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from app.api.deps import CurrentServices
 from app.domain.provider import ProviderConfig
+from app.providers.data_policy import data_policy_of
 from app.services import Services
 
 router = APIRouter(prefix="/providers", tags=["providers"])
@@ -22,6 +23,11 @@ async def list_providers(services: CurrentServices) -> dict[str, Any]:
     return {
         "providers": [_provider(config, services, states.get(config.name, {})) for config in current.providers],
         "failover_strategy": current.failover_strategy,
+        "data_policy": {
+            "training": False if current.data_demand.no_training else None,
+            "retention_days": current.data_demand.retention_days,
+            "region": list(current.data_demand.regions) or None,
+        },
         "source": current.source,
         "warnings": list(current.warnings),
     }
@@ -44,9 +50,18 @@ def _provider(config: ProviderConfig, services: Services, state: dict[str, Any])
         "default_model": services.providers.default_model(config.name) if config.enabled else config.default_model,
         "rate_limit": dataclasses.asdict(config.rate_limit),
         "max_concurrent": config.max_concurrent,
+        "data_policy": _data_policy(config),
         "state": {
             "status": state.get("status") if config.enabled else "disabled",
             "circuit": state.get("circuit"),
             "in_flight": state.get("in_flight"),
         },
     }
+
+
+def _data_policy(config: ProviderConfig) -> dict[str, Any]:
+    """The provider's own, and under `models` those that differ from it."""
+    own = data_policy_of(config, "")
+    listed = {model.id: data_policy_of(config, model.id) for model in config.models}
+    different = {model: dataclasses.asdict(policy) for model, policy in listed.items() if policy != own}
+    return {**dataclasses.asdict(own), "models": different}

@@ -21,9 +21,9 @@ router = APIRouter(tags=["routing"])
 
 
 class StrategyWrite(Body):
-    """The order in which `auto` tries its targets from now on: a policy's name or its short form."""
+    """The order in which `auto` tries its targets from now on: a policy's name or its short form; null the file's."""
 
-    strategy: Name
+    strategy: Name | None
 
 
 class CircuitReset(Body):
@@ -39,7 +39,7 @@ class CircuitReset(Body):
 )
 async def explain(exchange: CurrentExchange) -> dict[str, Any]:
     """The body is that of `POST /chat`. A plan that cannot be made is told with its error, not answered with it."""
-    chat = read_chat(await read_object(exchange, NATIVE_LIMIT))
+    chat = read_chat(await read_object(exchange, NATIVE_LIMIT), exchange.services.tools)
     ask = ask_of(chat, intent_of(exchange), exchange)
     return explanation_rendered(exchange.services.routing.explain(ask), exchange.warnings)
 
@@ -58,14 +58,17 @@ async def read_strategy(services: CurrentServices) -> dict[str, Any]:
 async def write_strategy(
     wanted: Annotated[StrategyWrite, Depends(body_of(StrategyWrite))], services: CurrentServices
 ) -> dict[str, Any]:
-    """In force in the process that answers, until the provider file is read again or the process starts anew."""
-    policy = policy_named(wanted.strategy)
-    if policy is None:
-        raise field_errors([Violation("strategy", f"must be one of {policy_words()}")])
-    return _strategy(services.routing.set_strategy(policy))
+    """Stored: in force here at once, in every process within a second, and after a restart.
+
+    It gives way when the provider file names another strategy than it did, or to null.
+    """
+    policy = None if wanted.strategy is None else policy_named(wanted.strategy)
+    if policy is None and wanted.strategy is not None:
+        raise field_errors([Violation("strategy", f"must be one of {policy_words()}, or null")])
+    return _strategy(await services.routing.set_strategy(policy))
 
 
-@router.get("/routing/stats", summary="Attempts, retries and fallbacks since the start")
+@router.get("/routing/stats", summary="Attempts, retries, fallbacks and hedges since the start")
 async def read_stats(services: CurrentServices) -> dict[str, Any]:
     """By code and by target, of the process that answers."""
     return services.routing_stats()
@@ -77,7 +80,7 @@ async def read_stats(services: CurrentServices) -> dict[str, Any]:
     summary="Close a provider's circuits by hand",
 )
 async def reset_circuit(name: Annotated[str, Path(max_length=256)], exchange: CurrentExchange) -> dict[str, Any]:
-    """Circuits closed, pauses ended, parked keys let out; in the process that answers."""
+    """Circuits closed, pauses ended, parked keys let out; in the other processes on the database within a second."""
     content = await read_optional_object(exchange, NATIVE_LIMIT)
     targets = exchange.services.routing.reset_circuits(name, checked(CircuitReset, content).model)
     return {"provider": name, "targets": [target.model for target in targets]}
@@ -86,7 +89,8 @@ async def reset_circuit(name: Annotated[str, Path(max_length=256)], exchange: Cu
 def _strategy(in_force: StrategyInForce) -> dict[str, Any]:
     return {
         "strategy": in_force.policy.value,
-        "source": "run_time" if in_force.is_changed else "configuration",
-        "scope": "process",
+        "source": "configuration" if in_force.since is None else "run_time",
+        "since": None if in_force.since is None else in_force.since.isoformat().replace("+00:00", "Z"),
+        "scope": "all",
         "workers": in_force.workers,
     }

@@ -1,0 +1,44 @@
+"""What is changed while the service runs, by name; every change counts the configuration's revision up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.domain.settings import Setting
+from app.storage.database import Database, reads, writes
+from app.storage.revision import count_up
+from app.storage.tables import RuntimeSettingRow
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SqlSettingsRepository:
+    """One row per setting that is not as the files and the environment have it."""
+
+    def __init__(self, database: Database, wall: Callable[[], datetime] = _utc_now) -> None:
+        self._database = database
+        self._wall = wall
+
+    @reads
+    async def get(self, session: AsyncSession, name: str) -> Setting | None:
+        row = await session.get(RuntimeSettingRow, name)
+        return None if row is None else Setting(row.value, row.changed_at)
+
+    @writes
+    async def put(self, session: AsyncSession, name: str, value: Mapping[str, Any]) -> None:
+        # The revision's lock comes first: whoever else writes the same name waits there.
+        await count_up(session, self._database)
+        await session.merge(RuntimeSettingRow(name=name, value=dict(value), changed_at=self._wall()))
+
+    @writes
+    async def remove(self, session: AsyncSession, name: str) -> None:
+        await count_up(session, self._database)
+        await session.execute(delete(RuntimeSettingRow).where(col(RuntimeSettingRow.name) == name))
