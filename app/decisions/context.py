@@ -199,7 +199,7 @@ class MarketContext(Part):
         cls, given: object, check: ValidatorFunctionWrapHandler, found: ValidationInfo
     ) -> tuple[NewsItem, ...]:
         as_of = found.data.get("as_of")
-        late = [] if as_of is None else [_late(place) for place in _later_than(as_of, given)]
+        late = [_late(place) for place in _later_than(as_of, given)] if as_of else []
         try:
             news: tuple[NewsItem, ...] = check(given)
         except ValidationError as error:
@@ -226,8 +226,7 @@ def staleness(context: MarketContext, wall: datetime) -> str | None:
 
 def _later_than(as_of: datetime, given: object) -> Iterator[int]:
     """Places of the items that nobody can have read at `as_of`, also among items that are wrong otherwise."""
-    items = given[:MAX_NEWS] if isinstance(given, list | tuple) else ()
-    for place, item in enumerate(items):
+    for place, item in enumerate(given[:MAX_NEWS] if isinstance(given, list | tuple) else ()):
         stated = item.get("published_at") if isinstance(item, dict) else getattr(item, "published_at", None)
         try:
             published = _MOMENT.validate_python(stated)
