@@ -37,7 +37,7 @@ run: $(VENV)/$(STAMP)  ## install, migrate and serve on 127.0.0.1:8080
 	@exec $(VENV)/bin/python -m app.cli run
 
 test: $(DEV)/$(STAMP)  ## every test, storage on SQLite and PostgreSQL
-	$(DEV_PYTHON) -m pytest $(ARGS)
+	$(DEV_PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 test-clients: $(DEV)/$(STAMP) $(CLIENT_NAMES:%=$(CLIENTS)/%/$(STAMP)) $(CLIENTS_JS)/node_modules/$(STAMP)  ## unmodified clients, Python's and npm's, against the service (ARGS="openai langchain")
 	@$(DEV_PYTHON) -m tests.clients $(ARGS)

@@ -17,6 +17,7 @@ from app.agents.changes import ConfigChange
 from app.conformance.report import CheckResult, Report
 from app.decisions.question import Question
 from app.decisions.rendering import Rendering, Template
+from app.decisions.repeat import Told
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import Ask, AttemptRecord, Completion, EmbeddingCompletion, TokenCount
@@ -25,6 +26,8 @@ from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
 from app.domain.health import HealthSample, HistoryWindow
+from app.domain.hindsight import DEFAULT_EMBARGO
+from app.domain.idempotency import RequestKey
 from app.domain.kill import Kill, KillEvent
 from app.domain.listing import ListedName
 from app.domain.provider import ProviderSet
@@ -106,6 +109,17 @@ class Prompts(Protocol):
     async def render(
         self, question: Question, template: Template, proposal: Mapping[str, Any] | None = None
     ) -> Rendering: ...
+
+
+class Idempotency(Protocol):
+    """Panels behind keys: `ask` calls `panel` only where no request with the key has been decided, or is."""
+
+    def ask(
+        self,
+        key: RequestKey,
+        question: Question,
+        panel: Callable[[Question], AsyncGenerator[VoteEvent | DecisionEvent]],
+    ) -> AsyncGenerator[Told]: ...
 
 
 class Agents(Protocol):
@@ -258,13 +272,14 @@ class Services:
     none when ready.
     `reload` reads the provider file again and says what is in force; it raises RequestRejected or Conflict when the
     file is wrong, and the old one stays. `draining` is set when the process was told to stop. Without `keys` only
-    loopback is served. Durations are seconds.
+    loopback is served. Durations are seconds, but `embargo` whole days after a knowledge cutoff.
     """
 
     gateway: Gateway
     admission: Admission
     decisions: Decisions
     prompts: Prompts
+    idempotency: Idempotency
     agents: Agents
     tools: Tools
     providers: Providers
@@ -287,3 +302,4 @@ class Services:
     max_deadline: float = 120.0
     drain_grace: float = 25.0
     keep_alive: float = 15.0
+    embargo: int = DEFAULT_EMBARGO

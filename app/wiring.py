@@ -27,6 +27,7 @@ from app.catalog.catalog import Catalog
 from app.catalog.records import read_models
 from app.catalog.tokenizer import token_counter
 from app.conformance.suite import ConformanceTests
+from app.decisions.idempotency import Idempotency
 from app.decisions.rendering import PromptRendering
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
@@ -75,6 +76,7 @@ from app.storage.days import SqlDayRepository
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.firing import SqlFiringRepository
 from app.storage.health import SqlHealthRepository
+from app.storage.idempotency import SqlIdempotencyRepository
 from app.storage.kills import SqlKillRepository
 from app.storage.leases import CHANNEL, SqlLeaseRepository
 from app.storage.listener import ConfigListener
@@ -143,8 +145,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     database = await stack.enter_async_context(
         open_database(settings.database_url, DatabaseRules(**settings.database.model_dump()))
     )
-    usage_rows = SqlUsageRepository(database)
-    health_rows = SqlHealthRepository(database)
+    usage_rows, health_rows = SqlUsageRepository(database), SqlHealthRepository(database)
     directory = AgentDirectory()
 
     monitor = HealthMonitor(
@@ -216,12 +217,13 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         decided=_each_told(metrics.decision_finished, validity.decided),
         killed=kills.of,
     )
+    idempotency = Idempotency(SqlIdempotencyRepository(database), now=clock.now, wall=clock.wall)
     metrics.collectors += [
         _states(pool, writer, directory, tools.registry),
         lambda metrics: metrics.set_cache(cache.kept.size),
     ]
 
-    _close_last_first(stack, days.sync, writer.drain, cache.flights.close, decisions.close)
+    _close_last_first(stack, days.sync, writer.drain, cache.flights.close, decisions.close, idempotency.close)
     supervisor = Supervisor(metrics.job_restarted)
     arrival, bell = Arrival(database, settings.database_url), Bell(database, CHANNEL)
     for name, job in {
@@ -232,6 +234,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         "webhooks": webhooks.run,
         "usage": writer.run,
         "days": arrival.before(days.run),
+        "idempotency": arrival.before(idempotency.run),
         "configuration": arrival.before(
             lambda: ConfigListener(database).run(
                 partial(_refresh, [agents.refresh, tools.refresh, kills.refresh, strategy.refresh])
@@ -256,6 +259,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         ),
         decisions=decisions,
         prompts=PromptRendering(Seating(pool, directory), Estimates(planner, counter), clock.wall),
+        idempotency=idempotency,
         agents=agents,
         tools=tools,
         providers=pool,
@@ -282,6 +286,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         keys=tuple(GatewayKey.of(key.key, key.scopes) for key in settings.api_keys),
         default_deadline=pool.current.global_timeout or settings.default_deadline,
         max_deadline=settings.max_deadline,
+        embargo=settings.as_of_embargo_days,
     )
 
 

@@ -15,6 +15,7 @@ from app.agents.changes import UNSET, ConfigChange
 from app.conformance.report import CheckResult, Report
 from app.conformance.report import Status as ConformanceStatus
 from app.decisions.composition import prompted
+from app.decisions.idempotency import Idempotency
 from app.decisions.member import Seat
 from app.decisions.question import Question
 from app.decisions.rendering import MemberEstimate, Rendering, Template
@@ -57,6 +58,7 @@ from app.gateway.admission import Admission
 from app.gateway.estimates import Estimate
 from app.gateway.kills import KillSwitch
 from app.services import Services
+from tests.fakes_keys import KeyShelf
 from tests.fakes_tools import FakeTools
 
 TARGET = Target("alpha", "alpha-1")
@@ -590,6 +592,7 @@ def fake_services(**changes: Any) -> Services:
         "admission": admission_by({}),
         "decisions": FakeDecisions(),
         "prompts": FakePrompts(),
+        "idempotency": Idempotency(KeyShelf(), now=time.monotonic, wall=lambda: datetime.now(UTC)),
         "agents": FakeAgents(),
         "providers": FakeProviders(),
         "monitor": FakeMonitor(),

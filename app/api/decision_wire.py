@@ -18,7 +18,8 @@ from app.decisions.context import MarketContext
 from app.decisions.question import Question
 from app.decisions.symbols import SYMBOL_PATTERN, is_symbol, same_symbol
 from app.domain.caching import CacheMode
-from app.domain.errors import Code, RequestRejected, Violation
+from app.domain.errors import Violation
+from app.domain.hindsight import AsOfMode
 from app.domain.routing import Priority
 
 
@@ -34,7 +35,6 @@ UNAVAILABLE: Final[Mapping[str, object]] = {
     "risk_officer": None,
     "risk_check": False,
     "samples": 1,
-    "as_of_mode": "warn",
 }
 """Fields of the contract that change nothing yet, with the only value that is therefore taken."""
 
@@ -60,7 +60,7 @@ class DecisionBody(Body):
     risk_check: bool = False
     samples: int = 1
     news_check: bool = False
-    as_of_mode: str = Field(default="warn", pattern="^(warn|block|filter)$")
+    as_of_mode: str | None = Field(default=None, pattern="^(warn|block|filter)$")
     stream: bool = False
     algo_id: Label | None = None
     decision_maker_id: Label | None = None
@@ -123,11 +123,6 @@ def symbol_violations(body: Mapping[str, Any]) -> Iterator[Violation]:
 
 def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Question:
     """What the body and the headers ask; the body is the nearer word. Raises RequestRejected."""
-    if b"idempotency-key" in exchange.headers:
-        # Taking the key and deciding twice all the same would be worse than saying so.
-        raise RequestRejected(
-            Code.UNSUPPORTED_PARAMETER, "header idempotency-key is not available", param="idempotency-key"
-        )
     milliseconds = body.deadline_ms
     return Question(
         symbol=body.symbol,
@@ -148,7 +143,8 @@ def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Quest
         convert_percent_stops=body.convert_percent_stops,
         news_check=body.news_check,
         as_of=intent.as_of,
-        as_of_mode=body.as_of_mode,
+        as_of_mode=body.as_of_mode or intent.as_of_mode or AsOfMode.WARN,
+        embargo=exchange.services.embargo,
         policy=intent.policy,
         priority=intent.priority or Priority.NORMAL,
         algo_id=body.algo_id,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from app.decisions.hindsight import Cutoffs, Guard
 from app.decisions.prompts import REPAIR, Prompt, callers_prompt, market_prompt
 from app.decisions.question import Question
 from app.decisions.symbols import is_symbol, same_symbol
@@ -22,10 +23,11 @@ _CHOICES: Final = {
     "settle": ("early", "all"),
     "on_invalid": ("abstain", "repair_once"),
     "on_violation": ("reject", "clamp"),
+    "as_of_mode": ("warn", "block", "filter"),
 }
 
 
-class PanelView(Protocol):
+class PanelView(Cutoffs, Protocol):
     """What is configured of panels, agents and models."""
 
     def has_agent(self, agent_id: int) -> bool:
@@ -62,6 +64,8 @@ def composed(question: Question, panels: PanelView) -> Composition:
         raise NotFound(f"there is no agent {question.agent_id}", code=Code.UNKNOWN_AGENT, param="agent_id")
     config = panels.named(question.panel) if question.panel is not None and question.models is None else None
     members = question.models or (config.members if config else tuple(panels.default_members(question.agent_id)))
+    guard = Guard.of(question, panels)
+    members, left_out = (tuple(members), ()) if guard is None else guard.sifted(members)
     if not members:
         raise NotAdmitted(Code.NO_TARGET, "no enabled provider to ask: nobody sits on this panel", retry_after=1.0)
     method = question.method or (config.method if config else None) or "majority"
@@ -71,7 +75,7 @@ def composed(question: Question, panels: PanelView) -> Composition:
         raise _rejected(limits)
     repeated = sorted({name for name in members if members.count(name) > 1})
     warnings = tuple(f"duplicate_member: {name} sits {members.count(name)} times" for name in repeated)
-    return Composition(tuple(members), method, quorum, warnings)
+    return Composition(members, method, quorum, (*left_out, *warnings))
 
 
 def prompted(question: Question) -> Prompt:
@@ -110,6 +114,8 @@ def _wrong_fields(question: Question) -> Iterator[Violation]:
         yield Violation("prompt", "give prompt or messages, not both")
     if market is not None and market.symbol is not None and not same_symbol(market.symbol, question.symbol):
         yield Violation("market.symbol", f"{market.symbol} is not the symbol asked about, {question.symbol[:40]}")
+    if question.as_of_mode in ("block", "filter") and question.as_of is None and market is None:
+        yield Violation("as_of_mode", f"{question.as_of_mode} needs x-outcry-as-of or a market")
     for name, choices in _CHOICES.items():
         if getattr(question, name) not in choices:
             yield Violation(name, f"expected {' or '.join(choices)}")

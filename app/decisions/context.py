@@ -191,7 +191,10 @@ class MarketContext(Part):
     @field_validator("as_of")
     @classmethod
     def _in_utc(cls, as_of: datetime) -> datetime:
-        return as_of.astimezone(UTC)
+        try:
+            return as_of.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("is before the first or after the last day there is in UTC") from None
 
     @field_validator("news", mode="wrap")
     @classmethod

@@ -16,6 +16,7 @@ from app.domain.attempt import Ask, Completion
 from app.domain.chat import JSON, ChatRequest, ChatResponse
 from app.domain.decision import ParseTrace, RuleViolation, Severity, Vote, VoteStatus
 from app.domain.errors import Code, OutcryError
+from app.domain.hindsight import AsOf, AsOfMode
 from app.domain.structured import Rung
 
 log = logging.getLogger(__name__)
@@ -132,6 +133,7 @@ class Member:
                 metadata=question.metadata,
                 enforces_format=False,
                 cache=question.cache,
+                as_of=_demanded(question.hindsight),
                 hedge=question.hedge,
             )
         )
@@ -170,6 +172,11 @@ class Member:
         if error.trail.target is not None:
             vote = replace(vote, provider=error.trail.target.provider, model=error.trail.target.model)
         return Heard(self.seat, vote)
+
+
+def _demanded(as_of: AsOf | None) -> AsOf | None:
+    """What routing has to see to: who may sit is settled by now, and what is only warned of stands in the vote."""
+    return None if as_of is None or not as_of.only_clean else replace(as_of, mode=AsOfMode.FILTER)
 
 
 def absent(seat: Seat, status: VoteStatus, reason: str | None) -> Vote:

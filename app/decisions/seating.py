@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from app.agents.directory import AgentDirectory
 from app.domain.errors import OutcryError
 from app.domain.provider import PanelConfig
+from app.domain.target import Target
 from app.providers.lookup import called
 from app.providers.pool import Pool
 from app.routing.names import resolve
@@ -45,6 +48,19 @@ class Seating:
             return False
         return selection.agent_id is None or self.has_agent(selection.agent_id)
 
+    def cutoffs(self, name: str, agent_id: int | None) -> list[tuple[str, date | None]]:
+        """Every target that may answer to a model name, with its knowledge cutoff; nothing for a name without meaning.
+
+        What an agent falls back on is not among them: a member's vote is nobody else's.
+        """
+        try:
+            selection = resolve(name, self._pool)
+        except OutcryError:
+            return []
+        agent = selection.agent_id if selection.agent_id is not None else (agent_id if selection.is_auto else None)
+        names = map(str, selection.targets) if agent is None else self._agents_members(agent)
+        return [(name, self._pool.knowledge_cutoff(_target(name))) for name in names]
+
     def _agents_members(self, agent_id: int) -> list[str]:
         entry = self._directory.get(agent_id)
         if entry is None:
@@ -61,3 +77,8 @@ class Seating:
             return [f"{provider}/{model}" for model in self._pool.models(provider)]
         default = self._pool.default_model(provider)
         return [] if default is None else [f"{provider}/{default}"]
+
+
+def _target(pinned: str) -> Target:
+    provider, _, model = pinned.partition("/")
+    return Target(provider, model)

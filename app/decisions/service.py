@@ -14,6 +14,7 @@ from typing import Any, Final
 from app.decisions.background import Background
 from app.decisions.composition import Composition, PanelView, composed, prompted, prompted_without_news
 from app.decisions.context import staleness
+from app.decisions.hindsight import Guard
 from app.decisions.member import Asker, Member, Seat, absent
 from app.decisions.news_check import NewsChecked
 from app.decisions.panel import Panel, Voter
@@ -66,7 +67,16 @@ class _Session:
     prompt: Prompt
     decision_id: str
     decide_at: float
+    guard: Guard | None
     without_news: Prompt | None = None
+
+    def marked(self, vote: Vote) -> Vote:
+        """The vote as it goes out, with what its model may remember where that is asked."""
+        return vote if self.guard is None else self.guard.marked(vote)
+
+    def judged(self, decision: Decision) -> Decision:
+        """The decision as it goes out; the same."""
+        return decision if self.guard is None else self.guard.judged(decision)
 
     def result(self, panel: Panel, *, is_over: bool = False) -> Result | None:
         """The panel's result, None while votes still out may change it; when time is over, none are still out."""
@@ -124,7 +134,7 @@ class DecisionService:
         try:
             result: Result | None = None
             while (result is None or panel.has_arrived) and (heard := await panel.next(session.decide_at)) is not None:
-                yield VoteEvent(heard.vote)
+                yield VoteEvent(session.marked(heard.vote))
                 result = session.result(panel)
             decision = self._decision(session, panel, result)
             if result is None or question.settle == "early":
@@ -157,12 +167,14 @@ class DecisionService:
     def _opened(self, question: Question) -> _Session:
         composition = composed(question, self._panels)
         margin = min(self._rules.margin, max(question.deadline - question.arrived, 0) / 5)
+        guard = Guard.of(question, self._panels)
         return _Session(
             question,
             composition,
             prompted(question),
             self._new_id(),
             question.deadline - margin,
+            guard,
             prompted_without_news(question),
         )
 
@@ -207,7 +219,7 @@ class DecisionService:
         question, composition = session.question, session.composition
         elapsed = self._now() - question.arrived
         settled = Settled(result, tuple(votes), composition.method, composition.quorum, elapsed, elapsed)
-        return decision_from(
+        decision = decision_from(
             question,
             session.prompt,
             settled,
@@ -215,6 +227,7 @@ class DecisionService:
             created_at=self._wall(),
             warnings=warnings,
         )
+        return session.judged(decision)
 
     def _warnings(self, session: _Session, panel: Panel) -> list[str]:
         market, question = session.question.market, session.question
@@ -245,7 +258,7 @@ class DecisionService:
                 pass
             panel.cancel()
             votes = tuple(panel.votes(VoteStatus.TIMEOUT, "no answer before the deadline"))
-            complete = replace(decision, votes=votes, cost_usd=total_cost(votes))
+            complete = session.judged(replace(decision, votes=votes, cost_usd=total_cost(votes)))
             await self._repository.update(decision.id, rendered(complete))
         except OutcryError:
             log.exception("late votes lost", extra={"decision_id": decision.id})

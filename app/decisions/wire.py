@@ -59,6 +59,7 @@ def vote_rendered(vote: Vote) -> dict[str, Any]:
         "usage": usage_rendered(vote.usage),
         "news_driven": vote.news_driven,
         "parse": {"method": vote.parse.method, "warnings": list(vote.parse.warnings), "rung": vote.rung},
+        "contamination": vote.contamination,
     }
 
 

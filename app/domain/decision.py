@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from app.domain.idempotency import Reservation
 from app.domain.usage import Usage
 
 
@@ -140,6 +141,7 @@ class Vote:
     raw_answer: str | None = None
     rung: str | None = None
     news_driven: bool | None = None
+    contamination: str | None = None
 
     @property
     def is_valid(self) -> bool:
@@ -191,3 +193,4 @@ class Decision:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     contamination: str | None = None
     risk: Mapping[str, Any] | None = None
+    reservation: Reservation | None = None

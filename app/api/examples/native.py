@@ -89,6 +89,7 @@ _VOTE: Final[dict[str, Any]] = {
     "usage": _USAGE,
     "news_driven": None,
     "parse": {"method": "json", "warnings": []},
+    "contamination": None,
 }
 DECISION_ANSWER: Final[dict[str, Any]] = {
     "id": "dec_5f0c9d2e",
