@@ -17,6 +17,7 @@ from app.agents.changes import ConfigChange
 from app.conformance.report import CheckResult, Report
 from app.decisions.officer import Judged, Proposal
 from app.decisions.question import Question
+from app.decisions.rendering import Rendering, Template
 from app.decisions.repeat import Told
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
@@ -105,6 +106,14 @@ class Decisions(Protocol):
     async def page(
         self, *, limit: int, cursor: str | None = None, symbol: str | None = None, agent_id: int | None = None
     ) -> tuple[list[dict[str, Any]], str | None]: ...
+
+
+class Prompts(Protocol):
+    """Prompts as they would be sent. Raises what a decision would for a wrong question; calls nobody."""
+
+    async def render(
+        self, question: Question, template: Template, proposal: Mapping[str, Any] | None = None
+    ) -> Rendering: ...
 
 
 class Idempotency(Protocol):
@@ -274,6 +283,7 @@ class Services:
     gateway: Gateway
     admission: Admission
     decisions: Decisions
+    prompts: Prompts
     idempotency: Idempotency
     agents: Agents
     tools: Tools

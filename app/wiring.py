@@ -28,6 +28,7 @@ from app.catalog.records import read_models
 from app.catalog.tokenizer import token_counter
 from app.conformance.suite import ConformanceTests
 from app.decisions.idempotency import Idempotency
+from app.decisions.rendering import PromptRendering
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
 from app.decisions.validity import VoteValidity
@@ -39,6 +40,7 @@ from app.gateway.answer_cache import AnswerCache
 from app.gateway.attempt import Clock
 from app.gateway.control import RoutingControl
 from app.gateway.conversations import Conversations
+from app.gateway.estimates import Estimates
 from app.gateway.gateway import Gateway
 from app.gateway.hedging import Hedges
 from app.gateway.kills import KillSwitch
@@ -165,7 +167,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     kills = KillSwitch(SqlKillRepository(database), pool.type_of, clock.wall)
     # Only the record hears of free answers: they say nothing about a provider, and no provider was asked.
     cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer], metrics.cache_used)
-    conversations, routing_stats = Conversations(clock.now), RoutingStats(clock.wall)
+    conversations, routing_stats, counter = Conversations(clock.now), RoutingStats(clock.wall), token_counter()
     planner = Planner(
         pool,
         Router(build_policies(rng)),
@@ -181,7 +183,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         [monitor, metrics, writer, routing_stats, conversations],
         retry=retry,
         timers=TimerRules(**settings.timeouts.model_dump()),
-        counter=token_counter(),
+        counter=counter,
         clock=clock,
         rng=rng,
         cache=cache,
@@ -256,6 +258,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
             lambda: pool.current.caller_limits, now=clock.now, wall=clock.wall, rejected=metrics.limit_rejected
         ),
         decisions=decisions,
+        prompts=PromptRendering(Seating(pool, directory), Estimates(planner, counter), clock.wall),
         idempotency=idempotency,
         agents=agents,
         tools=tools,

@@ -28,6 +28,7 @@ ACCESS: Final[Mapping[tuple[str, str], Row]] = {
     ("GET", "/v1/models"): Scope.CHAT,
     ("GET", "/v1/models/{model_id:path}"): Scope.CHAT,
     ("POST", "/chat"): Scope.CHAT,
+    ("POST", "/prompts/render"): Scope.CHAT,
     ("POST", "/decisions"): Scope.DECISIONS,
     ("POST", "/risk-assessments"): Scope.DECISIONS,
     ("GET", "/decisions"): Scope.DECISIONS,

@@ -16,7 +16,7 @@ from app.api.native_chat import Name
 from app.api.timing import deadline_of
 from app.decisions.context import MarketContext
 from app.decisions.question import Question
-from app.decisions.symbols import SYMBOL_PATTERN
+from app.decisions.symbols import SYMBOL_PATTERN, is_symbol, same_symbol
 from app.domain.caching import CacheMode
 from app.domain.errors import Violation
 from app.domain.hindsight import AsOfMode
@@ -33,7 +33,6 @@ Symbol = Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN), BeforeValidat
 
 UNAVAILABLE: Final[Mapping[str, object]] = {
     "samples": 1,
-    "news_check": False,
 }
 """Fields of the contract that change nothing yet, with the only value that is therefore taken."""
 
@@ -112,6 +111,17 @@ def read_decision(body: dict[str, Any]) -> DecisionBody:
     return checked(DecisionBody, body, list(_violations(body)))
 
 
+def symbol_violations(body: Mapping[str, Any]) -> Iterator[Violation]:
+    """Whether the market is another's than the one asked about; looked at here to be told with the rest."""
+    asked, market = body.get("symbol"), body.get("market")
+    stated = market.get("symbol") if isinstance(market, dict) else None
+    if not isinstance(asked, str) or not isinstance(stated, str):
+        return
+    asked, stated = asked.strip().upper(), stated.strip().upper()
+    if is_symbol(asked) and is_symbol(stated) and not same_symbol(asked, stated):
+        yield Violation("market.symbol", f"{stated} is not the symbol asked about, {asked}")
+
+
 def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Question:
     """What the body and the headers ask; the body is the nearer word. Raises RequestRejected."""
     milliseconds = body.deadline_ms
@@ -134,6 +144,7 @@ def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Quest
         convert_percent_stops=body.convert_percent_stops,
         risk_check=body.risk_check,
         risk_officer=body.risk_officer,
+        news_check=body.news_check,
         as_of=intent.as_of,
         as_of_mode=body.as_of_mode or intent.as_of_mode or AsOfMode.WARN,
         embargo=exchange.services.embargo,
@@ -156,6 +167,7 @@ def _violations(body: Mapping[str, Any]) -> Iterator[Violation]:
     is_asked = body.get("risk_check") is True or body.get("method") == "risk_officer_veto"
     if body.get("risk_officer") is not None and not is_asked:
         yield Violation("risk_officer", "is asked only with risk_check: true or method risk_officer_veto")
+    yield from symbol_violations(body)
     for name, only in UNAVAILABLE.items():
         if body.get(name, only) != only:
             yield Violation(name, f"is not available yet: only {orjson.dumps(only).decode()} is taken")

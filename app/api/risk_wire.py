@@ -13,7 +13,8 @@ from app.api.fields import Answer, Body, checked
 from app.api.intent import Intent
 from app.api.native_chat import Name
 from app.api.timing import deadline_of
-from app.decisions.context import Account, Amount, Constraints, MarketContext, Price, Share
+from app.decisions.context import Account, Constraints, MarketContext
+from app.decisions.indicators import Amount, Price, Share
 from app.decisions.officer import Proposal
 from app.decisions.symbols import same_symbol
 from app.decisions.vocabulary import HORIZONS, INTENTS, STRENGTHS

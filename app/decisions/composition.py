@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from app.decisions.hindsight import Cutoffs, Guard
-from app.decisions.prompts import Prompt, callers_prompt, market_prompt
+from app.decisions.prompts import REPAIR, Prompt, callers_prompt, market_prompt
 from app.decisions.question import Question
 from app.decisions.symbols import is_symbol, same_symbol
 from app.decisions.validation import in_universe
@@ -88,6 +88,21 @@ def check_asked(agent_id: int | None, model: str | None, panels: PanelView) -> N
 
 def prompted(question: Question) -> Prompt:
     """What the members are asked: our prompt from a market, or the caller's own words with the contract appended."""
+    prompt = _prompt(question)
+    if question.on_invalid != "repair_once":
+        return prompt
+    # Who may be asked again may read this too, so it is on record with the rest.
+    return replace(prompt, template={**prompt.template, "repair": REPAIR.stamp()})
+
+
+def prompted_without_news(question: Question) -> Prompt | None:
+    """The same without the news, where the caller wants the votes compared and there is news; else None."""
+    if not question.news_check or question.market is None or not question.market.news:
+        return None
+    return _prompt(replace(question, market=question.market.model_copy(update={"news": ()})))
+
+
+def _prompt(question: Question) -> Prompt:
     if question.messages is not None:
         return callers_prompt(question.symbol, question.messages, question.market)
     if question.prompt is not None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Final, Protocol
 
 from app.decisions.parsing import Answer, Parsed, parse_answer
-from app.decisions.prompts import RESPONSE_FORMAT, Prompt
+from app.decisions.prompts import RESPONSE_FORMAT, Prompt, repair_text
 from app.decisions.question import Question
 from app.decisions.rules import broken
 from app.decisions.validation import Strictness, check, risk_reward_of
@@ -206,14 +206,8 @@ def refuses_format(error: OutcryError) -> bool:
 
 
 def _complaint(vote: Vote) -> str:
-    wrong = [f"- {v.field}: {v.code}: {v.message}" for v in vote.violations if v.severity is Severity.ERROR]
-    return "\n".join(
-        [
-            "Your answer cannot be used:",
-            *(wrong or [f"- {vote.reason}"]),
-            "Answer once more with one JSON object as asked, corrected.",
-        ]
-    )
+    wrong = [f"{v.field}: {v.code}: {v.message}" for v in vote.violations if v.severity is Severity.ERROR]
+    return repair_text(wrong or [str(vote.reason)])
 
 
 def _confidence_notes(trace: ParseTrace) -> list[RuleViolation]:

@@ -14,8 +14,9 @@ from app.decisions.background import Background
 from app.decisions.context import Account, Constraints, MarketContext
 from app.decisions.exposure import fraction_of, per_fraction
 from app.decisions.member import Asker, answer_of, refuses_format
+from app.decisions.prompts import Prompt
 from app.decisions.risk import assess
-from app.decisions.risk_prompt import RESPONSE_FORMAT, TEMPLATE, risk_messages
+from app.decisions.risk_prompt import RESPONSE_FORMAT, officers_prompt
 from app.decisions.risk_reading import read_assessment
 from app.domain.attempt import Ask, Completion
 from app.domain.caching import CacheMode
@@ -53,17 +54,21 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The assessment, and what asking for it cost: dollars and tokens; None is an unknown price."""
+    """The assessment, and what asking for it cost: dollars and tokens; None is an unknown price.
+
+    `template` is that of the prompt a model was asked with, None where none was.
+    """
 
     assessment: Assessment
     cost_usd: Decimal | None = Decimal(0)
     tokens: int = 0
+    template: Mapping[str, Any] | None = None
 
     def rendered(self) -> dict[str, Any]:
-        """As JSON values, with the template a model was asked with."""
-        asked = self.tokens > 0 or len(self.assessment.sources) > 1
+        """As JSON values."""
+        template = None if self.template is None else dict(self.template)
         cost = None if self.cost_usd is None else format(self.cost_usd, "f")
-        return {**self.assessment.rendered(), "template": dict(TEMPLATE) if asked else None, "cost_usd": cost}
+        return {**self.assessment.rendered(), "template": template, "cost_usd": cost}
 
 
 class Officer:
@@ -84,14 +89,16 @@ class Officer:
         if proposal.model is None or is_settled:
             return Judged(rule)
         # Whoever ignores its cancellation must not hold up the answer, so it is left behind rather than awaited.
-        asked = self._background.start(self._asked(proposal))
+        prompt = officers_prompt(proposal.opinion, proposal.market, proposal.account)
+        asked = self._background.start(self._asked(proposal, prompt))
         try:
             await asyncio.wait({asked}, timeout=max(proposal.deadline - self._now(), 0))
         finally:
             asked.cancel()
         if not asked.done() or asked.cancelled():
-            return Judged(_alone(rule, proposal.model, "no answer before the deadline"), None)
-        return self._heard(proposal, rule, proposal.model, asked)
+            late = _alone(rule, proposal.model, "no answer before the deadline")
+            return Judged(late, None, template=prompt.template)
+        return replace(self._heard(proposal, rule, proposal.model, asked), template=prompt.template)
 
     def _heard(self, proposal: Proposal, rule: Assessment, model: str, asked: asyncio.Task[Completion]) -> Judged:
         error = asked.exception()
@@ -109,19 +116,21 @@ class Officer:
             assessment = _combined(rule, heard.assessment, proposal)
         return Judged(assessment, completion.cost_usd, completion.usage.total_tokens)
 
-    async def _asked(self, proposal: Proposal) -> Completion:
+    async def _asked(self, proposal: Proposal, prompt: Prompt) -> Completion:
         try:
-            return await self._complete(proposal, {"response_format": dict(RESPONSE_FORMAT)})
+            return await self._complete(proposal, prompt, {"response_format": dict(RESPONSE_FORMAT)})
         except OutcryError as error:
             if not refuses_format(error):
                 raise
-        return await self._complete(proposal, {}, ".prompt")
+        return await self._complete(proposal, prompt, {}, ".prompt")
 
-    async def _complete(self, proposal: Proposal, parameters: Mapping[str, Any], suffix: str = "") -> Completion:
+    async def _complete(
+        self, proposal: Proposal, prompt: Prompt, parameters: Mapping[str, Any], suffix: str = ""
+    ) -> Completion:
         model = proposal.model or "auto"
         return await self._asker.complete(
             Ask(
-                request=ChatRequest(risk_messages(proposal.opinion, proposal.market, proposal.account), parameters),
+                request=ChatRequest(prompt.messages, parameters),
                 request_id=f"{proposal.request_id}.risk{suffix}",
                 deadline=proposal.deadline,
                 model=model,

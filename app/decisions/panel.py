@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import anyio
 
 from app.decisions.background import Background
-from app.decisions.member import Heard, Member, Seat, absent
+from app.decisions.member import Heard, Seat, absent
 from app.domain.decision import Vote, VoteStatus
+
+
+class Voter(Protocol):
+    """Who sits on a panel. `vote` raises nothing but cancellation."""
+
+    @property
+    def seat(self) -> Seat: ...
+    async def vote(self) -> Heard: ...
 
 
 class Panel:
     """Members that have been asked and those that have answered. Whoever starts it must cancel it in the end."""
 
-    def __init__(self, members: Sequence[Member], background: Background, now: Callable[[], float]) -> None:
+    def __init__(self, members: Sequence[Voter], background: Background, now: Callable[[], float]) -> None:
         self._seats = [member.seat for member in members]
         self._now = now
         self._arrivals: asyncio.Queue[tuple[float, Heard]] = asyncio.Queue()
@@ -62,7 +71,7 @@ class Panel:
         for task in self._tasks:
             task.cancel()
 
-    async def _ask(self, member: Member) -> None:
+    async def _ask(self, member: Voter) -> None:
         heard = await member.vote()
         self._arrivals.put_nowait((self._now(), heard))
 

@@ -23,10 +23,11 @@ class Question:
     `arrived` and `deadline` are the gateway's monotonic seconds. `method` and `quorum` None mean the panel's own,
     else majority of more than half. `settle` is early or all, `on_invalid` abstain or repair_once, `on_violation`
     reject or clamp. With `risk_check` the result passes the risk rule, and the model `risk_officer` where one is
-    named; neither makes it larger. With `as_of` the age of the market is not looked at; `as_of_mode` is warn, block or
-    filter, `embargo` whole days. `cache` is off unless the caller says otherwise, whatever the provider file says: a
-    market is asked anew. `reservation` is that of its idempotency key. `hedge`: whether members that are no pinned
-    target may be asked twice at once; None is the default.
+    named; neither makes it larger. With `news_check` each member is asked without the news as well. With `as_of` the
+    age of the market is not looked at; `as_of_mode` is warn, block or filter, `embargo` whole days. `cache` is off
+    unless the caller says otherwise, whatever the provider file says: a market is asked anew. `reservation` is that of
+    its idempotency key. `hedge`: whether members that are no pinned target may be asked twice at once; None is the
+    default.
     """
 
     symbol: str
@@ -47,6 +48,7 @@ class Question:
     convert_percent_stops: bool = False
     risk_check: bool = False
     risk_officer: str | None = None
+    news_check: bool = False
     as_of: datetime | None = None
     as_of_mode: str = "warn"
     embargo: int = DEFAULT_EMBARGO
@@ -96,6 +98,7 @@ def recorded(question: Question, members: tuple[str, ...], messages: tuple[JSON,
         "convert_percent_stops": question.convert_percent_stops,
         "risk_check": question.risk_check,
         "risk_officer": question.risk_officer,
+        "news_check": question.news_check,
         "as_of": None if question.as_of is None else question.as_of.isoformat(),
         "as_of_mode": question.as_of_mode,
         "as_of_embargo_days": question.embargo,

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from app.decisions.context import Account, Constraints, MarketContext, Timeframe
+from app.decisions.context import Account, Constraints, MarketContext, RegimeLabel
 from app.decisions.exposure import equity_in_quote, held_notional
 from app.decisions.limits import MAX_LEVERAGE
+from app.decisions.regime import regime_of
 from app.domain.decision import Action, Opinion
 
 AT_STOP: Final = 0.02
@@ -25,15 +26,8 @@ UNSTOPPED_ATR: Final = 3.0
 """How far a decision without a stop is taken to lose, in ATR."""
 LIQUIDATION: Final = 0.8
 """Share of its margin that a position may lose at its stop: beyond it the venue may close first."""
-VOLATILE: Final = {
-    Timeframe.SCALPING: 0.005,
-    Timeframe.INTRADAY: 0.01,
-    Timeframe.SWING: 0.03,
-    Timeframe.POSITION: 0.05,
-}
-"""ATR as a share of the price above which a market counts as volatile."""
 
-_AGAINST: Final = {(Action.BUY, "bear"), (Action.SELL, "bull")}
+_AGAINST: Final = {(Action.BUY, RegimeLabel.BEAR), (Action.SELL, RegimeLabel.BULL)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +116,16 @@ def _caution(case: Case) -> float:
 
 
 def is_volatile(case: Case) -> bool:
-    """Whether the regime says so, or the ATR is a large share of the price for this timeframe."""
+    """Whether the regime says so, the caller's or the one that is found."""
     market = case.market
     if market is None:
         return False
-    if market.regime is not None and market.regime.label == "high_volatility":
-        return True
-    return case.atr is not None and case.atr / market.price.last > VOLATILE[market.timeframe or Timeframe.INTRADAY]
+    return regime_of(market).label is RegimeLabel.HIGH_VOLATILITY
 
 
 def is_against(case: Case) -> bool:
     """Whether this buys in a bear market or sells in a bull one; a regime doubted by who states it does not count."""
-    regime = case.market.regime if case.market is not None else None
+    regime = None if case.market is None else regime_of(case.market)
     if regime is None or (regime.confidence is not None and regime.confidence < 0.5):
         return False
     return (case.opinion.action, regime.label) in _AGAINST

@@ -12,12 +12,20 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.decisions.background import Background
-from app.decisions.composition import Composition, PanelView, check_asked, composed, prompted
+from app.decisions.composition import (
+    Composition,
+    PanelView,
+    check_asked,
+    composed,
+    prompted,
+    prompted_without_news,
+)
 from app.decisions.context import staleness
 from app.decisions.hindsight import Guard
 from app.decisions.member import Asker, Member, Seat, absent
+from app.decisions.news_check import NewsChecked
 from app.decisions.officer import Judged, Officer, Proposal
-from app.decisions.panel import Panel
+from app.decisions.panel import Panel, Voter
 from app.decisions.prompts import Prompt
 from app.decisions.question import Question, recorded
 from app.decisions.risk_check import proposal_of, risk_checked, with_cost
@@ -72,6 +80,7 @@ class _Session:
     decide_at: float
     answer_by: float
     guard: Guard | None
+    without_news: Prompt | None = None
 
     def marked(self, vote: Vote) -> Vote:
         """The vote as it goes out, with what its model may remember where that is asked."""
@@ -185,15 +194,26 @@ class DecisionService:
         answer_by = question.deadline - margin
         # An officer who is asked after the panel needs time of his own, or a silent member would take it all.
         reserved = (answer_by - question.arrived) * OFFICERS_SHARE if _asks_officer(question) else 0.0
-        decide_at, guard = answer_by - reserved, Guard.of(question, self._panels)
-        return _Session(question, composition, prompted(question), self._new_id(), decide_at, answer_by, guard)
+        return _Session(
+            question,
+            composition,
+            prompted(question),
+            self._new_id(),
+            answer_by - reserved,
+            answer_by,
+            Guard.of(question, self._panels),
+            prompted_without_news(question),
+        )
 
     def _seated(self, session: _Session) -> Panel:
-        members = [
-            Member(self._asker, Seat(place, name), session.question, session.prompt, session.decision_id, self._now)
-            for place, name in enumerate(session.composition.members)
-        ]
+        members = [self._member(session, Seat(place, name)) for place, name in enumerate(session.composition.members)]
         return Panel(members, self._background, self._now)
+
+    def _member(self, session: _Session, seat: Seat) -> Voter:
+        member = Member(self._asker, seat, session.question, session.prompt, session.decision_id, self._now)
+        if session.without_news is None:
+            return member
+        return NewsChecked(member, session.without_news, self._background.start, session.decide_at)
 
     async def _refused(self, session: _Session, kill: Kill) -> Decision:
         """The answer while an operator's stop is in force, on record as any other; nobody is asked."""
@@ -254,9 +274,9 @@ class DecisionService:
         stale = staleness(market, self._wall()) if market is not None and question.as_of is None else None
         if stale is not None:
             found.append(stale)
-        if session.prompt.injection_suspected:
-            found.append("injection_suspected: a news item speaks to its reader in the imperative")
-        return [*found, *panel.warnings]
+        if question.news_check and session.without_news is None:
+            found.append("news_check: there is no news in the market, so nothing was compared")
+        return [*found, *session.prompt.warnings, *panel.warnings]
 
     async def _store(self, session: _Session, decision: Decision) -> None:
         """Returns once the decision is durable, or raises StorageUnavailable in time for the caller to hear it."""

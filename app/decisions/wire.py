@@ -61,6 +61,7 @@ def vote_rendered(vote: Vote) -> dict[str, Any]:
         "latency_ms": None if vote.latency is None else _milliseconds(vote.latency),
         "cost_usd": _money(vote.cost_usd),
         "usage": usage_rendered(vote.usage),
+        "news_driven": vote.news_driven,
         "parse": {"method": vote.parse.method, "warnings": list(vote.parse.warnings), "rung": vote.rung},
         "contamination": vote.contamination,
     }

@@ -123,7 +123,10 @@ class ParseTrace:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One member's answer. Without status ok or repaired there is no opinion, and `reason` says why."""
+    """One member's answer. Without status ok or repaired there is no opinion, and `reason` says why.
+
+    `news_driven` tells whether the action was another without the news; None where nobody looked or could compare.
+    """
 
     provider: str
     model: str
@@ -137,6 +140,7 @@ class Vote:
     usage: Usage | None = None
     raw_answer: str | None = None
     rung: str | None = None
+    news_driven: bool | None = None
     contamination: str | None = None
     risk_reward: float | None = None
 

@@ -214,7 +214,8 @@ accounts = st.one_of(
 )
 positions = st.one_of(
     st.none(),
-    st.fixed_dictionaries({"side": st.sampled_from(("flat", "long", "short")), "quantity": st.floats(0, 1e3)}),
+    st.just({"side": "flat"}),
+    st.fixed_dictionaries({"side": st.sampled_from(("long", "short")), "quantity": st.floats(0, 1e3)}),
 )
 
 

@@ -87,6 +87,7 @@ _VOTE: Final[dict[str, Any]] = {
     "latency_ms": 12.5,
     "cost_usd": "0",
     "usage": _USAGE,
+    "news_driven": None,
     "parse": {"method": "json", "warnings": []},
     "contamination": None,
 }

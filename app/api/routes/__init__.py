@@ -25,6 +25,7 @@ from app.api.routes import (
     llm_providers,
     messages,
     models,
+    prompts,
     provider_tests,
     providers,
     responses,
@@ -48,6 +49,7 @@ DIRECT: Final[tuple[Route, ...]] = (
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     models.router,
     decisions.router,
+    prompts.router,
     providers.router,
     health_history.router,
     llm_providers.router,
@@ -69,6 +71,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     provider_tests.ProviderTest,
     routing.StrategyWrite,
     routing.CircuitReset,
+    prompts.RenderBody,
     kill.KillWrite,
     kill.ResumeWrite,
 )

@@ -6,16 +6,16 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from decimal import Decimal
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse
 
 from app.api.admission import Admission
-from app.api.body import NATIVE_LIMIT, read_object
+from app.api.body import NATIVE_LIMIT, read_checked
 from app.api.completions import CLOSING, money
-from app.api.decision_wire import DecisionAnswer, DecisionPage, question_of, read_decision
+from app.api.decision_wire import DecisionAnswer, DecisionBody, DecisionPage, question_of, read_decision
 from app.api.deps import MAX_ID, CurrentServices, Cursor, Limit
 from app.api.errors import Headers, encoded_error
 from app.api.exchange import Exchange
@@ -38,8 +38,7 @@ async def decide(exchange: Exchange) -> None:
     """`POST /decisions`."""
     intent = read_intent(exchange.headers)
     key = read_key(exchange)
-    content = await read_object(exchange, NATIVE_LIMIT)
-    body = read_decision(content)
+    content, body = await read_checked(exchange, NATIVE_LIMIT, _with_its_question, "market")
     question = question_of(body, intent, exchange)
     if key is not None:
         await _decide_once(exchange, await bound(key, exchange, content, intent), question, streamed=body.stream)
@@ -49,6 +48,10 @@ async def decide(exchange: Exchange) -> None:
         return
     decision = await Watch(exchange).run(_decided(exchange, question))
     await exchange.answer_json(rendered(decision), _headers(decision))
+
+
+def _with_its_question(content: dict[str, Any]) -> tuple[dict[str, Any], DecisionBody]:
+    return content, read_decision(content)
 
 
 async def _decided(exchange: Exchange, question: Question) -> Decision:
