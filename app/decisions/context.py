@@ -208,6 +208,7 @@ class Account(_Part):
     cash: Number | None = None
     buying_power: Number | None = None
     open_risk_usd: Amount | None = None
+    daily_pnl: Number | None = None
     currency: Name | None = None
 
 
@@ -219,12 +220,16 @@ class AllowedAction(_Part):
 
 
 class Constraints(_Part):
-    """What a decision must keep to."""
+    """What a decision must keep to. `max_risk`, `max_open_risk` and `max_daily_loss` are shares of equity."""
 
     max_leverage: Price | None = None
     max_fraction: Share | None = None
     min_risk_reward: Amount | None = None
     require_stop: bool = False
+    max_risk: Share | None = None
+    max_open_risk: Share | None = None
+    max_daily_loss: Share | None = None
+    universe: Annotated[tuple[Symbol, ...], Field(max_length=1_000)] = ()
     allowed_actions: Annotated[tuple[AllowedAction, ...], Field(max_length=16)] = ()
 
 

@@ -1,0 +1,36 @@
+"""What a decision would cost: losses at one, two and three ATR and at the stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.decisions.assessment import Scenario
+from app.decisions.exposure import fraction_of, leverage_of, notional_of
+from app.decisions.risk_limits import Case
+from app.domain.decision import Action
+
+
+def scenarios(case: Case) -> Iterator[Scenario]:
+    """Losses at one, two and three ATR and at the stop, nearest first as they are named."""
+    reference = case.reference
+    if reference is None:
+        return
+    if case.atr is not None:
+        for many in (1, 2, 3):
+            yield _scenario(case, f"{many}_atr", many * case.atr, reference)
+    if case.opinion.stop_loss is not None:
+        yield _scenario(case, "at_stop", abs(reference - case.opinion.stop_loss), reference)
+
+
+def _scenario(case: Case, name: str, way: float, reference: float) -> Scenario:
+    sign = 1 if case.opinion.action is Action.BUY else -1
+    move = way / reference
+    fraction = fraction_of(case.opinion, case.market, case.account)
+    share = None if fraction is None else fraction * leverage_of(case.opinion) * move
+    equity = case.equity
+    if share is not None and equity is not None:
+        loss: float | None = share * equity
+    else:
+        notional = None if case.account.currency else notional_of(case.opinion, case.market, case.account)
+        loss = None if notional is None else notional * move
+    return Scenario(name, max(reference - sign * way, 0.0), move, loss, share)
