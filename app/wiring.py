@@ -172,6 +172,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         wall=clock.wall,
         decided=_each_told(metrics.decision_finished, validity.decided),
         killed=kills.of,
+        grades=validity,
     )
     metrics.collectors += [_states(pool, writer, directory), lambda metrics: metrics.set_cache(cache.kept.size)]
 

@@ -31,9 +31,7 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Symbol = Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN), BeforeValidator(_capitals)]
 
 UNAVAILABLE: Final[Mapping[str, object]] = {
-    "risk_officer": None,
     "risk_check": False,
-    "samples": 1,
     "news_check": False,
     "as_of_mode": "warn",
 }
@@ -57,9 +55,9 @@ class DecisionBody(Body):
     on_invalid: str = Field(default="abstain", pattern="^(abstain|repair_once)$")
     on_violation: str = Field(default="reject", pattern="^(reject|clamp)$")
     convert_percent_stops: bool = False
-    risk_officer: str | None = None
+    risk_officer: Name | None = None
     risk_check: bool = False
-    samples: int = 1
+    samples: int = Field(default=1, ge=1, le=10)
     news_check: bool = False
     as_of_mode: str = Field(default="warn", pattern="^(warn|block|filter)$")
     stream: bool = False
@@ -136,6 +134,8 @@ def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Quest
         on_invalid=body.on_invalid,
         on_violation=body.on_violation,
         convert_percent_stops=body.convert_percent_stops,
+        samples=body.samples,
+        risk_officer=body.risk_officer,
         as_of=intent.as_of,
         as_of_mode=body.as_of_mode,
         policy=intent.policy,

@@ -20,7 +20,9 @@ class Question:
 
     `arrived` and `deadline` are the gateway's monotonic seconds. `method` and `quorum` None mean the panel's own,
     else majority of more than half. `settle` is early or all, `on_invalid` abstain or repair_once, `on_violation`
-    reject or clamp. With `as_of` the age of the market is not looked at. `cache` is off unless the caller says
+    reject or clamp. Every member is asked `samples` times (1..10). `risk_officer` is the model that may object, for
+    the method risk_officer_veto.
+    With `as_of` the age of the market is not looked at. `cache` is off unless the caller says
     otherwise, whatever the provider file says: a market is asked anew.
     """
 
@@ -40,6 +42,8 @@ class Question:
     on_invalid: str = "abstain"
     on_violation: str = "reject"
     convert_percent_stops: bool = False
+    samples: int = 1
+    risk_officer: str | None = None
     as_of: datetime | None = None
     as_of_mode: str = "warn"
     policy: PolicyName | None = None
@@ -73,6 +77,8 @@ def recorded(question: Question, members: tuple[str, ...], messages: tuple[JSON,
         "on_invalid": question.on_invalid,
         "on_violation": question.on_violation,
         "convert_percent_stops": question.convert_percent_stops,
+        "samples": question.samples,
+        "risk_officer": question.risk_officer,
         "as_of": None if question.as_of is None else question.as_of.isoformat(),
         "as_of_mode": question.as_of_mode,
         "algo_id": question.algo_id,

@@ -12,19 +12,21 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.decisions.background import Background
-from app.decisions.composition import Composition, PanelView, composed, prompted
+from app.decisions.composition import PanelView, composed, prompted
 from app.decisions.context import staleness
-from app.decisions.member import Asker, Member, Seat, absent
-from app.decisions.panel import Panel
-from app.decisions.prompts import Prompt
+from app.decisions.counting import UNGRADED, Counter
+from app.decisions.member import Asker, Member
+from app.decisions.panel import LATE, Panel
 from app.decisions.question import Question, recorded
+from app.decisions.seat import Seat, absent
+from app.decisions.session import Session
 from app.decisions.verdict import Settled, at_deadline, decision_from, total_cost
-from app.decisions.voting import METHODS, Result
+from app.decisions.voting import Result
 from app.decisions.wire import rendered
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
 from app.domain.errors import Code, OutcryError, StorageUnavailable
 from app.domain.kill import Kill
-from app.domain.ports import DecisionRepository
+from app.domain.ports import DecisionRepository, Grades
 
 __all__ = ["Asker", "DecisionEvent", "DecisionRules", "DecisionService", "PanelView", "Question", "VoteEvent"]
 
@@ -44,9 +46,10 @@ class DecisionRules:
 
 @dataclass(frozen=True, slots=True)
 class VoteEvent:
-    """A vote has arrived."""
+    """A vote has arrived, or one `sample` (from 1) of several that will be one."""
 
     vote: Vote
+    sample: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +57,6 @@ class DecisionEvent:
     """The decision is made and stored; the last event."""
 
     decision: Decision
-
-
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """One question under way."""
-
-    question: Question
-    composition: Composition
-    prompt: Prompt
-    decision_id: str
-    decide_at: float
-
-    def result(self, panel: Panel, *, is_over: bool = False) -> Result | None:
-        """The panel's result, None while votes still out may change it; when time is over, none are still out."""
-        composition = self.composition
-        outstanding = 0 if is_over else len(panel.outstanding)
-        return METHODS[composition.method](panel.votes(), outstanding, composition.quorum)
 
 
 class DecisionService:
@@ -91,6 +77,7 @@ class DecisionService:
         new_id: Callable[[], str] = lambda: f"dec_{secrets.token_hex(12)}",
         decided: Callable[[Decision], None] = lambda _: None,
         killed: Callable[[int | None], Kill | None] = lambda _: None,
+        grades: Grades = UNGRADED,
     ) -> None:
         self._asker = asker
         self._panels = panels
@@ -101,6 +88,7 @@ class DecisionService:
         self._new_id = new_id
         self._decided = decided
         self._killed = killed
+        self._grades = grades
         self._background = Background()
 
     async def decide(self, question: Question) -> Decision:
@@ -117,13 +105,20 @@ class DecisionService:
         if (kill := self._killed(question.agent_id)) is not None:
             yield DecisionEvent(await self._refused(session, kill))
             return
-        panel = self._seated(session)
+        panel = Panel(session.composition.seats, self._background, self._now)
         is_handed_over = False
         try:
+            panel.ask(self._members(session, session.first()))
             result: Result | None = None
-            while (result is None or panel.has_arrived) and (heard := await panel.next(session.decide_at)) is not None:
-                yield VoteEvent(heard.vote)
-                result = session.result(panel)
+            while result is None or panel.has_arrived:
+                heard = await panel.next(session.until(panel))
+                if heard is not None:
+                    yield VoteEvent(heard.vote, heard.sample)
+                    result = session.result(panel)
+                if result is None and panel.unasked:
+                    panel.ask(self._members(session, session.escalation(panel, is_late=heard is None)))
+                elif heard is None:
+                    break
             decision = self._decision(session, panel, result)
             if result is None or question.settle == "early":
                 panel.cancel()
@@ -152,37 +147,41 @@ class DecisionService:
         """Ends what runs in the background; bounded."""
         await self._background.close()
 
-    def _opened(self, question: Question) -> _Session:
-        composition = composed(question, self._panels)
+    def _opened(self, question: Question) -> Session:
+        composition, panels = composed(question, self._panels), self._panels
         margin = min(self._rules.margin, max(question.deadline - question.arrived, 0) / 5)
-        return _Session(question, composition, prompted(question), self._new_id(), question.deadline - margin)
+        decide_at = question.deadline - margin
+        counter = Counter(composition.method, composition.seats, panels.target, panels.family, self._grades)
+        return Session(question, composition, prompted(question), self._new_id(), decide_at, counter)
 
-    def _seated(self, session: _Session) -> Panel:
-        members = [
-            Member(self._asker, Seat(place, name), session.question, session.prompt, session.decision_id, self._now)
-            for place, name in enumerate(session.composition.members)
+    def _members(self, session: Session, seats: Sequence[Seat]) -> list[Member]:
+        times = session.composition.samples
+        samples = [None] if times == 1 else range(1, times + 1)
+        return [
+            Member(self._asker, seat, session.question, session.prompt, session.decision_id, self._now, sample)
+            for seat in seats
+            for sample in samples
         ]
-        return Panel(members, self._background, self._now)
 
-    async def _refused(self, session: _Session, kill: Kill) -> Decision:
+    async def _refused(self, session: Session, kill: Kill) -> Decision:
         """The answer while an operator's stop is in force, on record as any other; nobody is asked."""
-        seats = [Seat(place, name) for place, name in enumerate(session.composition.members)]
-        votes = [absent(seat, VoteStatus.CANCELLED, f"{Code.KILLED.value}: {kill.says()}") for seat in seats]
+        reason = f"{Code.KILLED.value}: {kill.says()}"
+        votes = [absent(seat, VoteStatus.CANCELLED, reason) for seat in session.composition.seats]
         decision = self._made(session, _KILLED, votes, [*session.composition.warnings, kill.says()])
         await self._store(session, decision)
         self._tell(decision)
         return decision
 
-    def _decision(self, session: _Session, panel: Panel, result: Result | None) -> Decision:
+    def _decision(self, session: Session, panel: Panel, result: Result | None) -> Decision:
         question = session.question
         if result is not None:
             is_pending = question.settle == "all"
-            votes = panel.votes(
-                *((VoteStatus.PENDING, None) if is_pending else (VoteStatus.CANCELLED, result.reason.value))
+            votes = session.votes(
+                panel, *((VoteStatus.PENDING, None) if is_pending else (VoteStatus.CANCELLED, result.reason.value))
             )
         else:
             result = at_deadline(session.result(panel, is_over=True) or _NOBODY)
-            votes = panel.votes(VoteStatus.TIMEOUT, "no answer before the deadline")
+            votes = session.votes(panel, VoteStatus.TIMEOUT, LATE)
         warnings = self._warnings(session, panel)
         if (kill := self._killed(question.agent_id)) is not None:
             # Stopped while the members thought: what they said is on record, and nobody may act on it.
@@ -191,10 +190,11 @@ class DecisionService:
             result = _KILLED
         return self._made(session, result, votes, warnings)
 
-    def _made(self, session: _Session, result: Result, votes: Sequence[Vote], warnings: Sequence[str]) -> Decision:
+    def _made(self, session: Session, result: Result, votes: Sequence[Vote], warnings: Sequence[str]) -> Decision:
         question, composition = session.question, session.composition
         elapsed = self._now() - question.arrived
-        settled = Settled(result, tuple(votes), composition.method, composition.quorum, elapsed, elapsed)
+        quorum = composition.first_quorum if session.is_first_alone(votes) else composition.quorum
+        settled = Settled(result, tuple(votes), composition.method, quorum, elapsed, elapsed)
         return decision_from(
             question,
             session.prompt,
@@ -204,9 +204,11 @@ class DecisionService:
             warnings=warnings,
         )
 
-    def _warnings(self, session: _Session, panel: Panel) -> list[str]:
+    def _warnings(self, session: Session, panel: Panel) -> list[str]:
         market, question = session.question.market, session.question
         found = list(session.composition.warnings)
+        if session.counter.is_ungraded:
+            found.append("ungraded: no vote of these members was ever graded, so that all weigh the same")
         stale = staleness(market, self._wall()) if market is not None and question.as_of is None else None
         if stale is not None:
             found.append(stale)
@@ -214,7 +216,7 @@ class DecisionService:
             found.append("injection_suspected: a news item speaks to its reader in the imperative")
         return [*found, *panel.warnings]
 
-    async def _store(self, session: _Session, decision: Decision) -> None:
+    async def _store(self, session: Session, decision: Decision) -> None:
         """Returns once the decision is durable, or raises StorageUnavailable in time for the caller to hear it."""
         request = recorded(session.question, session.composition.members, session.prompt.messages)
         request["raw_answers"] = [vote.raw_answer for vote in decision.votes]
@@ -226,13 +228,13 @@ class DecisionService:
             raise StorageUnavailable("the decision could not be stored before its deadline")
         await write
 
-    async def _completed(self, session: _Session, panel: Panel, decision: Decision) -> None:
+    async def _completed(self, session: Session, panel: Panel, decision: Decision) -> None:
         """Waits for the votes still out, until the deadline, and puts them into the record."""
         try:
             while await panel.next(session.decide_at) is not None:
                 pass
             panel.cancel()
-            votes = tuple(panel.votes(VoteStatus.TIMEOUT, "no answer before the deadline"))
+            votes = tuple(session.votes(panel, VoteStatus.TIMEOUT, LATE))
             complete = replace(decision, votes=votes, cost_usd=total_cost(votes))
             await self._repository.update(decision.id, rendered(complete))
         except OutcryError:

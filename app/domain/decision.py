@@ -121,8 +121,31 @@ class ParseTrace:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """One of several answers of one member to the same question."""
+
+    status: VoteStatus
+    action: Action | None
+    confidence: float | None
+    reason: str | None
+    latency: float | None
+
+
+class Role(StrEnum):
+    """What a seat on a panel is for: to vote, or to object to what was voted."""
+
+    MEMBER = "member"
+    RISK_OFFICER = "risk_officer"
+
+
+@dataclass(frozen=True, slots=True)
 class Vote:
-    """One member's answer. Without status ok or repaired there is no opinion, and `reason` says why."""
+    """One member's answer. Without status ok or repaired there is no opinion, and `reason` says why.
+
+    `weight` is what the vote counted by the panel's method, `family` whose models err alike; None before it was
+    counted. `stage` is the round in which it was asked. With several `samples` this is their plurality, and
+    `flip_rate` the share of the valid ones that say otherwise.
+    """
 
     provider: str
     model: str
@@ -136,6 +159,12 @@ class Vote:
     usage: Usage | None = None
     raw_answer: str | None = None
     rung: str | None = None
+    weight: float | None = None
+    family: str | None = None
+    stage: int = 1
+    role: Role = Role.MEMBER
+    samples: tuple[Sample, ...] = ()
+    flip_rate: float | None = None
 
     @property
     def is_valid(self) -> bool:

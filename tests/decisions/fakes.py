@@ -95,18 +95,34 @@ class Panels:
         self.members = list(members)
         self.panels = dict(named or {})
         self.agents = {7}
+        self.configured: list[tuple[int, str]] = []
+        self.families: dict[str, str] = {}
+        self.prices: dict[str, Decimal] = {}
 
     def has_agent(self, agent_id: int) -> bool:
         return agent_id in self.agents
 
-    def default_members(self, agent_id: int | None) -> list[str]:
+    def default_members(self) -> list[str]:
         return self.members
+
+    def configured_members(self, agent_id: int) -> list[tuple[int, str]]:
+        return self.configured
+
+    def target(self, name: str) -> Target | None:
+        provider, slash, model = name.partition("/")
+        return Target(provider, model) if slash else None
+
+    def family(self, target: Target) -> str:
+        return self.families.get(target.provider, target.provider)
+
+    def price(self, name: str) -> Decimal | None:
+        return self.prices.get(name)
 
     def named(self, panel: str) -> PanelConfig | None:
         return self.panels.get(panel)
 
     def known(self, name: str) -> bool:
-        return name in self.members
+        return name in self.members or name == "officer/1"
 
 
 class Shelf:

@@ -20,7 +20,7 @@ from app.api.sse import event
 from app.api.watch import Watch
 from app.decisions.question import Question
 from app.decisions.service import DecisionEvent
-from app.decisions.wire import rendered, vote_rendered
+from app.decisions.wire import rendered, vote_event_rendered
 from app.domain.decision import Decision
 from app.domain.errors import NotFound, OutcryError
 
@@ -72,7 +72,7 @@ async def _told(exchange: Exchange, watch: Watch, question: Question, admission:
                 admission.tokens = _tokens(happened.decision)
                 await watch.push(event("decision", rendered(happened.decision)))
             else:
-                await watch.push(event("vote", vote_rendered(happened.vote)))
+                await watch.push(event("vote", vote_event_rendered(happened.vote, happened.sample)))
     finally:
         with anyio.move_on_after(CLOSING, shield=True):
             await events.aclose()
