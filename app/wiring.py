@@ -42,6 +42,7 @@ from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
 from app.gateway.strategy import Strategy
 from app.gateway.timers import TimerRules
+from app.ledger.spill import Spill
 from app.ledger.writer import LedgerRules, UsageWriter
 from app.model_listing import ModelListing
 from app.providers.alerts import AlertMonitor
@@ -173,6 +174,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         decided=_each_told(metrics.decision_finished, validity.decided),
         killed=kills.of,
         grades=validity,
+        spill=Spill(settings.ledger.decision_spill_path, settings.ledger.spill_max_bytes),
     )
     metrics.collectors += [_states(pool, writer, directory), lambda metrics: metrics.set_cache(cache.kept.size)]
 
@@ -183,6 +185,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     supervisor.add("alerts", alerts.run)
     supervisor.add("webhooks", webhooks.run)
     supervisor.add("usage", writer.run)
+    supervisor.add("decisions", decisions.run)
     arrival = Arrival(database, settings.database_url)
     supervisor.add("days", arrival.before(days.run))
     if metrics.is_shared:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -13,20 +12,21 @@ from typing import Any, Final
 
 from app.decisions.background import Background
 from app.decisions.composition import PanelView, composed, prompted
-from app.decisions.context import staleness
 from app.decisions.counting import UNGRADED, Counter
 from app.decisions.member import Asker, Member
 from app.decisions.panel import LATE, Panel
 from app.decisions.question import Question, recorded
+from app.decisions.record import DecisionRecord
 from app.decisions.seat import Seat, absent
 from app.decisions.session import Session
 from app.decisions.verdict import Settled, at_deadline, decision_from, total_cost
 from app.decisions.voting import Result
 from app.decisions.wire import rendered
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
-from app.domain.errors import Code, OutcryError, StorageUnavailable
+from app.domain.errors import Code, OutcryError
 from app.domain.kill import Kill
 from app.domain.ports import DecisionRepository, Grades
+from app.ledger.spill import Spill
 
 __all__ = ["Asker", "DecisionEvent", "DecisionRules", "DecisionService", "PanelView", "Question", "VoteEvent"]
 
@@ -38,10 +38,10 @@ _KILLED: Final = Result(Action.HOLD, DecisionStatus.KILLED, SettledReason.KILLED
 
 @dataclass(frozen=True, slots=True)
 class DecisionRules:
-    """Seconds: decided at the deadline minus `margin` (a fifth of a short deadline), stored within `grace` after it."""
+    """Seconds: decided at the deadline minus `margin` (a fifth of a short one), on disk within `grace` after it."""
 
     margin: float = 0.1
-    grace: float = 0.1
+    grace: float = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,12 @@ class DecisionService:
         decided: Callable[[Decision], None] = lambda _: None,
         killed: Callable[[int | None], Kill | None] = lambda _: None,
         grades: Grades = UNGRADED,
+        spill: Spill | None = None,
     ) -> None:
         self._asker = asker
         self._panels = panels
         self._repository = repository
+        self._record = DecisionRecord(repository, now, spill)
         self._now = now
         self._wall = wall
         self._rules = rules
@@ -135,7 +137,7 @@ class DecisionService:
 
     async def get(self, decision_id: str) -> dict[str, Any] | None:
         """The answer of a stored decision."""
-        return await self._repository.get(decision_id)
+        return await self._record.get(decision_id)
 
     async def page(
         self, *, limit: int, cursor: str | None = None, symbol: str | None = None, agent_id: int | None = None
@@ -143,9 +145,14 @@ class DecisionService:
         """Stored answers, newest first, and the cursor of the next page."""
         return await self._repository.page(limit=limit, cursor=cursor, symbol=symbol, agent_id=agent_id)
 
+    async def run(self) -> None:
+        """Hand decisions that wait on disk to the database, until cancelled."""
+        await self._record.run()
+
     async def close(self) -> None:
         """Ends what runs in the background; bounded."""
         await self._background.close()
+        self._record.close()
 
     def _opened(self, question: Question) -> Session:
         composition, panels = composed(question, self._panels), self._panels
@@ -182,7 +189,7 @@ class DecisionService:
         else:
             result = at_deadline(session.result(panel, is_over=True) or _NOBODY)
             votes = session.votes(panel, VoteStatus.TIMEOUT, LATE)
-        warnings = self._warnings(session, panel)
+        warnings = session.warnings(panel, self._wall())
         if (kill := self._killed(question.agent_id)) is not None:
             # Stopped while the members thought: what they said is on record, and nobody may act on it.
             result, warnings = _KILLED, [*warnings, kill.says()]
@@ -204,29 +211,18 @@ class DecisionService:
             warnings=warnings,
         )
 
-    def _warnings(self, session: Session, panel: Panel) -> list[str]:
-        market, question = session.question.market, session.question
-        found = list(session.composition.warnings)
-        if session.counter.is_ungraded:
-            found.append("ungraded: no vote of these members was ever graded, so that all weigh the same")
-        stale = staleness(market, self._wall()) if market is not None and question.as_of is None else None
-        if stale is not None:
-            found.append(stale)
-        if session.prompt.injection_suspected:
-            found.append("injection_suspected: a news item speaks to its reader in the imperative")
-        return [*found, *panel.warnings]
-
     async def _store(self, session: Session, decision: Decision) -> None:
         """Returns once the decision is durable, or raises StorageUnavailable in time for the caller to hear it."""
         request = recorded(session.question, session.composition.members, session.prompt.messages)
         request["raw_answers"] = [vote.raw_answer for vote in decision.votes]
-        write = self._background.start(self._repository.append(decision, rendered(decision), request))
-        patience = max(session.question.deadline + self._rules.grace - self._now(), 0)
-        done, _ = await asyncio.wait({write}, timeout=patience)
-        if not done:
-            write.cancel()
-            raise StorageUnavailable("the decision could not be stored before its deadline")
-        await write
+        await self._record.keep(
+            decision,
+            rendered(decision),
+            request,
+            until=session.question.deadline,
+            grace=self._rules.grace,
+            tasks=self._background,
+        )
 
     async def _completed(self, session: Session, panel: Panel, decision: Decision) -> None:
         """Waits for the votes still out, until the deadline, and puts them into the record."""
@@ -236,7 +232,7 @@ class DecisionService:
             panel.cancel()
             votes = tuple(session.votes(panel, VoteStatus.TIMEOUT, LATE))
             complete = replace(decision, votes=votes, cost_usd=total_cost(votes))
-            await self._repository.update(decision.id, rendered(complete))
+            await self._record.complete(decision.id, rendered(complete))
         except OutcryError:
             log.exception("late votes lost", extra={"decision_id": decision.id})
         finally:

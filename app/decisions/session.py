@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from app.decisions.composition import Composition
+from app.decisions.context import staleness
 from app.decisions.counting import Counter
 from app.decisions.panel import NOT_ASKED, Panel
 from app.decisions.prompts import Prompt
@@ -70,6 +72,19 @@ class Session:
         """Whether nobody beyond the first stage was needed."""
         later = [vote for vote in votes if vote.stage > 1]
         return bool(later) and all((vote.reason or "").startswith(NOT_ASKED) for vote in later)
+
+    def warnings(self, panel: Panel, now: datetime) -> list[str]:
+        """What is to be known about the panel, the market and the answers beside the votes."""
+        market, question = self.question.market, self.question
+        found = list(self.composition.warnings)
+        if self.counter.is_ungraded:
+            found.append("ungraded: no vote of these members was ever graded, so that all weigh the same")
+        stale = staleness(market, now) if market is not None and question.as_of is None else None
+        if stale is not None:
+            found.append(stale)
+        if self.prompt.injection_suspected:
+            found.append("injection_suspected: a news item speaks to its reader in the imperative")
+        return [*found, *panel.warnings]
 
     def _agreed(self, panel: Panel, members: Mapping[Seat, Vote]) -> Result | None:
         """What a whole first stage says as one, so that the second need not be asked."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from app.domain.usage import Usage
 
@@ -183,6 +183,29 @@ class Consensus:
     settled_reason: SettledReason
     settled_at: float
     dissent: tuple[str, ...] = ()
+
+
+class Filing(Protocol):
+    """What a decision is found by in the record."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def status(self) -> DecisionStatus: ...
+    @property
+    def action(self) -> Action: ...
+    @property
+    def actionable(self) -> bool: ...
+    @property
+    def agent_id(self) -> int | None: ...
+    @property
+    def key_id(self) -> str: ...
+    @property
+    def request_id(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

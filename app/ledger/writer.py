@@ -19,6 +19,7 @@ import anyio.to_thread
 from app.domain.attempt import AttemptRecord
 from app.domain.errors import StorageUnavailable
 from app.domain.ports import UsageRepository
+from app.ledger.lines import line_of, record_of
 from app.ledger.spill import Spill, SpillFile
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class LedgerRules:
     interval: float = 0.25
     spill_path: Path = Path(".outcry/usage-spill.jsonl")
     spill_max_bytes: int = 64 * 1024 * 1024
+    decision_spill_path: Path = Path(".outcry/decision-spill.jsonl")
 
 
 class UsageWriter:
@@ -132,7 +134,7 @@ class UsageWriter:
             raise
 
     async def _replay(self, file: SpillFile) -> None:
-        batches = file.batches(self._rules.batch)
+        batches = file.batches(self._rules.batch, record_of)
         while (batch := await anyio.to_thread.run_sync(next, batches, None)) is not None:
             await self._store(batch)
         await anyio.to_thread.run_sync(self._spill.done, file)
@@ -163,7 +165,7 @@ class UsageWriter:
         self._to_disk(records, sync=True)
 
     def _to_disk(self, records: Sequence[AttemptRecord], *, sync: bool = False) -> None:
-        stored = self._spill.append(records, sync=sync)
+        stored = self._spill.append(map(line_of, records), sync=sync)
         self._spilled += stored
         if lost := len(records) - stored:
             if not self._lost:

@@ -14,12 +14,13 @@ from app.decisions.question import Question
 from app.decisions.service import DecisionService
 from app.domain.attempt import Ask, Completion
 from app.domain.chat import ChatResponse, Credential
-from app.domain.decision import Decision
+from app.domain.decision import Filing
 from app.domain.provider import PanelConfig
 from app.domain.routing import Candidate, Plan
 from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
+from app.ledger.spill import Spill
 
 MARKET: dict[str, Any] = {
     "symbol": "BTC/USDT",
@@ -134,7 +135,7 @@ class Shelf:
         self.updates: list[str] = []
         self._block = block
 
-    async def append(self, decision: Decision, answer: dict[str, Any], request: dict[str, Any]) -> None:
+    async def append(self, decision: Filing, answer: dict[str, Any], request: dict[str, Any]) -> None:
         if self._block is not None:
             await self._block()
         self.answers[decision.id] = json.loads(json.dumps(answer, allow_nan=False))
@@ -153,9 +154,16 @@ class Shelf:
         return list(self.answers.values())[:limit], None
 
 
-def service(gateway: Scripted, shelf: Shelf | None = None, panels: Panels | None = None) -> DecisionService:
+def service(
+    gateway: Scripted, shelf: Shelf | None = None, panels: Panels | None = None, spill: Spill | None = None
+) -> DecisionService:
     return DecisionService(
-        gateway, panels or Panels(list(gateway.script)), shelf or Shelf(), now=time.monotonic, wall=lambda: NOON
+        gateway,
+        panels or Panels(list(gateway.script)),
+        shelf or Shelf(),
+        now=time.monotonic,
+        wall=lambda: NOON,
+        spill=spill,
     )
 
 
