@@ -30,6 +30,7 @@ from app.domain.provider import ProviderSet
 from app.domain.routing import Explanation, Plan, PolicyName, Priority, StrategyInForce
 from app.domain.structured import Rung
 from app.domain.target import Target
+from app.domain.tools import Tool, ToolCallRecord
 from app.domain.usage import Usage
 from app.gateway.admission import Admitted
 
@@ -165,6 +166,33 @@ class Routing(Protocol):
     def reset_circuits(self, provider: str, model: str | None = None) -> Sequence[Target]: ...
 
 
+class ChatInRounds(Protocol):
+    """A gateway for one request whose model may call registered tools; `calls` are those that were made so far."""
+
+    @property
+    def calls(self) -> Sequence[ToolCallRecord]: ...
+    async def complete(self, ask: Ask) -> Completion: ...
+    def stream(self, ask: Ask) -> AbstractAsyncContextManager[CompletionStream]: ...
+
+
+class Tools(Protocol):
+    """Registered tools; NotFound for a name that is none. `why_not` says why a chat cannot use a name, None if it can.
+
+    `create` raises RequestRejected with every wrong field, Conflict for a name that is taken.
+    """
+
+    async def create(self, tool: Tool) -> Tool: ...
+    async def get(self, name: str) -> Tool: ...
+    async def page(self, *, limit: int, after: int = 0) -> list[Tool]: ...
+    async def delete(self, name: str) -> None: ...
+    async def calls(
+        self, name: str, *, limit: int, cursor: str | None
+    ) -> tuple[Sequence[ToolCallRecord], str | None]: ...
+    def why_not(self, name: str) -> str | None: ...
+    def function(self, name: str) -> dict[str, Any]: ...
+    def answering(self, names: Sequence[str]) -> ChatInRounds: ...
+
+
 class Kills(Protocol):
     """The kill switch. Raises StorageUnavailable; `kill` is in force here even then."""
 
@@ -228,6 +256,7 @@ class Services:
     admission: Admission
     decisions: Decisions
     agents: Agents
+    tools: Tools
     providers: Providers
     monitor: HealthReport
     routing: Routing

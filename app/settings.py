@@ -19,11 +19,13 @@ from app.configuration.groups import (
     CacheSettings,
     DatabaseSettings,
     HealthSettings,
+    HedgingSettings,
     HistorySettings,
     LedgerSettings,
     RetrySettings,
     Seconds,
     TimeoutSettings,
+    ToolSettings,
     TransportSettings,
 )
 from app.configuration.keys import ApiKey, parse_api_keys
@@ -95,6 +97,7 @@ class Settings(BaseSettings):
     max_deadline: Seconds = Field(120.0, description="The most seconds a request may ask for.")
     breaker: BreakerSettings = BreakerSettings()
     retry: RetrySettings = RetrySettings()
+    hedging: HedgingSettings = HedgingSettings()
     health: HealthSettings = HealthSettings()
     history: HistorySettings = HistorySettings()
     ledger: LedgerSettings = LedgerSettings()
@@ -102,6 +105,12 @@ class Settings(BaseSettings):
     transport: TransportSettings = TransportSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     database: DatabaseSettings = DatabaseSettings()
+    tools: ToolSettings = ToolSettings()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may work on the same database: one worker on an SQLite file is alone."""
+        return self.workers > 1 or not self.database_url.startswith("sqlite")
 
     @property
     def is_loopback_only(self) -> bool:

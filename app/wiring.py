@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -18,6 +18,7 @@ import anyio
 import httpx
 
 from app.adapters.build import build_adapter
+from app.adapters.http_tools import HttpTools
 from app.adapters.pictures import MAX_BYTES, PictureSource
 from app.adapters.sandbox import SandboxAdapter
 from app.agents.directory import AgentDirectory
@@ -38,21 +39,27 @@ from app.gateway.attempt import Clock
 from app.gateway.control import RoutingControl
 from app.gateway.conversations import Conversations
 from app.gateway.gateway import Gateway
+from app.gateway.hedging import Hedges
 from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
 from app.gateway.strategy import Strategy
 from app.gateway.timers import TimerRules
 from app.ledger.spill import Spill
+from app.ledger.stores import Records
 from app.ledger.writer import LedgerRules, UsageWriter
 from app.model_listing import ModelListing
 from app.providers.alerts import AlertMonitor
 from app.providers.day_record import DayRecord
 from app.providers.history import HealthHistory, HistoryRules
+from app.providers.leases import Leases, Shortage
 from app.providers.lookup import ProviderLookup
 from app.providers.monitor import HealthMonitor, HealthRules
+from app.providers.news import NewsDesk
+from app.providers.one_voice import OneVoice
 from app.providers.pool import Pool
 from app.reloading import ProviderConfiguration
 from app.resilience.breaker import BreakerRules
+from app.resilience.hedging import HedgeRules
 from app.resilience.retry import RetryRules
 from app.resilience.store import StoreRules
 from app.routing.policies import build_policies
@@ -61,13 +68,19 @@ from app.services import GatewayKey, Services
 from app.settings import Settings
 from app.storage.agents import SqlAgentRepository
 from app.storage.arrival import Arrival
-from app.storage.database import DatabaseRules, open_database
+from app.storage.bell import Bell
+from app.storage.database import Database, DatabaseRules, open_database
 from app.storage.days import SqlDayRepository
 from app.storage.decisions import SqlDecisionRepository
+from app.storage.firing import SqlFiringRepository
 from app.storage.health import SqlHealthRepository
 from app.storage.kills import SqlKillRepository
+from app.storage.leases import CHANNEL, SqlLeaseRepository
 from app.storage.listener import ConfigListener
+from app.storage.news import SqlNewsRepository
 from app.storage.settings import SqlSettingsRepository
+from app.storage.tool_calls import SqlToolCallRepository
+from app.storage.tools import SqlToolRepository
 from app.storage.usage import SqlUsageRepository
 from app.storage.vault import Vault
 from app.supervisor import Supervisor
@@ -76,8 +89,13 @@ from app.telemetry.logs import register_secret, setup_logging
 from app.telemetry.metrics import Metrics
 from app.telemetry.routing_stats import RoutingStats
 from app.telemetry.webhooks import Webhooks
+from app.tools.calling import RoundRules
+from app.tools.registry import ToolRegistry
+from app.tools.rounds import Rounds
+from app.tools.service import ToolService
 from app.transport.addresses import is_allowed_private
 from app.transport.client import TransportRules, open_transport
+from app.transport.named import objection_to
 from app.transport.pictures import PublicPictures
 
 log = logging.getLogger(__name__)
@@ -85,6 +103,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _PUBLIC: Final = TransportRules(max_connections=64, max_connections_per_host=8, keepalive=5.0, max_body=MAX_BYTES)
+
+_TOOLS: Final = TransportRules(max_connections=256, max_connections_per_host=64, keepalive=0.0)
 
 
 def utc_now() -> datetime:
@@ -103,7 +123,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     transport = await stack.enter_async_context(open_transport(TransportRules(**settings.transport.model_dump())))
     # What callers name is fetched over connections of its own: none of theirs leads where a provider of ours lives.
     public = await stack.enter_async_context(open_transport(_PUBLIC, private_allowed=False))
-    validity = VoteValidity()
+    validity, shortage = VoteValidity(), Shortage()
     pool = Pool(
         adapters_over(transport, PublicPictures(public)),
         catalog,
@@ -113,6 +133,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         rng=rng,
         window=settings.health.window,
         grades=validity,
+        short=shortage.told if settings.is_shared else None,
     )
     configuration = ProviderConfiguration(settings, pool, metrics)
     configuration.load()
@@ -129,16 +150,18 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         pool, now=clock.now, wall=clock.wall, rng=rng, rules=HealthRules(**settings.health.model_dump())
     )
     days = DayRecord(pool, SqlDayRepository(database), now=clock.now, wall=clock.wall)
+    leases = Leases(pool, SqlLeaseRepository(database), shortage, holder=os.urandom(8).hex(), now=clock.now)
+    news = NewsDesk(pool, SqlNewsRepository(database), origin=os.urandom(8).hex(), now=clock.now)
     history = HealthHistory(
         pool, health_rows, now=clock.now, wall=clock.wall, rules=HistoryRules(**settings.history.model_dump())
     )
-    alerts, webhooks = _alarms(
-        pool,
-        metrics,
-        clock,
-        lambda url: transport if is_allowed_private(url, settings.allowed_private_hosts) else public,
+    transport_for = _way_to(transport, public, settings.allowed_private_hosts)
+    alerts, voice, webhooks = _alarms(
+        pool, metrics, clock, SqlFiringRepository(database) if settings.is_shared else None, transport_for
     )
-    writer = UsageWriter(usage_rows, LedgerRules(**settings.ledger.model_dump()))
+    writer = UsageWriter(
+        Records(usage_rows, SqlToolCallRepository(database)), LedgerRules(**settings.ledger.model_dump())
+    )
     kills = KillSwitch(SqlKillRepository(database), pool.type_of, clock.wall)
     # Only the record hears of free answers: they say nothing about a provider, and no provider was asked.
     cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer], metrics.cache_used)
@@ -162,9 +185,27 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         clock=clock,
         rng=rng,
         cache=cache,
+        hedges=Hedges(
+            pool,
+            HedgeRules(**settings.hedging.model_dump()),
+            clock.now,
+            [metrics.hedge_ended, routing_stats.hedge_ended],
+            may_go_out=planner.is_running,
+        ),
     )
     rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
     agents = AgentService(rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
+    tools = _tools(
+        settings,
+        database,
+        Rounds(
+            gateway,
+            await _tools_over_http(settings, stack),
+            [metrics, writer],
+            rules=RoundRules(**settings.tools.model_dump()),
+            clock=clock,
+        ),
+    )
     decisions = DecisionService(
         gateway,
         Seating(pool, directory),
@@ -176,22 +217,37 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         grades=validity,
         spill=Spill(settings.ledger.decision_spill_path, settings.ledger.spill_max_bytes),
     )
-    metrics.collectors += [_states(pool, writer, directory), lambda metrics: metrics.set_cache(cache.kept.size)]
+    metrics.collectors += [
+        _states(pool, writer, directory, tools.registry),
+        lambda metrics: metrics.set_cache(cache.kept.size),
+    ]
 
     _close_last_first(stack, days.sync, writer.drain, cache.flights.close, decisions.close)
     supervisor = Supervisor(metrics.job_restarted)
-    supervisor.add("health", monitor.run)
-    supervisor.add("history", history.run)
-    supervisor.add("alerts", alerts.run)
-    supervisor.add("webhooks", webhooks.run)
-    supervisor.add("usage", writer.run)
-    supervisor.add("decisions", decisions.run)
-    arrival = Arrival(database, settings.database_url)
-    supervisor.add("days", arrival.before(days.run))
+    arrival, bell = Arrival(database, settings.database_url), Bell(database, CHANNEL)
+    for name, job in {
+        "health": monitor.run,
+        "history": history.run,
+        "alerts": alerts.run,
+        "voice": voice.run,
+        "webhooks": webhooks.run,
+        "usage": writer.run,
+        "decisions": decisions.run,
+        "days": arrival.before(days.run),
+        "configuration": arrival.before(
+            lambda: ConfigListener(database).run(
+                partial(_refresh, [agents.refresh, tools.refresh, kills.refresh, strategy.refresh])
+            )
+        ),
+    }.items():
+        supervisor.add(name, job)
+    if settings.is_shared:
+        stack.push_async_callback(leases.leave)
+        supervisor.add("leases", arrival.before(leases.run))
+        supervisor.add("news", arrival.before(news.run))
+        supervisor.add("bell", arrival.before(lambda: bell.run(shortage.told, news.ring)))
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
-    refresh = partial(_refresh, [agents.refresh, kills.refresh, strategy.refresh])
-    supervisor.add("configuration", arrival.before(lambda: ConfigListener(database).run(refresh)))
     await stack.enter_async_context(supervisor)
     stack.enter_context(configuration.reloaded_on_hangup())
     listing = ModelListing(pool, catalog)
@@ -202,9 +258,10 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         ),
         decisions=decisions,
         agents=agents,
+        tools=tools,
         providers=pool,
         monitor=monitor,
-        routing=RoutingControl(pool, planner, strategy, clock.now),
+        routing=RoutingControl(pool, planner, strategy, told=news.reset),
         routing_stats=routing_stats.report,
         kills=kills,
         history=health_rows,
@@ -214,12 +271,42 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         metrics=metrics,
         models=listing,
         find_model=listing.find,
-        unready=lambda: _unready(directory, days, draining),
+        unready=lambda: _unready(
+            [
+                *(view.is_loaded for view in (directory, tools.registry, days)),
+                leases.is_loaded or not settings.is_shared,
+            ],
+            draining,
+        ),
         reload=configuration.reload,
         draining=draining,
         keys=tuple(GatewayKey.of(key.key, key.scopes) for key in settings.api_keys),
         default_deadline=pool.current.global_timeout or settings.default_deadline,
         max_deadline=settings.max_deadline,
+    )
+
+
+def _way_to(
+    transport: httpx.AsyncBaseTransport, public: httpx.AsyncBaseTransport, allowed: Collection[str]
+) -> Callable[[str], httpx.AsyncBaseTransport]:
+    """By which way to a URL that was not given as a provider's: inwards only where the operator lists the host."""
+    return lambda url: transport if is_allowed_private(url, allowed) else public
+
+
+async def _tools_over_http(settings: Settings, stack: AsyncExitStack) -> HttpTools:
+    """Tools over connections of their own, none of which is used twice."""
+    inward = await stack.enter_async_context(open_transport(_TOOLS))
+    outward = await stack.enter_async_context(open_transport(_TOOLS, private_allowed=False))
+    return HttpTools(_way_to(inward, outward, settings.allowed_private_hosts))
+
+
+def _tools(settings: Settings, database: Database, rounds: Rounds) -> ToolService:
+    return ToolService(
+        SqlToolRepository(database, Vault(settings.encryption_keys)),
+        SqlToolCallRepository(database),
+        ToolRegistry(),
+        rounds,
+        lambda url: objection_to(url, settings.allowed_private_hosts),
     )
 
 
@@ -230,14 +317,22 @@ def _close_last_first(stack: AsyncExitStack, *closers: Callable[[], Awaitable[No
 
 
 def _alarms(
-    pool: Pool, metrics: Metrics, clock: Clock, transport_for: Callable[[str], httpx.AsyncBaseTransport]
-) -> tuple[AlertMonitor, Webhooks]:
-    """What watches for trouble, and what carries the news of it; `transport_for` says by which way to a webhook."""
+    pool: Pool,
+    metrics: Metrics,
+    clock: Clock,
+    firing: SqlFiringRepository | None,
+    transport_for: Callable[[str], httpx.AsyncBaseTransport],
+) -> tuple[AlertMonitor, OneVoice, Webhooks]:
+    """What watches for trouble, what agrees with the other processes who tells, and what carries the news.
+
+    `transport_for` says by which way to a webhook.
+    """
     webhooks = Webhooks(
         lambda: pool.current.alerts.webhooks, transport_for, now=clock.now, counted=metrics.alert_delivered
     )
-    told = [log_alert, metrics.alert_changed, webhooks.tell]
-    return AlertMonitor(pool, told, now=clock.now, wall=clock.wall, failed=metrics.event_lost), webhooks
+    voice = OneVoice(firing, webhooks.tell, holder=os.urandom(8).hex())
+    told = [log_alert, metrics.alert_changed, voice.tell]
+    return AlertMonitor(pool, told, now=clock.now, wall=clock.wall, failed=metrics.event_lost), voice, webhooks
 
 
 def _register_secrets(settings: Settings) -> None:
@@ -270,7 +365,9 @@ def _look_up_prices(pool: Pool) -> None:
             pool.candidate(Target(provider.config.name, default))
 
 
-def _states(pool: Pool, writer: UsageWriter, directory: AgentDirectory) -> Callable[[Metrics], None]:
+def _states(
+    pool: Pool, writer: UsageWriter, directory: AgentDirectory, registry: ToolRegistry
+) -> Callable[[Metrics], None]:
     """Sets what is a state rather than an event, when somebody looks."""
 
     def collect(metrics: Metrics) -> None:
@@ -281,8 +378,9 @@ def _states(pool: Pool, writer: UsageWriter, directory: AgentDirectory) -> Calla
                 metrics.set_circuit(target.target, target.breaker.circuit(now))
                 ejections += target.breaker.ejections
         metrics.set_ejections(ejections)
+        metrics.set_tasks(len(asyncio.all_tasks()))
         metrics.set_usage_queue(writer.depth, writer.spilled)
-        metrics.set_configuration(max(directory.revision, 0), directory.undecryptable)
+        metrics.set_configuration(max(directory.revision, 0), directory.undecryptable + registry.undecryptable)
 
     return collect
 
@@ -314,6 +412,6 @@ def _each_told(*listeners: Callable[[T], None]) -> Callable[[T], None]:
     return told
 
 
-def _unready(directory: AgentDirectory, days: DayRecord, draining: asyncio.Event) -> list[str]:
-    reasons = [] if directory.is_loaded and days.is_loaded else ["the database has not answered yet"]
+def _unready(loaded: Sequence[bool], draining: asyncio.Event) -> list[str]:
+    reasons = [] if all(loaded) else ["the database has not answered yet"]
     return [*reasons, "the service is stopping"] if draining.is_set() else reasons

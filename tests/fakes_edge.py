@@ -53,6 +53,7 @@ from app.domain.usage import Usage
 from app.gateway.admission import Admission
 from app.gateway.kills import KillSwitch
 from app.services import Services
+from tests.fakes_tools import FakeTools
 
 TARGET = Target("alpha", "alpha-1")
 OTHER = Target("beta", "beta-1")
@@ -585,6 +586,7 @@ def fake_services(**changes: Any) -> Services:
         "draining": asyncio.Event(),
     }
     fakes = base | changes
+    fakes.setdefault("tools", FakeTools(fakes["gateway"]))
 
     async def find_model(name: str) -> ListedName | None:
         return dict(await fakes["models"]()).get(name)

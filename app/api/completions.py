@@ -30,6 +30,13 @@ CLOSING = 1.0
 """Seconds that closing an upstream stream may take after the caller's is over."""
 
 
+class Chats(Protocol):
+    """What answers a chat."""
+
+    async def complete(self, ask: Ask) -> Completion: ...
+    def stream(self, ask: Ask) -> AbstractAsyncContextManager[CompletionStream]: ...
+
+
 class StreamWire(Protocol):
     """How one wire writes a stream: bytes for the head, each chunk, the end, or an error instead of the end."""
 
@@ -72,9 +79,14 @@ def uncached(intent: Intent) -> Intent:
     return intent
 
 
-async def answer(exchange: Exchange, ask: Ask, render: Callable[[Completion], Any], *, warn: bool) -> None:
-    """Asks and answers as one JSON body. `warn`: warnings go into a header, because the body has no place for them."""
-    completion = await Watch(exchange).run(counted(exchange, ask, exchange.services.gateway.complete))
+async def answer(
+    exchange: Exchange, ask: Ask, render: Callable[[Completion], Any], *, warn: bool, by: Chats | None = None
+) -> None:
+    """Asks (the gateway, or `by`) and answers as one JSON body.
+
+    `warn`: warnings go into a header, because the body has no place for them.
+    """
+    completion = await Watch(exchange).run(counted(exchange, ask, (by or exchange.services.gateway).complete))
     await tell(exchange, completion, orjson.dumps(render(completion)), warn=warn)
 
 
@@ -107,18 +119,18 @@ async def tell(exchange: Exchange, completion: Completion | EmbeddingCompletion,
     await exchange.answer(200, body, headers)
 
 
-async def stream(exchange: Exchange, ask: Ask, wire: StreamWire, *, warn: bool) -> None:
-    """Asks and answers as an event stream.
+async def stream(exchange: Exchange, ask: Ask, wire: StreamWire, *, warn: bool, by: Chats | None = None) -> None:
+    """Asks (the gateway, or `by`) and answers as an event stream.
 
     Until a target has committed, an error is raised and becomes a true status; afterwards it is told in the stream.
     """
     exchange.error_form = wire.error
-    watch = Watch(exchange)
-    await watch.run(_pump(exchange, watch, ask, wire, warn=warn))
+    watch = Watch(exchange, ask.deadline)
+    await watch.run(_pump(exchange, watch, ask, wire, warn=warn, by=by or exchange.services.gateway))
 
 
-async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *, warn: bool) -> None:
-    async with Admission.of(exchange, ask) as admission, Closing(exchange.services.gateway.stream(ask)) as upstream:
+async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *, warn: bool, by: Chats) -> None:
+    async with Admission.of(exchange, ask) as admission, Closing(by.stream(ask)) as upstream:
         exchange.overhead = upstream.overhead
         is_free = _is_free(upstream.cache)
         if is_free:

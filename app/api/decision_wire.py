@@ -145,6 +145,7 @@ def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Quest
         caller=exchange.caller,
         metadata=body.metadata,
         cache=intent.cache or CacheMode.OFF,
+        hedge=intent.hedge,
     )
 
 

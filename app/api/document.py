@@ -84,6 +84,7 @@ INTENT_HEADERS: Final = {
     "x-outcry-priority": "low, normal or high",
     "x-outcry-cache": "off, read, write or read-write; absent: as the provider file says",
     "x-outcry-conversation": "Requests with the same one go to the target that answered last (completions)",
+    "x-outcry-hedge": "on or off: whether a second target may start beside a slow first one",
     "x-outcry-as-of": "The moment that is asked about, ISO 8601",
     "x-request-id": "Comes back with the answer; made up when absent",
 }

@@ -36,6 +36,7 @@ class Intent:
     as_of: datetime | None = None
     cache: CacheMode | None = None
     conversation: str | None = None
+    hedge: bool | None = None
 
 
 NO_INTENT: Final = Intent()
@@ -64,6 +65,7 @@ def read_intent(headers: Mapping[bytes, bytes]) -> Intent:
         as_of=_moment(said),
         cache=_word(said, "x-outcry-cache", CacheMode) or (CacheMode.OFF if anew else None),
         conversation=_conversation(said),
+        hedge=_switch(said, "x-outcry-hedge"),
     )
 
 
@@ -143,6 +145,13 @@ def _conversation(said: Mapping[str, str]) -> str | None:
     if text is not None and not NAME.fullmatch(text):
         raise malformed("x-outcry-conversation", f"1 to {MOST_CHARACTERS} visible ASCII characters")
     return text
+
+
+def _switch(said: Mapping[str, str], name: str) -> bool | None:
+    text = said.get(name)
+    if text not in (None, "on", "off"):
+        raise malformed(name, "on or off")
+    return None if text is None else text == "on"
 
 
 def _moment(said: Mapping[str, str]) -> datetime | None:

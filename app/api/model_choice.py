@@ -60,6 +60,7 @@ class ModelChoice:
             route=route,
             cache=intent.cache,
             conversation=None if named is None else conversation_key(exchange.caller.key_id, named),
+            hedge=intent.hedge,
         )
 
 

@@ -23,7 +23,8 @@ from app.domain.chat import ChatChunk, ChatRequest
 from app.domain.conversation import MOST_CHARACTERS, NAME, conversation_key
 from app.domain.errors import OutcryError, Violation
 from app.domain.routing import Explanation, Plan, PolicyName, Priority, Verdict
-from app.services import CompletionStream
+from app.domain.tools import ToolCallRecord
+from app.services import CompletionStream, Tools
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 REPEATED = 64 * 1024
@@ -44,12 +45,15 @@ class ChatBody(Body):
     max_tokens: int | None = Field(default=None, ge=1, le=2**31 - 1)
     stop: str | list[str] | None = None
     response_format: dict[str, Any] | None = None
-    tools: list[Any] | None = None
+    tools: list[Any] | None = Field(
+        default=None, description="Functions of your own in OpenAI's shape, and names of registered tools."
+    )
     tool_choice: str | dict[str, Any] | None = None
     fallbacks: list[Name] = Field(default_factory=list, max_length=16)
     allow_failover: bool = True
     max_retries: int | None = Field(default=None, ge=0, le=10)
     priority: str | None = Field(default=None, pattern="^(low|normal|high)$")
+    hedge: bool | None = Field(default=None, description="Whether a second target may start beside a slow first one.")
     deadline_ms: int | None = Field(default=None, ge=1)
     metadata: dict[str, Any] = Field(default_factory=dict)
     conversation_id: str | None = Field(
@@ -60,6 +64,11 @@ class ChatBody(Body):
     )
     provider: dict[str, Any] | None = Field(default=None, json_schema_extra=PROVIDER_SCHEMA)
     cache: str | None = Field(default=None, pattern="^(off|read|write|read-write)$")
+
+    @property
+    def registered(self) -> list[str]:
+        """The tools that the gateway calls itself, by name."""
+        return [tool for tool in self.tools or () if isinstance(tool, str)]
 
 
 class UsageAnswer(Answer):
@@ -77,11 +86,24 @@ class AttemptAnswer(Answer):
 
     provider: str
     model: str
+    kind: str = Field(description="first, retry, fallback or hedge.")
     outcome: str
     code: str | None
     status: int | None
     latency_ms: float
     cost_usd: str | None
+
+
+class ToolCallAnswer(Answer):
+    """One call that the gateway made of a registered tool."""
+
+    round: int
+    name: str
+    call_id: str
+    status: str
+    http_status: int | None
+    latency_ms: float
+    code: str | None
 
 
 class CacheAnswer(Answer):
@@ -98,6 +120,7 @@ class ChatAnswer(Answer):
     content: str | None
     reasoning: str | None
     tool_calls: list[dict[str, Any]]
+    tool_calls_made: list[ToolCallAnswer]
     provider: str
     model: str
     finish_reason: str | None
@@ -112,15 +135,18 @@ class ChatAnswer(Answer):
     warnings: list[str]
 
 
-def read_chat(body: dict[str, Any]) -> ChatBody:
-    """The checked body. Raises RequestRejected with every wrong field."""
-    return checked(ChatBody, body, list(_violations(body)))
+def read_chat(body: dict[str, Any], tools: Tools) -> ChatBody:
+    """The checked body. Raises RequestRejected with every wrong field, names that are no tool's among them."""
+    return checked(ChatBody, body, list(_violations(body, tools)))
 
 
 def ask_of(chat: ChatBody, intent: Intent, exchange: Exchange) -> Ask:
     """The completion that a body and the headers ask for; the body is the nearer word."""
     stated = ("temperature", "top_p", "max_tokens", "stop", "response_format", "tools", "tool_choice")
     parameters = {name: value for name in stated if (value := getattr(chat, name)) is not None}
+    if chat.registered:
+        known = exchange.services.tools
+        parameters["tools"] = [known.function(one) if isinstance(one, str) else one for one in parameters["tools"]]
     model = chat.model or "auto"
     if chat.task_type is not None and model == "auto":
         model = f"task:{chat.task_type}"
@@ -143,6 +169,7 @@ def ask_of(chat: ChatBody, intent: Intent, exchange: Exchange) -> Ask:
         metadata=chat.metadata,
         cache=CacheMode(chat.cache) if chat.cache and intent.cache is not CacheMode.OFF else intent.cache,
         conversation=None if named is None else conversation_key(exchange.caller.key_id, named),
+        hedge=intent.hedge if chat.hedge is None else chat.hedge,
     )
 
 
@@ -150,7 +177,7 @@ def _policy(name: str | None) -> PolicyName | None:
     return None if name is None else policy_named(name)
 
 
-def _violations(body: Mapping[str, Any]) -> Iterator[Violation]:
+def _violations(body: Mapping[str, Any], tools: Tools) -> Iterator[Violation]:
     """What the model of the body cannot say. Wrong types it finds itself."""
     if isinstance(body.get("messages"), list) and body["messages"]:
         yield from message_violations(body["messages"])
@@ -162,22 +189,34 @@ def _violations(body: Mapping[str, Any]) -> Iterator[Violation]:
     if isinstance(body.get("response_format"), dict):
         yield from format_violations(body["response_format"])
     if isinstance(body.get("tools"), list):
-        yield from _tools(body["tools"])
+        yield from _tools(body["tools"], tools)
 
 
-def _tools(tools: list[Any]) -> Iterator[Violation]:
+def _tools(tools: list[Any], registered: Tools) -> Iterator[Violation]:
     if len(tools) > MAX_TOOLS:
         yield Violation("tools", f"holds {len(tools)} tools, at most {MAX_TOOLS} are taken")
         return
+    own = {function.get("name") for tool in tools if isinstance(tool, dict) and (function := _function(tool))}
     for index, tool in enumerate(tools):
         if isinstance(tool, str):
-            yield Violation(f"tools[{index}]", "names a tool of the server, and none can be registered here")
+            why = registered.why_not(tool)
+            if why is None and (tool in own or tool in tools[:index]):
+                why = "has a name that another tool of this request has"
+            if why is not None:
+                yield Violation(f"tools[{index}]", why)
         else:
             for wrong in tool_violations([tool]):
                 yield Violation(wrong.field.replace("tools[0]", f"tools[{index}]", 1), wrong.message)
 
 
-def rendered(completion: Completion, warnings: Sequence[str] = ()) -> dict[str, Any]:
+def _function(tool: dict[str, Any]) -> dict[str, Any]:
+    function = tool.get("function")
+    return function if isinstance(function, dict) else {}
+
+
+def rendered(
+    completion: Completion, warnings: Sequence[str] = (), calls: Sequence[ToolCallRecord] = ()
+) -> dict[str, Any]:
     """The answer of `POST /chat`."""
     message = completion.response.message
     return {
@@ -185,6 +224,7 @@ def rendered(completion: Completion, warnings: Sequence[str] = ()) -> dict[str, 
         "content": message.get("content") or message.get("refusal"),
         "reasoning": _reasoning(message),
         "tool_calls": message.get("tool_calls") or [],
+        "tool_calls_made": [call_rendered(call) for call in calls],
         "provider": completion.target.provider,
         "model": completion.target.model,
         "finish_reason": completion.response.finish_reason,
@@ -205,11 +245,25 @@ def attempt_rendered(attempt: AttemptRecord) -> dict[str, Any]:
     return {
         "provider": attempt.target.provider,
         "model": attempt.target.model,
+        "kind": attempt.kind.value,
         "outcome": attempt.outcome.value,
         "code": None if attempt.code is None else attempt.code.value,
         "status": attempt.upstream_status,
         "latency_ms": milliseconds(attempt.duration),
         "cost_usd": None if attempt.cost_usd is None else money(attempt.cost_usd),
+    }
+
+
+def call_rendered(call: ToolCallRecord) -> dict[str, Any]:
+    """One call of a registered tool as callers see it; what was said in it stays between model and tool."""
+    return {
+        "round": call.round,
+        "name": call.tool,
+        "call_id": call.call_id,
+        "status": call.status.value,
+        "http_status": call.http_status,
+        "latency_ms": milliseconds(call.duration),
+        "code": None if call.code is None else call.code.value,
     }
 
 
@@ -252,11 +306,16 @@ def _reasoning(message: Mapping[str, Any]) -> str | None:
 
 
 class NativeStream:
-    """Typed events: `start`, `delta`, `usage`, and `done` or `error`."""
+    """Typed events: `start`, `delta`, `tool`, `usage`, and `done` or `error`.
 
-    def __init__(self, request_id: str, warnings: Sequence[str]) -> None:
+    `calls` are those made of registered tools; it grows while the stream lasts.
+    """
+
+    def __init__(self, request_id: str, warnings: Sequence[str], calls: Sequence[ToolCallRecord] = ()) -> None:
         self._request_id = request_id
         self._warnings = warnings
+        self._made = calls
+        self._told = 0
         self._id: str | None = None
         self._reasoning: list[str] = []
         self._reasoned = 0
@@ -269,7 +328,7 @@ class NativeStream:
     def chunk(self, chunk: ChatChunk) -> bytes:
         """The deltas of one chunk, if it has any."""
         self._id = self._id or chunk.chunk.get("id")
-        pieces: list[bytes] = []
+        pieces: list[bytes] = self._calls_since() if self._made else []
         for choice in chunk.chunk.get("choices") or ():
             delta = choice.get("delta") or {}
             reasoning = _reasoning(delta)
@@ -291,6 +350,7 @@ class NativeStream:
             "id": self._id,
             "reasoning": "".join(self._reasoning) if 0 < self._reasoned <= REPEATED else None,
             "tool_calls": [self._calls[index] for index in sorted(self._calls)],
+            "tool_calls_made": [call_rendered(call) for call in self._made],
             "provider": stream.target.provider,
             "model": stream.target.model,
             "finish_reason": stream.finish_reason,
@@ -309,6 +369,11 @@ class NativeStream:
     def error(self, error: OutcryError) -> bytes:
         """The error instead of the end."""
         return b"event: error\ndata: " + encoded_error(error, self._request_id) + b"\n\n"
+
+    def _calls_since(self) -> list[bytes]:
+        """The calls that were made since the chunk before."""
+        new, self._told = self._made[self._told :], len(self._made)
+        return [event("tool", call_rendered(call)) for call in new]
 
     def _remember(self, text: str) -> None:
         self._reasoned += len(text)

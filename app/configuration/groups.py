@@ -45,6 +45,20 @@ class RetrySettings(Group):
     share: Share = Field(0.6, description="Share of the remaining time one attempt may take while targets are left.")
 
 
+class HedgingSettings(Group):
+    """Whether a second target starts beside a slow first one, and how often at most."""
+
+    enabled: bool = Field(
+        default=False, description="Hedge every request that does not refuse it; else those that ask for it."
+    )
+    share: Annotated[float, Field(ge=0, le=0.05, allow_inf_nan=False)] = Field(
+        0.05, description="Share of all requests that may be hedged, at most 0.05; 0 hedges none, whoever asks for it."
+    )
+    samples: Count = Field(
+        20, le=64, description="Recent successes of a target before its p95 says when to hedge; at most 64."
+    )
+
+
 class HealthSettings(Group):
     """How often providers are checked."""
 
@@ -110,6 +124,14 @@ class TimeoutSettings(Group):
     total: Seconds = Field(30.0, description="Seconds for one whole attempt.")
     reasoning_first_token: Seconds = Field(60.0, description="first_token for models that think before they answer.")
     reasoning_total: Seconds = Field(60.0, description="total for models that think before they answer.")
+
+
+class ToolSettings(Group):
+    """How far a chat may go with registered tools."""
+
+    max_rounds: int = Field(5, ge=1, le=20, description="Rounds of calls in one request; then the model has to answer.")
+    max_calls: int = Field(32, ge=1, le=1000, description="Calls of registered tools in one request.")
+    parallel: int = Field(8, ge=1, le=100, description="Calls of one round that are under way at a time.")
 
 
 class DatabaseSettings(Group):

@@ -122,6 +122,7 @@ class Member:
                 enforces_format=False,
                 # The same answer again would be no second sample.
                 cache=question.cache if self.sample is None else CacheMode.OFF,
+                hedge=question.hedge,
             )
         )
 

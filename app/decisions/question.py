@@ -21,9 +21,9 @@ class Question:
     `arrived` and `deadline` are the gateway's monotonic seconds. `method` and `quorum` None mean the panel's own,
     else majority of more than half. `settle` is early or all, `on_invalid` abstain or repair_once, `on_violation`
     reject or clamp. Every member is asked `samples` times (1..10). `risk_officer` is the model that may object, for
-    the method risk_officer_veto.
-    With `as_of` the age of the market is not looked at. `cache` is off unless the caller says
-    otherwise, whatever the provider file says: a market is asked anew.
+    the method risk_officer_veto. With `as_of` the age of the market is not looked at. `cache` is off unless the caller
+    says otherwise, whatever the provider file says: a market is asked anew. `hedge`: whether members that are no pinned
+    target may be asked twice at once; None is the default.
     """
 
     symbol: str
@@ -53,6 +53,7 @@ class Question:
     caller: Caller = LOCAL_CALLER
     metadata: Mapping[str, Any] = field(default_factory=dict)
     cache: CacheMode = CacheMode.OFF
+    hedge: bool | None = None
 
     @property
     def side(self) -> str | None:

@@ -30,7 +30,7 @@ class Ask:
     `max_retries` counts attempts after the first, over all targets; None is the configured default.
     `enforces_format`: an answer that is not the JSON asked for is a failure of its target; false for an asker who
     reads any text alone. `cache` None leaves it to the provider that would be asked first. `conversation` is the key
-    of the one it belongs to.
+    of the one it belongs to. `hedge`: whether a second target may start beside a slow first one; None is the default.
     """
 
     request: ChatRequest | EmbedRequest
@@ -52,6 +52,7 @@ class Ask:
     preferences: Preferences | None = None
     cache: CacheMode | None = None
     conversation: str | None = None
+    hedge: bool | None = None
 
     @property
     def chat(self) -> ChatRequest:
@@ -69,10 +70,24 @@ class AttemptKind(StrEnum):
     HEDGE = "hedge"
 
 
+class HedgeOutcome(StrEnum):
+    """What became of a hedge.
+
+    `lost`: the first attempt answered, or the caller left. `denied`: a budget, a limit, an open circuit, the
+    deadline or an operator's stop forbade it.
+    """
+
+    WON = "won"
+    LOST = "lost"
+    FAILED = "failed"
+    DENIED = "denied"
+
+
 class AttemptOutcome(StrEnum):
     """How an attempt ended. `skipped`: nothing was sent (a limit or an open circuit).
 
     `cached` is no attempt: the request was answered without one, and this is its row in the record.
+    `cancelled` without a code: another attempt at the same request was faster.
     """
 
     OK = "ok"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -16,8 +16,11 @@ from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.grades import Grade
 from app.domain.health import HealthSample, HistoryWindow
 from app.domain.kill import Kill, KillEvent
+from app.domain.leases import Decide, Held
+from app.domain.news import News
 from app.domain.settings import Setting
 from app.domain.target import Target
+from app.domain.tools import Tool, ToolCall, ToolCallRecord, ToolReply
 
 
 class Adapter(Protocol):
@@ -115,6 +118,52 @@ class SettingsRepository(Protocol):
     async def remove(self, name: str) -> None: ...
 
 
+class LeaseRepository(Protocol):
+    """What every process holds of the limits they share. Raises StorageUnavailable: what is on record is then unknown.
+
+    The clock is one for all: seconds, by which a claim frees itself that was not renewed in time.
+    """
+
+    async def everything(self) -> tuple[Held, float]:
+        """What everyone holds, and the clock."""
+        ...
+
+    async def exchange(self, decide: Decide, *, forgets: bool) -> None:
+        """Put on record what `decide` says after a look at the others', as one step between two others' steps.
+
+        It is called once, and may come to nothing. With `forgets` what has expired is not seen any more.
+        """
+        ...
+
+
+class NewsRepository(Protocol):
+    """What processes tell each other of providers' trouble. Raises StorageUnavailable."""
+
+    async def say(self, origin: str, news: Sequence[News]) -> None:
+        """Tell the others. A reset takes back what was said before it."""
+        ...
+
+    async def heard(self, origin: str) -> list[News]:
+        """What all but this one say, as far as it still holds."""
+        ...
+
+
+class FiringRepository(Protocol):
+    """Which alerts, by key, fire in which process. Raises StorageUnavailable."""
+
+    async def fired(self, key: str, holder: str) -> bool:
+        """It fires here; whether it did nowhere before."""
+        ...
+
+    async def resolved(self, key: str, holder: str) -> bool:
+        """It does not fire here any more; whether it does nowhere."""
+        ...
+
+    async def renew(self, keys: Collection[str], holder: str) -> None:
+        """These still fire here."""
+        ...
+
+
 class KillRepository(Protocol):
     """What an operator stopped. Raises StorageUnavailable."""
 
@@ -153,3 +202,39 @@ class HealthRepository(Protocol):
         self, provider: str | None, window: HistoryWindow, *, limit: int, cursor: str | None
     ) -> tuple[list[HealthSample], str | None]: ...
     async def total(self, provider: str, window: HistoryWindow) -> HealthSample | None: ...
+
+
+class ToolCaller(Protocol):
+    """Reaches tools. Raises ToolError and nothing else, asks no tool twice, lets cancellation through."""
+
+    async def call(self, call: ToolCall) -> ToolReply:
+        """What the tool answered, of a long answer its beginning."""
+        ...
+
+
+class ToolCallObserver(Protocol):
+    """Hears of every call of a tool. Must not block or raise."""
+
+    def tool_called(self, record: ToolCallRecord) -> None: ...
+
+
+class ToolRepository(Protocol):
+    """Registered tools; one method is one transaction. Raises StorageUnavailable when it cannot."""
+
+    async def create(self, tool: Tool) -> Tool:
+        """Store a new tool; raises Conflict when its name is taken."""
+        ...
+
+    async def get(self, name: str) -> Tool | None: ...
+    async def page(self, *, limit: int, after: int = 0) -> list[Tool]: ...
+    async def delete(self, name: str) -> bool: ...
+    async def everything(self) -> tuple[int, list[Tool]]:
+        """The configuration's revision, and tools that are at least as new."""
+        ...
+
+
+class ToolCallRepository(Protocol):
+    """Calls of tools on record, newest first."""
+
+    async def append(self, records: Sequence[ToolCallRecord]) -> None: ...
+    async def page(self, tool: str, *, limit: int, cursor: str | None) -> tuple[list[ToolCallRecord], str | None]: ...

@@ -22,7 +22,7 @@ from app.domain.ports import Adapter, AttemptObserver
 from app.domain.routing import Candidate
 from app.domain.usage import Usage, UsageSource, cost_of
 from app.gateway.expected import expected_tokens
-from app.gateway.walk import DEFAULT_COOLDOWN
+from app.gateway.final_error import DEFAULT_COOLDOWN
 from app.providers.state import ProviderState, TargetState
 from app.resilience.limits import Denial, Permit
 
@@ -45,7 +45,8 @@ class Attempt:
     """One attempt at one target, entered with `with`. Raises ProviderError (LIMITED, CIRCUIT_OPEN) when not admitted.
 
     Whoever makes the call reports what came back: `usage`, `length` (characters seen so far, for an estimate when the
-    provider never counts), `first_token` (seconds from `started`, which is monotonic).
+    provider never counts), `first_token` (seconds from `started`, which is monotonic). `is_outrun`: whoever cancels it
+    does so because another attempt was faster.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Attempt:
         self.length = 0
         self.first_token: float | None = None
         self.record: AttemptRecord | None = None
+        self.is_outrun = False
         self._ordinal = ordinal
         self._kind = kind
         self._streamed = streamed
@@ -116,7 +118,7 @@ class Attempt:
             case asyncio.CancelledError() | GeneratorExit():
                 self._target.breaker.released(now, started=self.started)
                 self._estimate()
-                self._finish(AttemptOutcome.CANCELLED, now, code=Code.CANCELLED)
+                self._finish(AttemptOutcome.CANCELLED, now, code=None if self.is_outrun else Code.CANCELLED)
             case OutcryError():
                 self._target.breaker.released(now, started=self.started)
                 self._estimate()

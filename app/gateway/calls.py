@@ -1,4 +1,4 @@
-"""One step of a journey, made: the call of its attempt, and what becomes of the answer."""
+"""One step of a journey, made: the call of its attempt, and what came back."""
 
 from __future__ import annotations
 
@@ -7,27 +7,25 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 
-from app.domain.attempt import Completion, EmbeddingCompletion
 from app.domain.chat import Call, Timeouts
 from app.domain.embedding import EmbedCall, EmbedRequest
 from app.domain.errors import FailureKind, ProviderError
 from app.domain.ports import AttemptObserver
 from app.domain.routing import Candidate
 from app.gateway.attempt import Attempt, Clock
-from app.gateway.journey import Journey
+from app.gateway.finishing import Answered, Embedded, Opened
+from app.gateway.journey import Journey, Leg
 from app.gateway.rendition import Renderer, Rendition
-from app.gateway.stream import CompletionStream, commit
+from app.gateway.stream import commit
 from app.gateway.timers import TimerRules, cut
+from app.gateway.walk import GRACE
 from app.providers.pool import Pool
 from app.providers.state import ProviderState
 from app.waiting import Waiting
 
-GRACE = 0.05
-"""Seconds an adapter's own timers may fire late before the attempt is cut from outside."""
-
 
 class Calls:
-    """Makes the attempt that a journey's walk stands at. Raises OutcryError: ProviderError when the attempt failed."""
+    """Makes the attempt of one leg of a journey. Raises OutcryError: ProviderError when the attempt failed."""
 
     def __init__(
         self,
@@ -44,9 +42,9 @@ class Calls:
         self._renderer = renderer
         self._clock = clock
 
-    async def complete(self, journey: Journey) -> Completion:
+    async def complete(self, journey: Journey, leg: Leg) -> Answered:
         """A whole answer."""
-        attempt, call, rendition = self._chat_attempt(journey, streamed=False)
+        attempt, call, rendition = self._chat_attempt(journey, leg, streamed=False)
         try:
             with attempt:
                 with _Bound(call.timeouts.total):
@@ -57,28 +55,11 @@ class Calls:
                 usage = attempt.answered(response.usage)
         finally:
             journey.note(attempt)
-        self._renderer.answered(journey.ask, attempt.candidate, response)
-        now = self._clock.now()
-        return Completion(
-            response=response,
-            target=attempt.candidate.target,
-            plan=journey.itinerary.plan,
-            attempts=tuple(journey.records),
-            latency=now - journey.arrived,
-            overhead=journey.overhead(now),
-            usage=usage,
-            cost_usd=journey.records[-1].cost_usd,
-            warnings=(
-                *journey.itinerary.warnings_for(attempt.candidate),
-                *rendition.warnings,
-                *response.warnings,
-            ),
-            rung=rendition.rung,
-        )
+        return Answered(attempt, response, usage, rendition)
 
-    async def open(self, journey: Journey) -> CompletionStream:
+    async def open(self, journey: Journey, leg: Leg) -> Opened:
         """A stream that has committed; whoever takes it closes it."""
-        attempt, call, rendition = self._chat_attempt(journey, streamed=True)
+        attempt, call, rendition = self._chat_attempt(journey, leg, streamed=True)
         try:
             async with AsyncExitStack() as stack:
                 stack.enter_context(attempt)
@@ -86,32 +67,17 @@ class Calls:
                     chunks = await stack.enter_async_context(attempt.adapter.stream(call))
                     chunks = self._renderer.remembering(journey.ask, attempt.candidate, rendition.bare(chunks))
                     opening = await commit(chunks, attempt, self._clock.now)
-                return CompletionStream(
-                    opening,
-                    chunks,
-                    stack.pop_all(),
-                    attempt,
-                    plan=journey.itinerary.plan,
-                    warnings=(*journey.itinerary.warnings_for(attempt.candidate), *rendition.warnings),
-                    rung=rendition.rung,
-                    trail=journey.trail(self._clock.now(), under_way=1),
-                    earlier=journey.records,
-                    overhead=journey.overhead(self._clock.now() - (attempt.first_token or 0.0)),
-                    deadline=journey.ask.deadline,
-                    now=self._clock.now,
-                    arrived=journey.arrived,
-                )
+                return Opened(attempt, opening, chunks, stack.pop_all(), rendition)
         finally:
             journey.note(attempt)
 
-    async def embed(self, journey: Journey) -> EmbeddingCompletion:
+    async def embed(self, journey: Journey, leg: Leg) -> Embedded:
         """One vector per input."""
         request = journey.ask.request
         assert isinstance(request, EmbedRequest)  # noqa: S101 - only embed() walks with this
-        timeouts, is_cut = self._timeouts(journey)
-        step = journey.walk.step
-        call = EmbedCall(step.target.model, request, timeouts, step.credential, journey.ask.request_id)
-        attempt = self._attempt(journey, call, streamed=False, is_cut=is_cut)
+        timeouts, is_cut = self._timeouts(journey, leg)
+        call = EmbedCall(leg.step.target.model, request, timeouts, leg.step.credential, journey.ask.request_id)
+        attempt = self._attempt(journey, leg, call, streamed=False, is_cut=is_cut)
         try:
             with attempt:
                 with _Bound(timeouts.total):
@@ -119,33 +85,23 @@ class Calls:
                 usage = attempt.answered(response.usage)
         finally:
             journey.note(attempt)
-        now = self._clock.now()
-        return EmbeddingCompletion(
-            response=response,
-            target=step.target,
-            plan=journey.itinerary.plan,
-            attempts=tuple(journey.records),
-            latency=now - journey.arrived,
-            overhead=journey.overhead(now),
-            usage=usage,
-            cost_usd=journey.records[-1].cost_usd,
-            warnings=(*journey.itinerary.warnings_for(step), *response.warnings),
-        )
+        return Embedded(attempt, response, usage)
 
-    def _chat_attempt(self, journey: Journey, *, streamed: bool) -> tuple[Attempt, Call, Rendition]:
-        timeouts, is_cut = self._timeouts(journey)
-        step = journey.walk.step
+    def _chat_attempt(self, journey: Journey, leg: Leg, *, streamed: bool) -> tuple[Attempt, Call, Rendition]:
+        timeouts, is_cut = self._timeouts(journey, leg)
+        step = leg.step
         rendition = self._renderer.rendition(
             journey.ask, journey.itinerary, step, below=journey.refused.get(step.target)
         )
-        journey.rung = rendition.rung
+        if rendition.rung is not None:
+            journey.rungs[step.target] = rendition.rung
         call = Call(step.target.model, rendition.request, timeouts, step.credential, journey.ask.request_id)
-        return self._attempt(journey, call, streamed=streamed, is_cut=is_cut), call, rendition
+        return self._attempt(journey, leg, call, streamed=streamed, is_cut=is_cut), call, rendition
 
-    def _timeouts(self, journey: Journey) -> tuple[Timeouts, bool]:
-        """The current step's timers, and whether the deadline cut them short."""
+    def _timeouts(self, journey: Journey, leg: Leg) -> tuple[Timeouts, bool]:
+        """The step's timers, and whether the deadline cut them short."""
         walk = journey.walk
-        own = self._timers.of_target(self.provider(walk.step).config.timeouts, is_reasoning=walk.step.is_reasoning)
+        own = self._timers.of_target(self.provider(leg.step).config.timeouts, is_reasoning=leg.step.is_reasoning)
         timeouts = cut(own, walk.remaining, share=walk.share)
         return timeouts, timeouts is not own
 
@@ -156,14 +112,15 @@ class Calls:
             raise ProviderError(FailureKind.UNREACHABLE, f"provider {step.target.provider} was removed meanwhile")
         return provider
 
-    def _attempt(self, journey: Journey, call: Call | EmbedCall, *, streamed: bool, is_cut: bool) -> Attempt:
-        step = journey.walk.step
-        return Attempt(
+    def _attempt(self, journey: Journey, leg: Leg, call: Call | EmbedCall, *, streamed: bool, is_cut: bool) -> Attempt:
+        step = leg.step
+        journey.begun += 1
+        attempt = leg.attempt = Attempt(
             journey.ask,
             call,
             step,
-            ordinal=len(journey.records) + 1,
-            kind=journey.walk.kind,
+            ordinal=journey.begun,
+            kind=leg.kind,
             streamed=streamed,
             provider=self.provider(step),
             target=self._pool.state(step.target, step.credential.id),
@@ -172,6 +129,7 @@ class Calls:
             is_cut=is_cut,
             permit=journey.take_permit(),
         )
+        return attempt
 
 
 class _Bound:

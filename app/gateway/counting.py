@@ -10,9 +10,9 @@ import anyio.to_thread
 
 from app.domain.attempt import Ask, CountSource, TokenCount
 from app.domain.chat import Call, ChatRequest
-from app.domain.errors import ProviderError
+from app.domain.errors import NotAdmitted, ProviderError
 from app.domain.routing import Candidate
-from app.gateway.planning import Planner
+from app.gateway.planning import Itinerary, Planner
 from app.gateway.timers import TimerRules, cut
 from app.providers.pool import Pool
 
@@ -44,10 +44,10 @@ class Counting:
     async def count(self, ask: Ask, remaining: float) -> TokenCount:
         """The count for an ask of which `remaining` seconds are left; raises OutcryError where it has no target."""
         arrived = self._now()
-        itinerary = self._planner.rehearse(ask)
+        itinerary, is_away = self._way(ask)
         step, request = itinerary.plan.steps[0], itinerary.chat_for(itinerary.plan.steps[0].target)
         asked = self._now()
-        counted, attempts = await self._asked(ask, step, request, remaining)
+        counted, attempts = (None, 0) if is_away else await self._asked(ask, step, request, remaining)
         waited = self._now() - asked
         if counted is None:
             tokens, source = await self._offline(step.target.model, request)
@@ -55,6 +55,13 @@ class Counting:
             tokens, source = counted, CountSource.PROVIDER
         overhead = self._now() - arrived - waited
         return TokenCount(tokens, source, step.target, attempts, overhead, tuple(itinerary.warnings))
+
+    def _way(self, ask: Ask) -> tuple[Itinerary, bool]:
+        """Where the ask would go, and whether nobody is to be asked there: every target is ejected or pauses."""
+        try:
+            return self._planner.rehearse(ask), False
+        except NotAdmitted:
+            return self._planner.unhindered(ask), True
 
     async def _asked(self, ask: Ask, step: Candidate, request: ChatRequest, remaining: float) -> tuple[int | None, int]:
         """What the provider counted, and how often it was asked: not at all where it has no free count."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -23,18 +23,22 @@ from app.gateway.cached import AnyStream, Cached
 from app.gateway.calls import Calls
 from app.gateway.counting import Counting, TokenCounter
 from app.gateway.expected import expected_tokens
-from app.gateway.journey import Journey
+from app.gateway.finishing import Made
+from app.gateway.hedging import Hedges, Once
+from app.gateway.journey import Journey, Leg
 from app.gateway.planning import Planner
 from app.gateway.queueing import permit_within
 from app.gateway.reasoning import ReasoningMemory
 from app.gateway.rendition import Renderer
+from app.gateway.stream import CompletionStream
 from app.gateway.timers import TimerRules
 from app.gateway.walk import Walk
 from app.providers.pool import Pool
+from app.resilience.hedging import HedgeRules
 from app.resilience.limits import Permit
 from app.resilience.retry import RetryRules
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Made)
 
 
 class Gateway:
@@ -52,15 +56,17 @@ class Gateway:
         clock: Clock,
         rng: random.Random,
         cache: AnswerCache | None = None,
+        hedges: Hedges | None = None,
     ) -> None:
         self._pool = pool
         self._planner = planner
         self._retry = retry
         self._clock = clock
         self._rng = rng
-        renderer = Renderer(ReasoningMemory(clock.now))
-        self._calls = Calls(pool, observers, timers=timers, renderer=renderer, clock=clock)
-        self._cached = Cached(cache or AnswerCache(), pool, renderer, clock, planner.check_running)
+        self._renderer = Renderer(ReasoningMemory(clock.now))
+        self._calls = Calls(pool, observers, timers=timers, renderer=self._renderer, clock=clock)
+        self._cached = Cached(cache or AnswerCache(), pool, self._renderer, clock, planner.check_running)
+        self._hedges = hedges or Hedges(pool, HedgeRules(), clock.now)
         self._counting = Counting(pool, planner, timers, counter, clock.now)
         self._retrying = AsyncRetrying(sleep=anyio.sleep, stop=stop_never, reraise=True)
 
@@ -68,8 +74,8 @@ class Gateway:
         """One whole answer. Raises OutcryError: the one that decides when every attempt failed."""
         journey = self._journey(ask)
         if self._cached.is_off(journey):
-            return await self._walked(journey, self._calls.complete)
-        return await self._cached.complete(journey, partial(self._walked, journey, self._calls.complete))
+            return await self._completed(journey)
+        return await self._cached.complete(journey, partial(self._completed, journey))
 
     @asynccontextmanager
     async def stream(self, ask: Ask) -> AsyncGenerator[AnyStream]:
@@ -77,9 +83,9 @@ class Gateway:
         journey = self._journey(ask)
         stream: AnyStream
         if self._cached.is_off(journey):
-            stream = await self._walked(journey, self._calls.open)
+            stream = await self._opened(journey)
         else:
-            stream = await self._cached.open(journey, partial(self._walked, journey, self._calls.open))
+            stream = await self._cached.open(journey, partial(self._opened, journey))
         try:
             yield stream
         finally:
@@ -87,11 +93,22 @@ class Gateway:
 
     async def embed(self, ask: Ask) -> EmbeddingCompletion:
         """One vector per input. Raises OutcryError as `complete` does; the ask's request is an EmbedRequest."""
-        return await self._walked(self._journey(ask), self._calls.embed)
+        journey = self._journey(ask)
+        embedded = await self._walked(journey, self._calls.embed)
+        return embedded.completion(journey, self._clock)
 
     async def count_tokens(self, ask: Ask) -> TokenCount:
         """Tokens of the prompt at the target that would be asked first; nothing is generated."""
         return await self._counting.count(ask, ask.deadline - self._clock.now())
+
+    async def _completed(self, journey: Journey) -> Completion:
+        answered = await self._walked(journey, self._calls.complete)
+        self._renderer.answered(journey.ask, answered.attempt.candidate, answered.response)
+        return answered.completion(journey, self._clock)
+
+    async def _opened(self, journey: Journey) -> CompletionStream:
+        opened = await self._walked(journey, self._calls.open, streamed=True)
+        return opened.stream(journey, self._clock)
 
     def _journey(self, ask: Ask) -> Journey:
         arrived = self._clock.now()
@@ -113,12 +130,15 @@ class Gateway:
     def _may_retry(self, step: Candidate) -> bool:
         return self._pool.state(step.target, step.credential.id).budget.try_spend(self._clock.now())
 
-    async def _walked(self, journey: Journey, once: Callable[[Journey], Awaitable[T]]) -> T:
+    async def _walked(self, journey: Journey, once: Once[T], *, streamed: bool = False) -> T:
         walk = journey.walk
+        delay = self._hedges.delay(journey, streamed=streamed)
         try:
             # The loop costs 20 us even when nothing fails, a sixth of a whole request: only a failure enters it.
             try:
-                return await once(journey)
+                if delay is not None:
+                    return await self._hedges.raced(journey, once, delay)
+                return await once(journey, Leg(walk.step, walk.kind))
             except ProviderError as error:
                 if not journey.goes_on(error):
                     raise
@@ -128,7 +148,7 @@ class Gateway:
             final.trail = journey.trail(self._clock.now())
             raise final from None
 
-    async def _walked_on(self, journey: Journey, once: Callable[[Journey], Awaitable[T]]) -> T:
+    async def _walked_on(self, journey: Journey, once: Once[T]) -> T:
         walk = journey.walk
         retrying = self._retrying.copy(
             sleep=partial(self._pause, journey), retry=retry_if_exception(journey.goes_on), wait=lambda _: walk.pause
@@ -137,7 +157,7 @@ class Gateway:
             await self._pause(journey, walk.pause)
             async for attempt in retrying:
                 with attempt:
-                    return await once(journey)
+                    return await once(journey, Leg(walk.step, walk.kind))
         finally:
             if (unused := journey.take_permit()) is not None:
                 unused.refund(self._clock.now())

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from app.domain.attempt import Ask, AttemptKind, AttemptOutcome, AttemptRecord
 from app.domain.errors import FailureKind, ProviderError, Trail
+from app.domain.routing import Candidate
 from app.domain.structured import Rung
 from app.domain.target import Target
 from app.gateway.attempt import Attempt
@@ -15,9 +16,19 @@ from app.resilience.limits import Permit
 
 
 @dataclass(slots=True)
-class Journey:
-    """`paused` are the seconds it waited between attempts; `rung` is that of the present attempt.
+class Leg:
+    """One step of a journey, on the way; `attempt` is there once it has begun."""
 
+    step: Candidate
+    kind: AttemptKind
+    attempt: Attempt | None = None
+
+
+@dataclass(slots=True)
+class Journey:
+    """`begun` are its attempts so far. `paused` are the seconds it waited between them, `overlap` those that two ran.
+
+    `rungs` has the rung at which each target was asked last, where JSON was.
     `refused` has the lowest rung of the ladder that each target turned out to have no words for.
     `permit` is what a wait at a limit ended with, for the next attempt.
     """
@@ -27,14 +38,17 @@ class Journey:
     walk: Walk
     records: list[AttemptRecord]
     arrived: float
+    begun: int = 0
     paused: float = 0.0
-    rung: Rung | None = None
+    overlap: float = 0.0
+    rungs: dict[Target, Rung] = field(default_factory=dict)
     refused: dict[Target, Rung] = field(default_factory=dict)
     permit: Permit | None = None
 
     def overhead(self, now: float) -> float:
         """What the gateway itself took, in seconds: neither attempts nor the pauses between them."""
-        return max(now - self.arrived - self.paused - sum(one.duration for one in self.records), 0.0)
+        attempts = sum(one.duration for one in self.records) - self.overlap
+        return max(now - self.arrived - self.paused - attempts, 0.0)
 
     def goes_on(self, error: BaseException) -> bool:
         """Whether another attempt follows this error: one rung lower at the same target, or what the walk says."""
@@ -66,8 +80,9 @@ class Journey:
         """Some formats are impossible only beside other things in the request; which ones, the codec knows."""
         if not isinstance(error, ProviderError) or error.kind is not FailureKind.UNSUPPORTED:
             return False
-        if self.rung in (None, Rung.PROMPT) or not (error.param or "").startswith("response_format"):
+        rung = self.rungs.get(self.walk.step.target)
+        if rung in (None, Rung.PROMPT) or not (error.param or "").startswith("response_format"):
             return False
-        self.refused[self.walk.step.target] = self.rung
+        self.refused[self.walk.step.target] = rung
         self.walk.kind, self.walk.pause = AttemptKind.RETRY, 0.0
         return True

@@ -13,7 +13,7 @@ from app.domain.chat import ChatRequest, Credential
 from app.domain.embedding import EmbedRequest
 from app.domain.errors import Code, NotAdmitted, NotFound, RequestRejected, StorageUnavailable
 from app.domain.routing import Candidate, Explanation, Plan, PolicyName, RoutingQuery
-from app.domain.target import Target
+from app.domain.target import Circuit, Target
 from app.gateway.conversations import Conversations
 from app.gateway.expected import USUAL_ANSWER
 from app.gateway.kills import KillSwitch
@@ -107,6 +107,10 @@ class Planner:
         if self._kills is not None:
             self._kills.check(agent_id, target)
 
+    def is_running(self, agent_id: int | None) -> bool:
+        """Whether nobody stopped everything, or this agent."""
+        return self._kills is None or self._kills.of(agent_id) is None
+
     def plan(self, ask: Ask) -> Itinerary:
         """The way of one request. Raises NotFound, RequestRejected or NotAdmitted when there is none."""
         found = self._prospects(ask)
@@ -119,6 +123,15 @@ class Planner:
         """
         found = self._prospects(ask)
         return self._itinerary(ask, found, self._route(found.candidates, _rehearsed(found.query), found.choice))
+
+    def unhindered(self, ask: Ask) -> Itinerary:
+        """The way that a request would go if every target were there, for those who call none of them.
+
+        Raises what `plan` raises, but for NotAdmitted while a target is configured.
+        """
+        found = self._prospects(ask)
+        free = [replace(one, circuit=Circuit.CLOSED, cooling=0.0, parked=False) for one in found.candidates]
+        return self._itinerary(ask, found, self._route(free, _rehearsed(found.query), found.choice))
 
     def explain(self, ask: Ask) -> Explanation:
         """What `plan` would do, as far as nobody is asked and nothing changed for it; no last resort is taken.

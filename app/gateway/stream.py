@@ -87,9 +87,9 @@ class CompletionStream:
 
     @property
     def attempts(self) -> tuple[AttemptRecord, ...]:
-        """Every finished attempt; the last one is this stream's, once it has ended."""
+        """Every finished attempt in the order they began; this stream's is among them once it has ended."""
         own = self._attempt.record
-        return self._earlier if own is None else (*self._earlier, own)
+        return self._earlier if own is None else tuple(sorted((*self._earlier, own), key=lambda one: one.ordinal))
 
     @property
     def time_to_first_token(self) -> float | None:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from app.domain.attempt import AttemptKind
 from app.domain.errors import (
     REACTIONS,
-    AllAttemptsFailed,
-    Code,
     Cooldown,
     DeadlineExceeded,
     FailureKind,
@@ -19,16 +17,17 @@ from app.domain.errors import (
     ProviderError,
 )
 from app.domain.routing import Candidate, Plan
+from app.gateway.final_error import final_error
 from app.resilience.retry import RetryRules, full_jitter
-
-DEFAULT_COOLDOWN = 5.0
-"""Seconds that a rate-limited target is left alone when its provider names no time."""
 
 LONGEST_WAIT = 0.25
 """Seconds that a request waits for room at a limit, once, when no other target has any."""
 
 CLOCK_SLACK = 0.01
 """Seconds by which a timer may fire early: an attempt that used up the deadline leaves less than this."""
+
+GRACE = 0.05
+"""Seconds an adapter's own timers may fire late before the attempt is cut from outside."""
 
 
 @dataclass(slots=True)
@@ -42,8 +41,15 @@ class _Tried:
 class Walk:
     """The state of one request: what was tried, what is left. Sync; it decides, the gateway does.
 
-    `may_retry` is asked before the same target is tried again; it spends from that target's retry budget. `next_key`
-    gives the same target with a key of its provider that is free and not among those tried here, None without one.
+    `may_retry` is asked before the same target is tried again, or another one beside it; it spends from that target's
+    retry budget. `next_key` gives the same target with a key of its provider that is free and not among those tried
+    here, None without one.
+
+    After a failure, in this order: a fault of the caller's own ends it, whatever failed before; a refused or rate
+    limited key gives way to the next one at the same target, except that the last attempt is for an untried target; an
+    untried target; a key that was left for one; the same targets again, those that asked for a wait beyond `patience`
+    last. A wait that a provider asked for is bounded by the deadline alone: how long an answer is of use, the caller
+    has said.
     """
 
     def __init__(
@@ -75,6 +81,7 @@ class Walk:
         self._rng = rng
         self._may_retry = may_retry
         self._has_waited = False
+        self._has_hedge = False
         self._next_key = next_key
 
     @property
@@ -84,8 +91,38 @@ class Walk:
 
     @property
     def share(self) -> float:
-        """The part of the remaining deadline that the current attempt may use."""
-        return self._rules.share if self._untried and self.attempts < self._max_retries else 1.0
+        """The part of the remaining deadline that an attempt which starts now may use.
+
+        All of it where nothing could follow: no untried target, no attempt, or no time to start one.
+        """
+        if not self._untried or self.attempts + self._has_hedge >= self._max_retries:
+            return 1.0
+        leaves = self.remaining * (1.0 - self._rules.share) - GRACE
+        return self._rules.share if leaves >= self._rules.least_remaining else 1.0
+
+    @property
+    def may_hedge(self) -> bool:
+        """Whether the first attempt may have another one beside it."""
+        return bool(self._untried) and self._max_retries > 0 and not self._failures
+
+    def hedge(self) -> Candidate | None:
+        """The next untried target, for an attempt beside the present one; it counts as one. None when none may be.
+
+        The present target's budget pays: hedges are extra calls that its requests make, as retries are.
+        """
+        if not self.may_hedge or self.remaining < self._rules.least_remaining or not self._may_retry(self.step):
+            return None
+        self._has_hedge = True
+        return self._untried.pop(0)
+
+    def lost(self, step: Candidate, error: ProviderError) -> None:
+        """One of two attempts failed; the other is still under way."""
+        self._note(step, error)
+
+    def stands_at(self, step: Candidate, kind: AttemptKind) -> None:
+        """Of two attempts this one decides: it answered, or it was the last to fail and `goes_on` is asked next."""
+        self.step, self.kind = step, kind
+        self._has_hedge = False
 
     @property
     def wait(self) -> float:
@@ -96,18 +133,19 @@ class Walk:
         """Whether another attempt follows this error; if so, `step`, `kind` and `pause` describe it."""
         if not isinstance(error, ProviderError):
             return False
-        self._failures.append(error)
-        self._tried[id(self.step)] = _Tried(self.step, error)
-        if REACTIONS[error.kind].sent:
-            self.attempts += 1
-            if self.attempts > self._max_retries or self.remaining < self._rules.least_remaining:
-                return False
+        self._note(self.step, error)
+        if REACTIONS[error.kind].sent and (
+            self.attempts > self._max_retries or self.remaining < self._rules.least_remaining
+        ):
+            return False
+        if ends_it(error):
+            return False
         return (
             self._changes_key(error)
             or self._falls_over(error)
             or self._returns_with_another_key(error)
             or self._waits(error)
-            or self._retries()
+            or self._retries(error)
         )
 
     def deciding(self, error: OutcryError) -> OutcryError:
@@ -116,18 +154,21 @@ class Walk:
             return error
         if error.kind is FailureKind.TIMEOUT and self.remaining < CLOCK_SLACK:
             return DeadlineExceeded()
-        sent = [one for one in self._failures if REACTIONS[one.kind].sent]
-        last = sent[-1] if sent else error
-        if len(self._failures) == 1 and not REACTIONS[last.kind].try_next:
-            return last
-        return _exhausted(self._failures, last)
+        return final_error(self._failures, error)
+
+    def _note(self, step: Candidate, error: ProviderError) -> None:
+        # Its frames hold whole answers, up to 20 MiB each, and hold each other until the garbage collector comes.
+        error.__traceback__ = error.__context__ = error.__cause__ = None
+        self._failures.append(error)
+        self._tried[id(step)] = _Tried(step, error)
+        self.attempts += REACTIONS[error.kind].sent
 
     def _changes_key(self, error: ProviderError) -> bool:
-        """A dead key says nothing about its target: the next one is tried there, at once.
+        """A key that is dead or used up says nothing about its target: the next one is tried there, at once.
 
         The last attempt is for an untried target: a provider whose keys were all revoked must not use them all up.
         """
-        if REACTIONS[error.kind].cooldown is not Cooldown.CREDENTIAL:
+        if not _is_about_the_key(error):
             return False
         if self._untried and self.attempts >= self._max_retries:
             return False
@@ -137,13 +178,16 @@ class Walk:
         """Where no target is untried, one whose key was refused or has used up its allowance, if it has another."""
         if not REACTIONS[error.kind].try_next:
             return False
-        about_keys = (one.step for one in self._tried.values() if _is_about_the_key(one.failure))
+        about_keys = [one.step for one in self._tried.values() if _is_about_the_key(one.failure)]
         return any(self._takes_another_key(step) for step in about_keys)
 
     def _takes_another_key(self, failed: Candidate) -> bool:
+        """A refused key is parked, so that it fails once; a limit may be the account's, and say so for every key."""
         tried = [one.step.credential.id for one in self._tried.values() if one.step.target == failed.target]
         step = self._next_key(failed, tried)
         if step is None:
+            return False
+        if self._tried[id(failed)].failure.kind is FailureKind.RATE_LIMITED and not self._may_retry(step):
             return False
         self.step = step
         self.kind = AttemptKind.RETRY
@@ -163,16 +207,25 @@ class Walk:
         self.pause = 0.0
         return True
 
-    def _retries(self) -> bool:
+    def _retries(self, error: ProviderError) -> bool:
         """The same targets again, the one longest left alone first; only when no untried one is left."""
-        for tried in sorted(self._tried.values(), key=lambda one: self._failures.index(one.failure)):
-            pause = self._pause_before(tried.failure)
-            if pause is not None and self._may_retry(tried.step):
+        again = [(pause, one) for one in self._again(error) if (pause := self._pause_before(one.failure)) is not None]
+        # Who asked for a long wait is waited for only when nobody may be asked sooner.
+        again.sort(key=lambda one: one[0] if one[0] > self._rules.patience else 0.0)
+        for pause, tried in again:
+            if self._may_retry(tried.step):
                 self.step = tried.step
                 self.kind = AttemptKind.RETRY
                 self.pause = pause
                 return True
         return False
+
+    def _again(self, error: ProviderError) -> list[_Tried]:
+        """What was tried, the longest left alone first; after an overflow what has a larger window."""
+        tried = sorted(self._tried.values(), key=lambda one: self._failures.index(one.failure))
+        if not REACTIONS[error.kind].larger_window_only:
+            return tried
+        return [one for one in tried if _has_larger_window(one.step, self.step)]
 
     def _waits(self, error: ProviderError) -> bool:
         """Once all that is left are limits: wait in line at the one that promises room first."""
@@ -198,29 +251,9 @@ class Walk:
         return pause if pause + self._rules.least_remaining <= self.remaining else None
 
 
-def _exhausted(failures: list[ProviderError], last: ProviderError) -> AllAttemptsFailed:
-    limited = {FailureKind.RATE_LIMITED, FailureKind.LIMITED}
-    code = last.code
-    if all(one.kind is FailureKind.LIMITED for one in failures):
-        code = Code.RATE_LIMIT
-    elif all(one.kind in limited for one in failures):
-        code = Code.PROVIDER_RATE_LIMITED
-    elif all(one.kind is FailureKind.CIRCUIT_OPEN for one in failures):
-        code = Code.PROVIDER_CIRCUIT_OPEN
-    waits = [wait for one in failures if (wait := _wait_asked_for(one)) is not None]
-    message = (
-        last.message if len(failures) == 1 else f"all {len(failures)} attempts failed; the last one: {last.message}"
-    )
-    if code is Code.RATE_LIMIT:
-        # Nothing was attempted: each limit is named instead.
-        message = "; ".join(dict.fromkeys(one.message for one in failures))
-    return AllAttemptsFailed(code, message, last=last, retry_after=min(waits, default=None))
-
-
-def _wait_asked_for(failure: ProviderError) -> float | None:
-    if failure.retry_after is None and failure.kind is FailureKind.RATE_LIMITED:
-        return DEFAULT_COOLDOWN
-    return failure.retry_after
+def ends_it(failure: ProviderError) -> bool:
+    """Whether nothing may follow: a fault of the caller's own, unless its provider says that asking again helps."""
+    return not REACTIONS[failure.kind].try_next and not failure.should_retry
 
 
 def _is_about_the_key(failure: ProviderError) -> bool:

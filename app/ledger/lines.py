@@ -1,23 +1,33 @@
-"""An attempt as one line of JSON, and back: the form in which it waits on disk."""
+"""A record as one line of JSON, and back: the form in which it waits on disk."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord
 from app.domain.errors import Code
 from app.domain.target import Target
+from app.domain.tools import ToolCallRecord, ToolCallStatus, ToolFailure
 from app.domain.usage import Usage, UsageSource
 
+Record = AttemptRecord | ToolCallRecord
+"""What is put on record."""
 
-def line_of(record: AttemptRecord) -> bytes:
+_KIND: Final = "record"
+_TOOL_CALL: Final = "tool_call"
+
+
+def line_of(record: Record) -> bytes:
     """The record as a line with its newline; nothing of it is lost but what no encoding takes."""
     fields = asdict(record)
+    if isinstance(record, ToolCallRecord):
+        # Attempts bear no such mark: so they were written before there was anything else.
+        fields[_KIND] = _TOOL_CALL
     try:
         return orjson.dumps(fields, default=str, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:
@@ -25,24 +35,39 @@ def line_of(record: AttemptRecord) -> bytes:
         return orjson.dumps(_tamed(fields), default=str, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def record_of(line: bytes) -> AttemptRecord:
+def record_of(line: bytes) -> Record:
     """The record of a line; raises ValueError for one that was cut or is not ours."""
     try:
         fields = orjson.loads(line)
-        return AttemptRecord(
-            **fields
-            | {
-                "target": Target(**fields["target"]),
-                "kind": AttemptKind(fields["kind"]),
-                "outcome": AttemptOutcome(fields["outcome"]),
-                "started_at": datetime.fromisoformat(fields["started_at"]),
-                "code": None if fields["code"] is None else Code(fields["code"]),
-                "usage": None if fields["usage"] is None else _usage(fields["usage"]),
-                "cost_usd": _money(fields["cost_usd"]),
-            }
-        )
-    except (TypeError, KeyError, ArithmeticError) as error:
-        raise ValueError("not a record of an attempt") from error
+        return _tool_call(fields) if fields.pop(_KIND, None) == _TOOL_CALL else _attempt(fields)
+    except (TypeError, KeyError, AttributeError, ArithmeticError) as error:
+        raise ValueError("not a record of ours") from error
+
+
+def _attempt(fields: dict[str, Any]) -> AttemptRecord:
+    return AttemptRecord(
+        **fields
+        | {
+            "target": Target(**fields["target"]),
+            "kind": AttemptKind(fields["kind"]),
+            "outcome": AttemptOutcome(fields["outcome"]),
+            "started_at": datetime.fromisoformat(fields["started_at"]),
+            "code": None if fields["code"] is None else Code(fields["code"]),
+            "usage": None if fields["usage"] is None else _usage(fields["usage"]),
+            "cost_usd": _money(fields["cost_usd"]),
+        }
+    )
+
+
+def _tool_call(fields: dict[str, Any]) -> ToolCallRecord:
+    return ToolCallRecord(
+        **fields
+        | {
+            "status": ToolCallStatus(fields["status"]),
+            "started_at": datetime.fromisoformat(fields["started_at"]),
+            "code": None if fields["code"] is None else ToolFailure(fields["code"]),
+        }
+    )
 
 
 def _usage(fields: dict[str, Any]) -> Usage:

@@ -1,4 +1,4 @@
-"""The one writer of usage: attempts go in without a wait, and into the database in batches.
+"""The one writer of records: attempts and calls of tools go in without a wait, and into the database in batches.
 
 What the database does not take goes to the spill and is replayed when it is back. Records have ids of their own, so
 that storing one twice stores it once.
@@ -11,15 +11,15 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 import anyio.to_thread
 
 from app.domain.attempt import AttemptRecord
 from app.domain.errors import StorageUnavailable
-from app.domain.ports import UsageRepository
-from app.ledger.lines import line_of, record_of
+from app.domain.tools import ToolCallRecord
+from app.ledger.lines import Record, line_of, record_of
 from app.ledger.spill import Spill, SpillFile
 
 log = logging.getLogger(__name__)
@@ -42,13 +42,22 @@ class LedgerRules:
     decision_spill_path: Path = Path(".outcry/decision-spill.jsonl")
 
 
-class UsageWriter:
-    """Hears of attempts and puts them on record. Never blocks the one who tells it, and never raises there."""
+class Store(Protocol):
+    """Where records end, each once, by its id. Raises StorageUnavailable, or ValueError for one it never takes."""
 
-    def __init__(self, repository: UsageRepository, rules: LedgerRules) -> None:
-        self._repository = repository
+    async def append(self, records: Sequence[Record]) -> None: ...
+
+
+class UsageWriter:
+    """Hears of attempts and of calls of tools, and puts them on record.
+
+    Never blocks the one who tells it, and never raises there.
+    """
+
+    def __init__(self, store: Store, rules: LedgerRules) -> None:
+        self._store = store
         self._rules = rules
-        self._queue: deque[AttemptRecord] = deque()
+        self._queue: deque[Record] = deque()
         self._spill = Spill(rules.spill_path, rules.spill_max_bytes)
         self._wake = anyio.Event()
         self._writing = anyio.Lock()
@@ -72,7 +81,15 @@ class UsageWriter:
         return self._lost
 
     def attempt_finished(self, record: AttemptRecord) -> None:
-        """Take one record: into memory, or to disk when memory is full."""
+        """Put one attempt on record."""
+        self._take(record)
+
+    def tool_called(self, record: ToolCallRecord) -> None:
+        """Put one call of a tool on record."""
+        self._take(record)
+
+    def _take(self, record: Record) -> None:
+        """Into memory, or to disk when memory is full."""
         if len(self._queue) >= self._rules.queue:
             self._to_disk([record])
             return
@@ -127,7 +144,7 @@ class UsageWriter:
     async def _write_batch(self) -> None:
         batch = [self._queue.popleft() for _ in range(min(self._rules.batch, len(self._queue)))]
         try:
-            await self._store(batch)
+            await self._append(batch)
         except BaseException:
             # Unknown whether it was stored: it is offered again, and its ids keep it from being stored twice.
             self._queue.extendleft(reversed(batch))
@@ -136,21 +153,21 @@ class UsageWriter:
     async def _replay(self, file: SpillFile) -> None:
         batches = file.batches(self._rules.batch, record_of)
         while (batch := await anyio.to_thread.run_sync(next, batches, None)) is not None:
-            await self._store(batch)
+            await self._append(batch)
         await anyio.to_thread.run_sync(self._spill.done, file)
 
-    async def _store(self, batch: Sequence[AttemptRecord]) -> None:
+    async def _append(self, batch: Sequence[Record]) -> None:
         try:
-            await self._repository.append(batch)
+            await self._store.append(batch)
         except ValueError:
             # One record that no database takes must not hold up the others.
             if len(batch) == 1:
                 self._lost += 1
-                log.exception("a usage record cannot be stored", extra={"attempt_id": batch[0].id})
+                log.exception("a usage record cannot be stored", extra={"record_id": batch[0].id})
                 return
             middle = len(batch) // 2
-            await self._store(batch[:middle])
-            await self._store(batch[middle:])
+            await self._append(batch[:middle])
+            await self._append(batch[middle:])
 
     async def _go_away(self, error: StorageUnavailable) -> None:
         """What waits in memory goes to disk, where it outlives the process."""
@@ -161,10 +178,10 @@ class UsageWriter:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self._to_disk_for_good, waiting)
 
-    def _to_disk_for_good(self, records: Sequence[AttemptRecord]) -> None:
+    def _to_disk_for_good(self, records: Sequence[Record]) -> None:
         self._to_disk(records, sync=True)
 
-    def _to_disk(self, records: Sequence[AttemptRecord], *, sync: bool = False) -> None:
+    def _to_disk(self, records: Sequence[Record], *, sync: bool = False) -> None:
         stored = self._spill.append(map(line_of, records), sync=sync)
         self._spilled += stored
         if lost := len(records) - stored:

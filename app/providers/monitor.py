@@ -177,6 +177,10 @@ class HealthMonitor:
         if record.usage is not None:
             state.tallies.unpriced += record.cost_usd is None
         own_key = state.owns(record.credential_id)
+        if record.time_to_first_token is not None:
+            # Whatever became of the stream afterwards.
+            target = self._pool.state(record.target, record.credential_id)
+            target.first_tokens.add(now, ok=True, latency=record.time_to_first_token)
         if (of_key := counts_as(record, own_key=True)) is None:
             return
         target = self._pool.state(record.target, record.credential_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -88,6 +89,11 @@ class ProviderState:
             self._parked.pop(next(iter(self._parked)))
         self._parked[credential_id] = max(until, self._parked.get(credential_id, until))
 
+    @property
+    def parked(self) -> Mapping[str, float]:
+        """Until when which key, by id, is out of use; some may be over."""
+        return self._parked
+
     def release(self) -> None:
         """Let every key be used again, the agents' own too."""
         self._parked.clear()
@@ -126,12 +132,13 @@ class TargetState:
     """One target with one key: breaker, retry budget, recent outcomes, cooldown. Moments are monotonic seconds.
 
     `allowance` is what the provider said last about its own limit. `window` has the outcomes, `pace` the durations of
-    the successes among them by the length of their prompts, `habits` what answers are like.
+    the successes among them by the length of their prompts, `habits` what answers are like; `first_tokens` has how long
+    streams took to their first content.
     """
 
     __slots__ = (
-        "allowance", "breaker", "budget", "cooldown_until", "credential_id", "habits", "last_used", "pace", "target",
-        "window",
+        "allowance", "breaker", "budget", "cooldown_until", "credential_id", "first_tokens", "habits", "last_used",
+        "pace", "target", "window",
     )  # fmt: skip
 
     def __init__(
@@ -149,6 +156,7 @@ class TargetState:
         self.breaker = Breaker(breaker, rng)
         self.budget = RetryBudget(retry)
         self.window = RollingWindow(window, _SAMPLES)
+        self.first_tokens = RollingWindow(window, _PACE_SAMPLES)
         self.pace = Pace(window, _PACE_SAMPLES)
         self.habits = Habits()
         self.allowance: Allowance | None = None

@@ -10,13 +10,15 @@ from app.domain.day import DayUse
 
 # Clocks run apart a little: a day that is about to end is the next one already.
 _SKEW: Final = timedelta(seconds=1)
+_DAY: Final = 86_400.0
 
 
 class DayCount:
     """Requests and tokens that start anew with each UTC day.
 
     The wall clock is read once, at a day's start; from then on the day ends at a monotonic moment, so that a jump of
-    the wall clock gives nobody a second day. The count is what is on record plus what is not recorded yet.
+    the wall clock gives nobody a second day. A clock that was set back meanwhile makes the day longer, by its own
+    length at most: it is never counted anew. The count is what is on record plus what is not recorded yet.
     """
 
     __slots__ = ("_day", "_known_requests", "_known_tokens", "_requests", "_tokens", "ends")
@@ -28,10 +30,14 @@ class DayCount:
 
     def add(self, requests: int, tokens: int, now: float, wall: datetime) -> None:
         """Count what happens now."""
-        if now >= self.ends:
-            self._begin(now, wall)
+        self.turn(now, wall)
         self._requests += requests
         self._tokens += tokens
+
+    def turn(self, now: float, wall: datetime) -> None:
+        """Begin the next day if this one is over; whoever reads the counts before adding to them calls it."""
+        if now >= self.ends:
+            self._begin(now, wall)
 
     def adjust(self, requests: int, tokens: int, now: float, ends: float) -> None:
         """Correct what was counted in the day that ends at `ends`.
@@ -67,8 +73,7 @@ class DayCount:
 
     def recorded(self, added: DayUse | None, total: DayUse, now: float, wall: datetime) -> None:
         """The record says `total`, in which `added` is in; of a day that is over both are forgotten."""
-        if now >= self.ends:
-            self._begin(now, wall)
+        self.turn(now, wall)
         if added is not None and added.day == self._day:
             self._requests -= added.requests
             self._tokens -= added.tokens
@@ -76,8 +81,15 @@ class DayCount:
             self._known_requests, self._known_tokens = total.requests, total.tokens
 
     def _begin(self, now: float, wall: datetime) -> None:
-        self._day, midnight = day_of(wall), _end_of_day(wall)
-        self.ends = now + (midnight - wall).total_seconds()
+        today = day_of(wall)
+        if today < self._day:
+            # A clock that is off by days tells none: one follows the other without it.
+            self._day, self.ends = self._day + timedelta(days=1), now + _DAY
+        else:
+            is_same = today == self._day
+            self._day, self.ends = today, now + (_end_of_day(wall) - wall).total_seconds()
+            if is_same:
+                return
         self._requests = self._tokens = self._known_requests = self._known_tokens = 0
 
 

@@ -83,10 +83,10 @@ class RollingWindow:
         self._forget(now)
         return len(self._latencies) / len(self._samples) if self._samples else None
 
-    def percentile(self, q: float, now: float) -> float | None:
-        """The nearest-rank percentile of the successes' latencies, `q` in 0..1; None without any success."""
+    def percentile(self, q: float, now: float, *, least: int = 1) -> float | None:
+        """The nearest-rank percentile of the successes' latencies, `q` in 0..1; None with fewer than `least`."""
         self._forget(now)
-        if not self._latencies:
+        if len(self._latencies) < least:
             return None
         return self._latencies[max(math.ceil(q * len(self._latencies)) - 1, 0)]
 

@@ -61,8 +61,9 @@ class Router:
         RequestRejected when none can do what was asked.
         """
         open_to, refusals = _sifted(candidates, query)
-        if not open_to:
-            # A key in quarantine is still the way to tell the caller what is wrong with it.
+        if not open_to and not any(refusal.obstacle is _Obstacle.COOLDOWN for refusal in refusals):
+            # A key in quarantine is still the way to tell the caller what is wrong with it. Who waits for a target
+            # that only pauses is better told how long.
             open_to = [refusal.candidate for refusal in refusals if refusal.obstacle is _Obstacle.PARKED]
             refusals = [refusal for refusal in refusals if refusal.obstacle is not _Obstacle.PARKED]
         if not open_to:

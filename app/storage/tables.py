@@ -127,6 +127,46 @@ class ProviderDayRow(SQLModel, table=True):
     tokens: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
+class LimitLeaseRow(SQLModel, table=True):
+    """What one process holds of one limit; moments are seconds of the database's clock."""
+
+    __tablename__ = "limit_leases"
+
+    provider: str = Field(sa_column=Column(String(64), primary_key=True))
+    limit_name: str = Field(sa_column=Column(String(32), primary_key=True))
+    holder: str = Field(sa_column=Column(String(32), primary_key=True))
+    share: int = Field(sa_column=Column(BigInteger, nullable=False))
+    used: int = Field(sa_column=Column(BigInteger, nullable=False))
+    wants: int = Field(sa_column=Column(BigInteger, nullable=False))
+    least: int = Field(sa_column=Column(BigInteger, nullable=False))
+    alive_until: float
+    expires: float
+
+
+class FiringAlertRow(SQLModel, table=True):
+    """An alert that fires in one process; `expires` is in seconds of the database's clock."""
+
+    __tablename__ = "firing_alerts"
+
+    alert: str = Field(sa_column=Column(String(200), primary_key=True))
+    holder: str = Field(sa_column=Column(String(32), primary_key=True))
+    expires: float
+
+
+class ProviderNewsRow(SQLModel, table=True):
+    """A pause, a parked key, an open circuit or a reset; moments are seconds of the database's clock."""
+
+    __tablename__ = "provider_news"
+
+    kind: str = Field(sa_column=Column(String(16), primary_key=True))
+    provider: str = Field(sa_column=Column(String(64), primary_key=True))
+    model: str = Field(sa_column=Column(String(256), primary_key=True))
+    credential_id: str = Field(sa_column=Column(String(64), primary_key=True))
+    origin: str = Field(sa_column=Column(String(32), nullable=False))
+    said_at: float
+    until: float
+
+
 class HealthSampleRow(SQLModel, table=True):
     """How one provider did until a moment, as one process saw it."""
 
@@ -146,6 +186,48 @@ class HealthSampleRow(SQLModel, table=True):
     in_flight: int
     last_error: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     process: str = Field(sa_column=Column(String(16), nullable=False))
+
+
+class ToolRow(SQLModel, table=True):
+    """A tool that the gateway calls; the values of its headers are a ciphertext here and nowhere else."""
+
+    __tablename__ = "tools"
+    __table_args__ = _NO_REUSE
+
+    id: int | None = Field(default=None, sa_column=Column(_Id, primary_key=True, autoincrement=True))
+    name: str = Field(sa_column=Column(String(64), nullable=False, unique=True))
+    description: str = Field(sa_column=Column(Text, nullable=False))
+    parameters: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    url: str = Field(sa_column=Column(Text, nullable=False))
+    timeout: float
+    header_names: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    headers_encrypted: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    key_id: str | None = Field(default=None, sa_column=Column(String(8), nullable=True, index=True))
+    enabled: bool = True
+    created_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+    updated_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+
+
+class ToolCallRow(SQLModel, table=True):
+    """One finished call of a tool. No foreign keys: a record outlives the tool that it is about."""
+
+    __tablename__ = "tool_calls"
+
+    id: str = Field(sa_column=Column(String(32), primary_key=True))
+    request_id: str = Field(sa_column=Column(Text, nullable=False, index=True))
+    round: int
+    tool: str = Field(sa_column=Column(Text, nullable=False))
+    call_id: str = Field(sa_column=Column(Text, nullable=False))
+    status: str = Field(sa_column=Column(String(20), nullable=False))
+    started_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+    duration: float
+    http_status: int | None = None
+    code: str | None = Field(default=None, sa_column=Column(String(64), nullable=True))
+    message: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    bytes_out: int
+    bytes_in: int
+    agent_id: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    key_id: str = Field(sa_column=Column(Text, nullable=False))
 
 
 class VaultCanaryRow(SQLModel, table=True):
@@ -205,7 +287,11 @@ class RuntimeSettingRow(SQLModel, table=True):
 ATTEMPTS: Any = SQLModel.metadata.tables["attempts"]
 DECISIONS: Any = SQLModel.metadata.tables["decisions"]
 PROVIDER_DAYS: Any = SQLModel.metadata.tables["provider_days"]
+LIMIT_LEASES: Any = SQLModel.metadata.tables["limit_leases"]
+FIRING_ALERTS: Any = SQLModel.metadata.tables["firing_alerts"]
+PROVIDER_NEWS: Any = SQLModel.metadata.tables["provider_news"]
 HEALTH_SAMPLES: Any = SQLModel.metadata.tables["health_samples"]
+TOOL_CALLS: Any = SQLModel.metadata.tables["tool_calls"]
 KILL_EVENTS: Any = SQLModel.metadata.tables["kill_events"]
 
 # Lists are read newest first, a page at a time; summaries by time.
@@ -214,3 +300,4 @@ Index("ix_decisions_created_at_id", DECISIONS.c.created_at, DECISIONS.c.id)
 Index("ix_health_samples_provider_at_id", HEALTH_SAMPLES.c.provider, HEALTH_SAMPLES.c.at, HEALTH_SAMPLES.c.id)
 Index("ix_kill_events_at_id", KILL_EVENTS.c.at, KILL_EVENTS.c.id)
 Index("ix_health_samples_at_id", HEALTH_SAMPLES.c.at, HEALTH_SAMPLES.c.id)
+Index("ix_tool_calls_tool_started_at_id", TOOL_CALLS.c.tool, TOOL_CALLS.c.started_at, TOOL_CALLS.c.id)

@@ -20,7 +20,7 @@ from sqlmodel import col
 from app.domain.errors import StorageUnavailable
 from app.storage.database import Database
 from app.storage.errors import Undecryptable, WrongEncryptionKey
-from app.storage.tables import AgentLLMConfigRow, VaultCanaryRow
+from app.storage.tables import AgentLLMConfigRow, ToolRow, VaultCanaryRow
 
 _CANARY: Final = SecretStr("outcry canary")
 _CANARY_BINDING: Final = "canary"
@@ -103,6 +103,11 @@ def binding_of(agent_id: int, provider: str, origin: str | None) -> str:
     return f"{agent_id}|{provider}|{origin or ''}"
 
 
+def tool_binding(name: str, origin: str) -> str:
+    """The same for the headers of a tool."""
+    return f"tool|{name}|{origin}"
+
+
 def _checked(key: SecretStr, position: int) -> bytes:
     """A key in its canonical spelling; a weak or malformed one raises ValueError without any of its bytes."""
     which = f"encryption key number {position}"
@@ -122,5 +127,6 @@ async def _newest_canary(session: AsyncSession) -> tuple[VaultCanaryRow | None, 
     """The newest canary, and whether any row holds a ciphertext that would need its key."""
     order = col(VaultCanaryRow.created_at).desc(), col(VaultCanaryRow.id).desc()
     canary = (await session.scalars(select(VaultCanaryRow).order_by(*order).limit(1))).first()
-    stored = select(exists().where(col(AgentLLMConfigRow.api_key_encrypted).is_not(None)))
-    return canary, bool(await session.scalar(stored))
+    ciphertexts = col(AgentLLMConfigRow.api_key_encrypted), col(ToolRow.headers_encrypted)
+    stored = [await session.scalar(select(exists().where(one.is_not(None)))) for one in ciphertexts]
+    return canary, any(stored)

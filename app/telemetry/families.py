@@ -41,6 +41,7 @@ class Families:
             "outcry_attempts_total", "Attempts at providers.", "provider", "model", "outcome", "code"
         )
         self.fallbacks = self._counter("outcry_fallbacks_total", "Attempts at another target, by what failed.", "code")
+        self.hedges = self._counter("outcry_hedges_total", "Hedges, by what became of them.", "outcome")
         self.ejections = self._counter("outcry_ejections_total", "Times a circuit opened.")
         self.panics = self._counter(
             "outcry_panic_requests_total", "Requests for which only ejected targets were left.", "outcome"
@@ -60,6 +61,7 @@ class Families:
         self.alert_deliveries = self._counter(
             "outcry_alert_deliveries_total", "Alerts sent to webhooks, by how it ended.", "outcome"
         )
+        self.tool_calls = self._counter("outcry_tool_calls_total", "Calls of registered tools.", "tool", "outcome")
         self.cache_requests = self._counter(
             "outcry_cache_requests_total", "Requests at the response cache, and answers it stored.", "outcome"
         )
@@ -76,6 +78,12 @@ class Families:
             "outcry_in_flight",
             "Attempts under way.",
             ("provider",),
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self.tasks = Gauge(
+            "outcry_tasks",
+            "Tasks of the event loop that have not ended.",
             registry=self._registry,
             multiprocess_mode="livesum",
         )

@@ -19,10 +19,11 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.process_collector import ProcessCollector
 
 from app.domain.alerts import Alert
-from app.domain.attempt import AttemptOutcome, AttemptRecord
+from app.domain.attempt import AttemptOutcome, AttemptRecord, HedgeOutcome
 from app.domain.decision import Decision
 from app.domain.errors import Code
 from app.domain.target import Circuit, Target
+from app.domain.tools import ToolCallRecord, ToolFailure
 from app.telemetry.causes import FallbackCauses
 from app.telemetry.families import Families
 from app.telemetry.labels import LIMITS, MOST_ROUTES, OTHER, KnownTargets, limit_named_in
@@ -95,9 +96,18 @@ class Metrics:
         """Count a request for which only ejected targets were left, and whether one was tried all the same."""
         self._families.panics.labels("admitted" if is_admitted else "refused").inc()
 
+    def hedge_ended(self, outcome: HedgeOutcome) -> None:
+        """Count what became of a hedge."""
+        self._bound(self._families.hedges, outcome).inc()
+
     def job_restarted(self, job: str) -> None:
         """Count a background job's restart."""
         self._families.restarts.labels(job).inc()
+
+    def tool_called(self, record: ToolCallRecord) -> None:
+        """Count one call of a tool; a name that a model made up is `other`."""
+        tool = OTHER if record.code is ToolFailure.UNKNOWN else record.tool
+        self._families.tool_calls.labels(tool, record.status).inc()
 
     def alert_changed(self, alert: Alert) -> None:
         """Count an alert that fired or resolved."""
@@ -123,6 +133,10 @@ class Metrics:
     def set_in_flight(self, provider: str, attempts: int) -> None:
         """Attempts under way at one provider."""
         self._families.in_flight.labels(self._known.provider(provider)).set(attempts)
+
+    def set_tasks(self, count: int) -> None:
+        """Tasks of the event loop that have not ended."""
+        self._families.tasks.set(count)
 
     def set_usage_queue(self, depth: int, spilled: int) -> None:
         """Records that wait in memory, and how many went to disk since the start."""

@@ -1,4 +1,4 @@
-"""What routing did since the process started: attempts, retries and fallbacks by code and by target."""
+"""What routing did since the process started: attempts, retries, fallbacks and hedges, by code and by target."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord
+from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord, HedgeOutcome
 from app.telemetry.causes import FallbackCauses
 
 MOST_TARGETS: Final = 1000
@@ -25,6 +25,7 @@ class RoutingStats:
         self._all: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
         self._fallbacks: Counter[str] = Counter()
+        self._hedges: Counter[HedgeOutcome] = Counter()
         self._targets: OrderedDict[str, Counter[str]] = OrderedDict()
 
     def attempt_finished(self, record: AttemptRecord) -> None:
@@ -46,6 +47,10 @@ class RoutingStats:
         self._panics[is_admitted] += 1
         self._last_panic = self._wall()
 
+    def hedge_ended(self, outcome: HedgeOutcome) -> None:
+        """Count what became of a hedge."""
+        self._hedges[outcome] += 1
+
     def report(self) -> dict[str, Any]:
         """The body of `GET /routing/stats`."""
         return {
@@ -58,6 +63,7 @@ class RoutingStats:
                 "admitted": self._panics[True],
                 "last_at": None if self._last_panic is None else _iso(self._last_panic),
             },
+            "hedges_by_outcome": {outcome.value: self._hedges[outcome] for outcome in HedgeOutcome},
             "targets": [{"target": target, **_row(counts)} for target, counts in sorted(self._targets.items())],
         }
 
@@ -83,4 +89,5 @@ def _row(counts: Counter[str]) -> dict[str, int]:
         **{outcome.value: counts[outcome] for outcome in AttemptOutcome if outcome is not AttemptOutcome.CACHED},
         "retries": counts[AttemptKind.RETRY],
         "fallbacks": counts[AttemptKind.FALLBACK],
+        "hedges": counts[AttemptKind.HEDGE],
     }

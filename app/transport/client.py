@@ -7,7 +7,6 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
@@ -15,25 +14,27 @@ from typing import Final
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.client_proto import ResponseHandler
 from aiohttp.resolver import ThreadedResolver
 from httpx_aiohttp import AiohttpTransport
 
 from app.transport.addresses import forbidden_address
+from app.transport.connection import Connector, is_fresh
 
 _STREAMS: Final = ("text/event-stream", "application/x-ndjson")
 _MOST_HOSTS: Final = 1000
 _STALE_WITHIN: Final = 1.0
 """Seconds. A connection that was given up shows within a round trip; what breaks later broke while it was answered."""
 
-_is_fresh: ContextVar[bool] = ContextVar("is_fresh")
+_READ_AHEAD: Final = 16 * 1024
+"""Bytes; twice that is read ahead of whoever reads an answer, and one more read of the loop's, before it pauses."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransportRules:
     """Limits of the pool and of what is read. Sizes are bytes, times are seconds.
 
-    `max_body` bounds every answer but a stream of events or lines, whose reader bounds those instead.
+    `max_body` bounds every answer but a stream of events or lines, whose reader bounds those instead. With `keepalive`
+    0 no connection is used twice, so that no request is ever sent again because its connection was stale.
     """
 
     max_connections: int = 1000
@@ -76,16 +77,6 @@ class CheckedResolver(AbstractResolver):
         await self._resolver.close()
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Notes when a request gets a connection of its own; otherwise it goes out over one that was used before."""
-
-    async def _create_connection(
-        self, req: aiohttp.ClientRequest, traces: list[aiohttp.tracing.Trace], timeout: aiohttp.ClientTimeout
-    ) -> ResponseHandler:
-        _is_fresh.set(True)
-        return await super()._create_connection(req, traces, timeout)
-
-
 class Transport(httpx.AsyncBaseTransport):
     """httpx's transport over aiohttp's pool. Close it as an async context manager; see `open_transport`."""
 
@@ -120,13 +111,13 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         """One request. A pooled connection that its server closed just now is no failure of the server's: once more."""
-        _is_fresh.set(False)
+        is_fresh.set(False)
         began = asyncio.get_running_loop().time()
         try:
             return await self._inner.handle_async_request(request)
         except (httpx.TransportError, aiohttp.ClientError) as error:
             is_late = asyncio.get_running_loop().time() - began > _STALE_WITHIN
-            if _is_fresh.get() or is_late or not _is_lost(error):
+            if is_fresh.get() or is_late or not _is_lost(error):
                 raise
         return await self._inner.handle_async_request(request)
 
@@ -174,11 +165,12 @@ class _BoundedStream(httpx.AsyncByteStream):
 async def open_transport(rules: TransportRules, *, private_allowed: bool = True) -> AsyncGenerator[Transport, None]:
     """A transport for as long as the context lasts. Reads no proxy variables, keeps no cookies."""
     tls = ssl.create_default_context()
-    connector = _Connector(
+    connector = Connector(
         ssl=tls,
         resolver=CheckedResolver(ThreadedResolver(), private_allowed=private_allowed),
         ttl_dns_cache=rules.dns_ttl,
-        keepalive_timeout=rules.keepalive,
+        keepalive_timeout=rules.keepalive or None,
+        force_close=not rules.keepalive,
         limit=rules.max_connections,
         limit_per_host=rules.max_connections_per_host,
     )
@@ -186,6 +178,7 @@ async def open_transport(rules: TransportRules, *, private_allowed: bool = True)
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),  # a provider's cookie must not travel with another agent's key
         trust_env=False,
+        read_bufsize=_READ_AHEAD,
         max_line_size=rules.max_header_line,
         max_field_size=rules.max_header_line,
     )

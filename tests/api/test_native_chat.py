@@ -28,6 +28,7 @@ async def test_the_answer_says_who_what_and_how_much(client: httpx.AsyncClient, 
         "content": "up",
         "reasoning": "momentum",
         "tool_calls": [],
+        "tool_calls_made": [],
         "provider": "alpha",
         "model": "alpha-1",
         "finish_reason": "stop",
@@ -46,6 +47,7 @@ async def test_the_answer_says_who_what_and_how_much(client: httpx.AsyncClient, 
             {
                 "provider": "beta",
                 "model": "beta-1",
+                "kind": "first",
                 "outcome": "error",
                 "code": "provider_error",
                 "status": 500,
@@ -55,6 +57,7 @@ async def test_the_answer_says_who_what_and_how_much(client: httpx.AsyncClient, 
             {
                 "provider": "alpha",
                 "model": "alpha-1",
+                "kind": "first",
                 "outcome": "ok",
                 "code": None,
                 "status": None,
@@ -131,6 +134,15 @@ async def test_the_body_is_the_nearer_word_and_the_earlier_deadline_counts(
     assert abs(near.deadline - far.deadline) < 5
 
 
+@pytest.mark.parametrize(("body", "hedge"), [({"hedge": False}, False), ({"hedge": None}, True), ({}, True)])
+async def test_the_body_is_the_nearer_word_about_hedging(
+    client: httpx.AsyncClient, gateway: FakeGateway, body: dict[str, Any], hedge: bool
+) -> None:
+    await client.post("/chat", json=native_body(**body), headers={"x-outcry-hedge": "on"})
+
+    assert gateway.asked[0].hedge is hedge
+
+
 @pytest.mark.parametrize(
     ("said", "header", "mode"),
     [
@@ -174,6 +186,7 @@ async def test_the_answer_says_what_the_cache_had_to_do_with_it(
         (native_body(temperature="0.2"), ["temperature"]),
         (native_body(temperature=3), ["temperature"]),
         (native_body(stream=1), ["stream"]),
+        (native_body(hedge="on"), ["hedge"]),
         (native_body(deadline_ms=0), ["deadline_ms"]),
         (native_body(agent_id="7"), ["agent_id"]),
         (native_body(agent_id=True), ["agent_id"]),

@@ -195,6 +195,7 @@ async def test_the_headers_of_intent_reach_the_ask(client: httpx.AsyncClient, ga
         "x-outcry-policy": "latency",
         "x-outcry-deadline-ms": "1500",
         "x-outcry-priority": "high",
+        "x-outcry-hedge": "on",
         "x-outcry-cache": "off",
         "x-outcry-replay": "off",
         "x-outcry-run": "run-1",
@@ -205,6 +206,7 @@ async def test_the_headers_of_intent_reach_the_ask(client: httpx.AsyncClient, ga
 
     ask = gateway.asked[0]
     assert (ask.agent_id, ask.policy, ask.priority) == (7, PolicyName.LATENCY_AWARE, Priority.HIGH)
+    assert ask.hedge is True
     assert "as-of" in response.headers["x-outcry-warnings"]
 
 
@@ -220,6 +222,7 @@ async def test_the_headers_of_intent_reach_the_ask(client: httpx.AsyncClient, ga
         ("x-outcry-deadline-ms", ""),
         ("x-outcry-priority", "urgent"),
         ("x-outcry-cache", "maybe"),
+        ("x-outcry-hedge", "true"),
         ("x-outcry-replay", "yes"),
         ("x-outcry-run", "a b"),
         ("x-outcry-conversation", "x" * 129),

@@ -12,18 +12,20 @@ from typing import Any
 from app.agents.directory import AgentDirectory
 from app.catalog.tokens import Estimator
 from app.domain.agent import Agent, AgentConfig
-from app.domain.attempt import Ask
+from app.domain.attempt import Ask, HedgeOutcome
 from app.domain.chat import ChatRequest, Credential
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType, RateLimit
 from app.gateway.answer_cache import AnswerCache
 from app.gateway.attempt import Clock
 from app.gateway.conversations import Conversations
 from app.gateway.gateway import Gateway
+from app.gateway.hedging import Hedges
 from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
 from app.providers.pool import Pool
 from app.resilience.breaker import BreakerRules
+from app.resilience.hedging import HedgeRules
 from app.resilience.retry import RetryRules
 from app.resilience.store import StoreRules
 from app.routing.policies import build_policies
@@ -48,10 +50,12 @@ class House:
     caching: dict[str, bool] = field(default_factory=dict)
     kept: StoreRules = StoreRules()
     rules: RetryRules = RetryRules(base=0.0, cap=0.0)
+    hedging: HedgeRules = HedgeRules()
     breaker: BreakerRules = BreakerRules()
     clock: FakeClock = field(default_factory=FakeClock)
     recorder: Recorder = field(default_factory=Recorder)
     panics: list[bool] = field(default_factory=list)
+    hedged: list[HedgeOutcome] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.pool = Pool(
@@ -88,6 +92,13 @@ class House:
             clock=Clock(self.clock.now, self.clock.wall),
             rng=random.Random(1),
             cache=self.cache,
+            hedges=Hedges(
+                self.pool,
+                self.hedging,
+                self.clock.now,
+                [self.hedged.append],
+                may_go_out=self.planner.is_running,
+            ),
         )
 
     def reload(self) -> None:

@@ -16,6 +16,7 @@ from app.domain.errors import Code, DeadlineExceeded, FailureKind, NotFound, Out
 from app.domain.provider import RateLimit
 from app.domain.target import Circuit, Target
 from app.domain.usage import Usage, UsageSource
+from app.resilience.breaker import BreakerRules
 from app.resilience.retry import RetryRules
 from tests.fakes import Breaks, Cut, FakeClock, Hang, ScriptedAdapter
 from tests.gateway.conftest import HELLO, House, ask, house
@@ -574,3 +575,57 @@ async def test_a_refused_key_elsewhere_does_not_keep_an_ejected_target_from_its_
     done = await way.gateway.complete(ask(way))
 
     assert ("buy", [1, 1]) == (done.response.text, way.calls())
+
+
+async def test_a_callers_own_fault_that_the_second_target_found_is_what_the_caller_hears() -> None:
+    wrong = ProviderError(FailureKind.BAD_REQUEST, "unknown field", upstream_status=422)
+    way = house(alpha=ScriptedAdapter(fails()), beta=ScriptedAdapter(wrong))
+
+    with pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way, max_retries=5))
+
+    assert (caught.value, caught.value.status, [1, 1]) == (wrong, 422, way.calls())
+
+
+async def test_a_rate_limited_key_gives_way_to_the_next_one_before_another_target_is_asked() -> None:
+    adapters = {
+        "alpha": ScriptedAdapter(fails(FailureKind.RATE_LIMITED, retry_after=30.0), "buy"),
+        "beta": ScriptedAdapter("sell"),
+    }
+    way = House(adapters, keys={"alpha": (Credential("spent"), Credential("good"))})
+
+    done = [await way.gateway.complete(ask(way)) for _ in range(2)]
+
+    assert [("buy", 2), ("buy", 1)] == [(one.response.text, len(one.attempts)) for one in done]
+    assert ["spent", "good", "good"] == [call.credential.id for call in adapters["alpha"].calls]
+
+
+async def test_a_parked_key_is_not_asked_where_the_other_target_only_pauses() -> None:
+    refused, limited = ScriptedAdapter(fails(FailureKind.AUTH)), ScriptedAdapter(fails(FailureKind.RATE_LIMITED))
+    way = house(alpha=refused, beta=limited)
+    with pytest.raises(OutcryError):
+        await way.gateway.complete(ask(way))
+    before = way.calls()
+
+    with pytest.raises(OutcryError) as caught:
+        await way.gateway.complete(ask(way))
+
+    assert (Code.PROVIDER_RATE_LIMITED, 429, before) == (caught.value.code, caught.value.status, way.calls())
+    assert 0 < (caught.value.retry_after or 0) <= 5
+
+
+PATIENT = BreakerRules(failures=10_000, minimum=10_000)
+
+
+@pytest.mark.parametrize(("names", "most"), [(("alpha",), 620), (("alpha", "beta"), 1000 + 2 * 103)])
+async def test_500_calls_that_always_fail_make_a_fifth_more_attempts_at_each_target(
+    names: tuple[str, ...], most: int
+) -> None:
+    way = House({name: ScriptedAdapter(fails()) for name in names}, breaker=PATIENT)
+    for _ in range(500):
+        with pytest.raises(OutcryError):
+            await way.gateway.complete(ask(way, max_retries=5))
+        way.clock.advance(0.02)
+
+    # The budget must not be what forbids a fallback, nor the allowed fifth.
+    assert 500 * len(names) * 1.15 < sum(way.calls()) <= most

@@ -15,6 +15,7 @@ from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord
 from app.domain.errors import StorageUnavailable
 from app.domain.target import Target
 from app.domain.usage import Usage
+from app.ledger.lines import Record
 from app.ledger.writer import LedgerRules
 
 MORNING = datetime(2026, 11, 20, 9, 30, 0, 123456, tzinfo=UTC)
@@ -40,14 +41,14 @@ class Repository:
     """Keeps what it is given, by id, as the real ones do."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, AttemptRecord] = {}
+        self.rows: dict[str, Record] = {}
         self.batches: list[int] = []
         self.is_away = False
         self.refused: set[str] = set()
         self.silent_after_storing = False
         self.called = anyio.Event()
 
-    async def append(self, records: Sequence[AttemptRecord]) -> None:
+    async def append(self, records: Sequence[Record]) -> None:
         called, self.called = self.called, anyio.Event()
         called.set()
         if self.is_away:

@@ -7,11 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.attempt import AttemptOutcome
+from app.domain.attempt import AttemptOutcome, AttemptRecord
 from app.domain.errors import Code
+from app.domain.tools import ToolCallRecord, ToolCallStatus, ToolFailure
 from app.domain.usage import Usage, UsageSource
 from app.ledger.lines import line_of, record_of
-from tests.ledger.conftest import record
+from tests.ledger.conftest import MORNING, record
 
 FULL = record(
     streamed=True,
@@ -30,12 +31,18 @@ FULL = record(
 )
 
 
-@pytest.mark.parametrize("given", [FULL, record(), record(usage=None, cost_usd=None)])
-def test_a_record_comes_back_with_every_field(given: object) -> None:
-    line = line_of(given)  # type: ignore[arg-type]
+CALL = ToolCallRecord(
+    "req-1", 2, "get_price", "call_1", ToolCallStatus.FAILED, MORNING, 0.5, 500, ToolFailure.ERROR, "it broke", 20, 3, 7
+)
+
+
+@pytest.mark.parametrize("given", [FULL, record(), record(usage=None, cost_usd=None), CALL])
+def test_a_record_comes_back_with_every_field(given: AttemptRecord | ToolCallRecord) -> None:
+    line = line_of(given)
     found = record_of(line)
 
     assert line.count(b"\n") == 1
+    assert type(found) is type(given)
     for field in fields(found):
         assert getattr(found, field.name) == getattr(given, field.name), field.name
 
@@ -43,6 +50,7 @@ def test_a_record_comes_back_with_every_field(given: object) -> None:
 def test_what_no_encoding_takes_is_tamed_and_the_record_kept() -> None:
     found = record_of(line_of(record(message="\ud800", usage=Usage(10**30, 1))))
 
+    assert isinstance(found, AttemptRecord)
     assert found.message == "?"
     assert found.usage is not None
     assert found.usage.input_tokens == 10**12
@@ -52,3 +60,10 @@ def test_what_no_encoding_takes_is_tamed_and_the_record_kept() -> None:
 def test_a_cut_or_foreign_line_is_a_value_error(line: bytes) -> None:
     with pytest.raises(ValueError, match=r".*"):
         record_of(line)
+
+
+def test_a_line_from_before_there_were_tools_is_an_attempt() -> None:
+    line = line_of(FULL)
+
+    assert b'"record"' not in line
+    assert isinstance(record_of(line), AttemptRecord)

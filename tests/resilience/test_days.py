@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.day import DayUse
+from app.domain.provider import RateLimit
 from app.resilience.days import DayCount, day_of
+from app.resilience.limits import Denial, Limits, Permit
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 LATE = datetime(2026, 1, 2, 23, 59, 50, tzinfo=UTC)
@@ -29,6 +31,42 @@ def test_a_jump_of_the_wall_clock_gives_no_second_day() -> None:
     day.add(1, 5, 1001.0, NOON + timedelta(days=3))
 
     assert (day.requests(1001.0), day.left(1001.0)) == (2, 12 * 3600.0 - 1)
+
+
+def test_a_wall_clock_that_was_set_back_makes_the_day_longer_and_counts_it_once() -> None:
+    day = DayCount()
+    day.add(1, 5, 1000.0, LATE)
+    day.turn(1010.0, LATE - timedelta(hours=1))
+    day.add(1, 5, 1010.0, LATE - timedelta(hours=1))
+
+    assert (day.requests(1010.0), day.tokens(1010.0), day.left(1010.0)) == (2, 10, 3610.0)
+    assert day.unrecorded(1010.0) == DayUse(TODAY, 2, 10)
+    day.add(1, 5, 4620.0, LATE + timedelta(seconds=10))
+    assert day.unrecorded(4620.0) == DayUse(TODAY + timedelta(days=1), 1, 5)
+
+
+def test_a_limit_per_day_holds_when_the_wall_clock_is_set_back_before_midnight() -> None:
+    limits = Limits(RateLimit(requests_per_day=2))
+    admitted = [limits.reserve(1000.0 + second, LATE, tokens=0) for second in range(3)]
+
+    after = limits.reserve(1011.0, LATE - timedelta(hours=1), tokens=0)
+
+    assert [True, True, False] == [isinstance(one, Permit) for one in admitted]
+    assert isinstance(after, Denial)
+
+
+@given(st.lists(st.tuples(st.floats(1.0, 90_000.0), st.integers(-400_000, 400_000)), max_size=30))
+def test_the_day_never_goes_back_and_never_lasts_longer_than_two(jumps: list[tuple[float, int]]) -> None:
+    day, now, before = DayCount(), 1000.0, date.min
+    for seconds, offset in jumps:
+        now += seconds
+        wall = NOON + timedelta(seconds=now + offset)
+        day.add(1, 0, now, wall)
+        use = day.unrecorded(now)
+        assert use is not None
+        assert use.day >= before
+        assert 0 < day.left(now) <= 86_401
+        before = use.day
 
 
 def test_the_last_second_belongs_to_the_next_day() -> None:

@@ -126,6 +126,13 @@ def test_a_quarantined_key_is_tried_only_when_nothing_else_is_left(router: Route
     assert router.plan([parked, ejected("x")], QUERY, PolicyName.PRIORITY).steps == (parked,)
 
 
+def test_a_quarantined_key_is_not_tried_where_another_target_only_pauses(router: Router) -> None:
+    with pytest.raises(NotAdmitted) as caught:
+        router.plan([candidate("parked", parked=True), candidate("x", cooling=7.0)], QUERY, PolicyName.PRIORITY)
+
+    assert (caught.value.code, caught.value.retry_after) == (Code.PROVIDER_RATE_LIMITED, 7.0)
+
+
 def test_what_nobody_stated_is_asked_with_a_warning(router: Router) -> None:
     plan = router.plan([candidate("new")], TOOLS, PolicyName.PRIORITY)
 

@@ -16,8 +16,10 @@ from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord
 from app.domain.decision import Action, Consensus, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
 from app.domain.errors import Code
 from app.domain.target import Circuit, Target
+from app.domain.tools import ToolCallStatus, ToolFailure
 from app.domain.usage import Usage
 from app.telemetry.metrics import Metrics
+from tests.fakes_tools import called
 
 ALPHA = Target("alpha", "alpha-1")
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -190,6 +192,7 @@ def test_states_are_collected_when_somebody_looks(metrics: Metrics) -> None:
     def collect(into: Metrics) -> None:
         into.set_circuit(ALPHA, Circuit.OPEN)
         into.set_in_flight("alpha", 3)
+        into.set_tasks(23)
         into.set_usage_queue(5, 7)
         into.set_ejections(2)
         into.set_configuration(11, 1)
@@ -200,6 +203,7 @@ def test_states_are_collected_when_somebody_looks(metrics: Metrics) -> None:
 
     assert value(metrics, "outcry_circuit_state", provider="alpha", model="alpha-1") == 2
     assert value(metrics, "outcry_in_flight", provider="alpha") == 3
+    assert value(metrics, "outcry_tasks") == 23
     assert value(metrics, "outcry_usage_queue_depth") == 5
     assert value(metrics, "outcry_usage_spilled_total") == 7
     assert value(metrics, "outcry_ejections_total") == 2
@@ -232,6 +236,7 @@ CONTRACT = {
     "outcry_request_overhead_seconds": set(),
     "outcry_attempts_total": {"provider", "model", "outcome", "code"},
     "outcry_fallbacks_total": {"code"},
+    "outcry_hedges_total": {"outcome"},
     "outcry_circuit_state": {"provider", "model"},
     "outcry_ejections_total": set(),
     "outcry_in_flight": {"provider"},
@@ -241,6 +246,7 @@ CONTRACT = {
     "outcry_unpriced_requests_total": set(),
     "outcry_decisions_total": {"action", "status", "method"},
     "outcry_votes_total": {"provider", "model", "status"},
+    "outcry_tasks": set(),
     "outcry_usage_queue_depth": set(),
     "outcry_usage_spilled_total": set(),
     "outcry_background_restarts_total": {"job"},
@@ -297,3 +303,17 @@ def test_one_worker_speaks_for_all(tmp_path: Path) -> None:
     assert 'outcry_in_flight{provider="alpha"} 4.0' in text
     assert "outcry_config_revision 4.0" in text
     assert "outcry_request_overhead_seconds_count 2.0" in text
+
+
+def test_calls_of_tools_are_counted_and_made_up_names_are_other(metrics: Metrics) -> None:
+    failed = ToolCallStatus.FAILED
+    metrics.tool_called(called())
+    metrics.tool_called(called(status=failed, code=ToolFailure.ERROR))
+    for number in range(3):
+        metrics.tool_called(called(tool=f"made_up_{number}", status=failed, code=ToolFailure.UNKNOWN))
+
+    name = "outcry_tool_calls_total"
+    assert value(metrics, name, tool="get_price", outcome="ok") == 1
+    assert value(metrics, name, tool="get_price", outcome="failed") == 1
+    assert value(metrics, name, tool="other", outcome="failed") == 3
+    assert b"made_up" not in metrics.render()[0]

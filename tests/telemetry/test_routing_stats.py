@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord
+from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord, HedgeOutcome
 from app.domain.errors import Code
 from app.domain.target import Target
 from app.telemetry.routing_stats import MOST_TARGETS, RoutingStats
@@ -40,11 +40,11 @@ def test_retries_and_fallbacks_are_told_by_what_failed_and_by_target() -> None:
     assert told["targets"] == [
         {
             "target": "a/m", "attempts": 3, "ok": 2, "error": 1, "cancelled": 0, "skipped": 1, "retries": 1,
-            "fallbacks": 0,
+            "fallbacks": 0, "hedges": 0,
         },
         {
             "target": "b/m", "attempts": 2, "ok": 0, "error": 1, "cancelled": 1, "skipped": 0, "retries": 0,
-            "fallbacks": 2,
+            "fallbacks": 2, "hedges": 0,
         },
     ]  # fmt: skip
     totals = ("attempts", "ok", "error", "cancelled", "skipped", "retries", "fallbacks")
@@ -59,6 +59,20 @@ def test_requests_for_which_only_ejected_targets_were_left_are_told() -> None:
         counting.panicked(is_admitted)
 
     assert counting.report()["panic"] == {"requests": 3, "admitted": 1, "last_at": "2026-11-21T09:00:00.000Z"}
+
+
+def test_hedges_are_told_by_target_and_by_what_became_of_them() -> None:
+    counting = RoutingStats(lambda: THEN)
+    counting.attempt_finished(attempt("r1", "a", AttemptKind.FIRST, AttemptOutcome.CANCELLED))
+    counting.attempt_finished(attempt("r1", "b", AttemptKind.HEDGE, AttemptOutcome.OK))
+    counting.hedge_ended(HedgeOutcome.WON)
+    counting.hedge_ended(HedgeOutcome.DENIED)
+
+    told = counting.report()
+
+    assert (told["hedges"], [row["hedges"] for row in told["targets"]]) == (1, [0, 1])
+    assert told["hedges_by_outcome"] == {"won": 1, "lost": 0, "failed": 0, "denied": 1}
+    assert told["fallbacks"] == 0
 
 
 def test_targets_that_callers_make_up_do_not_fill_the_memory() -> None:

@@ -32,6 +32,34 @@ _MODEL: Final = {
         },
     },
 }
+_TOOL: Final = {
+    "name": "get_price",
+    "description": "The last price of a symbol",
+    "parameters": {"type": "object", "properties": {"symbol": {"type": "string"}}, "required": ["symbol"]},
+    "url": "https://prices.example/v1/last",
+    "timeout_ms": 2000,
+    "header_names": ["authorization"],
+    "enabled": True,
+    "created_at": "2026-11-20T14:15:00Z",
+    "updated_at": "2026-11-20T14:15:00Z",
+}
+_CALL: Final = {
+    "id": "5f0c9d2e5f0c9d2e5f0c9d2e5f0c9d2e",
+    "request_id": "req_5f0c9d2e",
+    "round": 1,
+    "name": "get_price",
+    "call_id": "call_1",
+    "status": "failed",
+    "http_status": 500,
+    "latency_ms": 12.5,
+    "code": "tool_error",
+    "message": "the tool answered 500: no such symbol",
+    "started_at": "2026-11-20T14:15:01Z",
+    "bytes_out": 20,
+    "bytes_in": 14,
+    "agent_id": 7,
+    "key_id": "local",
+}
 _AGENT: Final = {
     "id": 7,
     "name": "btc-5m",
@@ -81,6 +109,7 @@ _HEALTH: Final = {
 _STRATEGY: Final = {"strategy": "priority", "source": "configuration", "since": None, "scope": "all", "workers": 1}
 _ATTEMPTS: Final = {
     "attempts": 12, "ok": 11, "error": 1, "cancelled": 0, "skipped": 0, "retries": 0, "fallbacks": 1,
+    "hedges": 0,
 }  # fmt: skip
 _FIGURES: Final = {
     "samples": 1,
@@ -206,8 +235,13 @@ EXAMPLES: Final[dict[str, Any]] = {
         "failures_by_code": {"provider_overloaded": 1},
         "fallbacks_by_code": {"provider_overloaded": 1},
         "panic": {"requests": 0, "admitted": 0, "last_at": None},
+        "hedges_by_outcome": {"won": 0, "lost": 0, "failed": 0, "denied": 0},
         "targets": [{"target": "openai_primary/gpt-4o-mini", **_ATTEMPTS}],
     },
+    "POST /tools": _TOOL,
+    "GET /tools": {"items": [_TOOL], "next": None},
+    "GET /tools/{name}": _TOOL,
+    "GET /tools/{name}/calls": {"items": [_CALL], "next": None},
     "POST /agents": _AGENT,
     "GET /agents": {"items": [_AGENT], "next": None},
     "GET /agents/{agent_id}": _AGENT,

@@ -28,6 +28,7 @@ _ROUTE: Final = {
         {
             "provider": "openai_primary",
             "model": "gpt-4o-mini",
+            "kind": "first",
             "outcome": "ok",
             "code": None,
             "status": 200,
@@ -59,7 +60,14 @@ CHAT: Final = Operation(
         "metadata": {"strategy": "btc-5m"},
     },
     answer=ChatAnswer,
-    answer_example={"id": "chatcmpl-1", "content": "Up, barely.", "reasoning": None, "tool_calls": [], **_ROUTE},
+    answer_example={
+        "id": "chatcmpl-1",
+        "content": "Up, barely.",
+        "reasoning": None,
+        "tool_calls": [],
+        "tool_calls_made": [],
+        **_ROUTE,
+    },
     stream='event: start\ndata: {"provider":"openai_primary","model":"gpt-4o-mini"}\n\n'
     'event: delta\ndata: {"type":"content","text":"Up"}\n\n'
     'event: usage\ndata: {"input_tokens":21,"output_tokens":9}\n\n'

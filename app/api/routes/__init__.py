@@ -29,6 +29,7 @@ from app.api.routes import (
     responses,
     routing,
     system,
+    tools,
     usage,
 )
 
@@ -50,6 +51,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     provider_tests.router,
     routing.router,
     agents.router,
+    tools.router,
     usage.router,
     kill.router,
     system.router,
@@ -60,6 +62,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     agents.AgentUpdate,
     agents.ConfigCreate,
     agents.ConfigWrite,
+    tools.ToolCreate,
     provider_tests.ProviderTest,
     routing.StrategyWrite,
     routing.CircuitReset,

@@ -24,13 +24,17 @@ async def chat_completions(exchange: Exchange) -> None:
 async def chat(exchange: Exchange) -> None:
     """`POST /chat`."""
     intent = intent_of(exchange)
-    body = native_chat.read_chat(await read_object(exchange, NATIVE_LIMIT))
+    tools = exchange.services.tools
+    body = native_chat.read_chat(await read_object(exchange, NATIVE_LIMIT), tools)
     ask = native_chat.ask_of(body, intent, exchange)
+    rounds = tools.answering(body.registered) if body.registered else None
+    calls = () if rounds is None else rounds.calls
     if body.stream:
-        await stream(exchange, ask, native_chat.NativeStream(exchange.request_id, exchange.warnings), warn=False)
+        wire = native_chat.NativeStream(exchange.request_id, exchange.warnings, calls)
+        await stream(exchange, ask, wire, warn=False, by=rounds)
     else:
 
         def render(completion: Completion) -> object:
-            return native_chat.rendered(completion, exchange.warnings)
+            return native_chat.rendered(completion, exchange.warnings, calls)
 
-        await answer(exchange, ask, render, warn=False)
+        await answer(exchange, ask, render, warn=False, by=rounds)

@@ -39,7 +39,7 @@ class CircuitReset(Body):
 )
 async def explain(exchange: CurrentExchange) -> dict[str, Any]:
     """The body is that of `POST /chat`. A plan that cannot be made is told with its error, not answered with it."""
-    chat = read_chat(await read_object(exchange, NATIVE_LIMIT))
+    chat = read_chat(await read_object(exchange, NATIVE_LIMIT), exchange.services.tools)
     ask = ask_of(chat, intent_of(exchange), exchange)
     return explanation_rendered(exchange.services.routing.explain(ask), exchange.warnings)
 
@@ -68,7 +68,7 @@ async def write_strategy(
     return _strategy(await services.routing.set_strategy(policy))
 
 
-@router.get("/routing/stats", summary="Attempts, retries and fallbacks since the start")
+@router.get("/routing/stats", summary="Attempts, retries, fallbacks and hedges since the start")
 async def read_stats(services: CurrentServices) -> dict[str, Any]:
     """By code and by target, of the process that answers."""
     return services.routing_stats()
@@ -80,7 +80,7 @@ async def read_stats(services: CurrentServices) -> dict[str, Any]:
     summary="Close a provider's circuits by hand",
 )
 async def reset_circuit(name: Annotated[str, Path(max_length=256)], exchange: CurrentExchange) -> dict[str, Any]:
-    """Circuits closed, pauses ended, parked keys let out; in the process that answers."""
+    """Circuits closed, pauses ended, parked keys let out; in the other processes on the database within a second."""
     content = await read_optional_object(exchange, NATIVE_LIMIT)
     targets = exchange.services.routing.reset_circuits(name, checked(CircuitReset, content).model)
     return {"provider": name, "targets": [target.model for target in targets]}

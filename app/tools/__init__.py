@@ -1,0 +1,1 @@
+"""Tools that the gateway calls itself, in rounds with the model."""
