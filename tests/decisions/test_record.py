@@ -142,3 +142,14 @@ async def test_a_late_vote_reaches_a_decision_that_waits_on_disk(stem: Path) -> 
         while (await asked.get(decision.id) or {})["votes"][2]["status"] != "ok":
             await anyio.lowlevel.checkpoint()
     await asked.close()
+
+
+async def test_what_the_disk_does_not_take_for_good_is_no_decision(stem: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: int) -> None:
+        raise OSError("no")
+
+    asked = service(Scripted({"a/1": BUY}), Moody(is_away=True), spill=Spill(stem, 10**6))
+    monkeypatch.setattr("app.ledger.spill.SpillFile.sync", broken)
+
+    with pytest.raises(StorageUnavailable):
+        await asked.decide(question())
