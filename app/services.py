@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from app.agents.changes import ConfigChange
 from app.conformance.report import CheckResult, Report
 from app.decisions.question import Question
+from app.decisions.repeat import Told
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import Ask, AttemptRecord, Completion, EmbeddingCompletion, TokenCount
@@ -24,6 +25,8 @@ from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
 from app.domain.health import HealthSample, HistoryWindow
+from app.domain.hindsight import DEFAULT_EMBARGO
+from app.domain.idempotency import RequestKey
 from app.domain.kill import Kill, KillEvent
 from app.domain.listing import ListedName
 from app.domain.provider import ProviderSet
@@ -97,6 +100,17 @@ class Decisions(Protocol):
     async def page(
         self, *, limit: int, cursor: str | None = None, symbol: str | None = None, agent_id: int | None = None
     ) -> tuple[list[dict[str, Any]], str | None]: ...
+
+
+class Idempotency(Protocol):
+    """Panels behind keys: `ask` calls `panel` only where no request with the key has been decided, or is."""
+
+    def ask(
+        self,
+        key: RequestKey,
+        question: Question,
+        panel: Callable[[Question], AsyncGenerator[VoteEvent | DecisionEvent]],
+    ) -> AsyncGenerator[Told]: ...
 
 
 class Agents(Protocol):
@@ -249,12 +263,13 @@ class Services:
     none when ready.
     `reload` reads the provider file again and says what is in force; it raises RequestRejected or Conflict when the
     file is wrong, and the old one stays. `draining` is set when the process was told to stop. Without `keys` only
-    loopback is served. Durations are seconds.
+    loopback is served. Durations are seconds, but `embargo` whole days after a knowledge cutoff.
     """
 
     gateway: Gateway
     admission: Admission
     decisions: Decisions
+    idempotency: Idempotency
     agents: Agents
     tools: Tools
     providers: Providers
@@ -277,3 +292,4 @@ class Services:
     max_deadline: float = 120.0
     drain_grace: float = 25.0
     keep_alive: float = 15.0
+    embargo: int = DEFAULT_EMBARGO

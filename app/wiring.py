@@ -27,6 +27,7 @@ from app.catalog.catalog import Catalog
 from app.catalog.records import read_models
 from app.catalog.tokenizer import token_counter
 from app.conformance.suite import ConformanceTests
+from app.decisions.idempotency import Idempotency
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
 from app.decisions.validity import VoteValidity
@@ -74,6 +75,7 @@ from app.storage.days import SqlDayRepository
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.firing import SqlFiringRepository
 from app.storage.health import SqlHealthRepository
+from app.storage.idempotency import SqlIdempotencyRepository
 from app.storage.kills import SqlKillRepository
 from app.storage.leases import CHANNEL, SqlLeaseRepository
 from app.storage.listener import ConfigListener
@@ -142,8 +144,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     database = await stack.enter_async_context(
         open_database(settings.database_url, DatabaseRules(**settings.database.model_dump()))
     )
-    usage_rows = SqlUsageRepository(database)
-    health_rows = SqlHealthRepository(database)
+    usage_rows, health_rows = SqlUsageRepository(database), SqlHealthRepository(database)
     directory = AgentDirectory()
 
     monitor = HealthMonitor(
@@ -217,12 +218,13 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         grades=validity,
         spill=Spill(settings.ledger.decision_spill_path, settings.ledger.spill_max_bytes),
     )
+    idempotency = Idempotency(SqlIdempotencyRepository(database), now=clock.now, wall=clock.wall)
     metrics.collectors += [
         _states(pool, writer, directory, tools.registry),
         lambda metrics: metrics.set_cache(cache.kept.size),
     ]
 
-    _close_last_first(stack, days.sync, writer.drain, cache.flights.close, decisions.close)
+    _close_last_first(stack, days.sync, writer.drain, cache.flights.close, decisions.close, idempotency.close)
     supervisor = Supervisor(metrics.job_restarted)
     arrival, bell = Arrival(database, settings.database_url), Bell(database, CHANNEL)
     for name, job in {
@@ -234,6 +236,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         "usage": writer.run,
         "decisions": decisions.run,
         "days": arrival.before(days.run),
+        "idempotency": arrival.before(idempotency.run),
         "configuration": arrival.before(
             lambda: ConfigListener(database).run(
                 partial(_refresh, [agents.refresh, tools.refresh, kills.refresh, strategy.refresh])
@@ -257,6 +260,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
             lambda: pool.current.caller_limits, now=clock.now, wall=clock.wall, rejected=metrics.limit_rejected
         ),
         decisions=decisions,
+        idempotency=idempotency,
         agents=agents,
         tools=tools,
         providers=pool,
@@ -283,6 +287,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         keys=tuple(GatewayKey.of(key.key, key.scopes) for key in settings.api_keys),
         default_deadline=pool.current.global_timeout or settings.default_deadline,
         max_deadline=settings.max_deadline,
+        embargo=settings.as_of_embargo_days,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from app.agents.changes import UNSET, ConfigChange
 from app.conformance.report import CheckResult, Report
 from app.conformance.report import Status as ConformanceStatus
+from app.decisions.idempotency import Idempotency
 from app.decisions.question import Question
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
@@ -53,6 +54,7 @@ from app.domain.usage import Usage
 from app.gateway.admission import Admission
 from app.gateway.kills import KillSwitch
 from app.services import Services
+from tests.fakes_keys import KeyShelf
 from tests.fakes_tools import FakeTools
 
 TARGET = Target("alpha", "alpha-1")
@@ -570,6 +572,7 @@ def fake_services(**changes: Any) -> Services:
         "gateway": FakeGateway(),
         "admission": admission_by({}),
         "decisions": FakeDecisions(),
+        "idempotency": Idempotency(KeyShelf(), now=time.monotonic, wall=lambda: datetime.now(UTC)),
         "agents": FakeAgents(),
         "providers": FakeProviders(),
         "monitor": FakeMonitor(),

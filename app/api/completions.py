@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
@@ -14,12 +15,13 @@ import orjson
 from app.api.admission import Admission
 from app.api.errors import Headers, header_value
 from app.api.exchange import Exchange
-from app.api.intent import Intent, read_intent
+from app.api.intent import Intent, malformed, read_intent
 from app.api.watch import Watch
 from app.domain.attempt import Ask, AttemptOutcome, AttemptRecord, Completion, EmbeddingCompletion
 from app.domain.caching import CacheMode, CacheNote
 from app.domain.chat import ChatChunk
 from app.domain.errors import Code, OutcryError, RequestRejected
+from app.domain.hindsight import AsOf, AsOfMode
 from app.domain.structured import Rung
 from app.domain.target import Target
 from app.services import CompletionStream
@@ -64,10 +66,13 @@ class Closing(Generic[T]):
 
 
 def intent_of(exchange: Exchange) -> Intent:
-    """The routing headers of a completion; a moment asked about is no use to it."""
+    """The routing headers of a completion. Raises RequestRejected for a guard that has no moment to go by."""
     intent = read_intent(exchange.headers)
     if intent.as_of is not None:
-        exchange.warnings.append("x-outcry-as-of: completions are not checked against it")
+        mode = intent.as_of_mode or AsOfMode.WARN
+        return replace(intent, hindsight=AsOf(intent.as_of, mode, exchange.services.embargo))
+    if intent.as_of_mode is not None:
+        raise malformed("x-outcry-as-of-mode", "given together with x-outcry-as-of")
     return intent
 
 

@@ -18,7 +18,8 @@ from app.decisions.context import MarketContext
 from app.decisions.question import Question
 from app.decisions.symbols import SYMBOL_PATTERN
 from app.domain.caching import CacheMode
-from app.domain.errors import Code, RequestRejected, Violation
+from app.domain.errors import Violation
+from app.domain.hindsight import AsOfMode
 from app.domain.routing import Priority
 
 
@@ -33,7 +34,6 @@ Symbol = Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN), BeforeValidat
 UNAVAILABLE: Final[Mapping[str, object]] = {
     "risk_check": False,
     "news_check": False,
-    "as_of_mode": "warn",
 }
 """Fields of the contract that change nothing yet, with the only value that is therefore taken."""
 
@@ -59,7 +59,7 @@ class DecisionBody(Body):
     risk_check: bool = False
     samples: int = Field(default=1, ge=1, le=10)
     news_check: bool = False
-    as_of_mode: str = Field(default="warn", pattern="^(warn|block|filter)$")
+    as_of_mode: str | None = Field(default=None, pattern="^(warn|block|filter)$")
     stream: bool = False
     algo_id: Label | None = None
     decision_maker_id: Label | None = None
@@ -111,11 +111,6 @@ def read_decision(body: dict[str, Any]) -> DecisionBody:
 
 def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Question:
     """What the body and the headers ask; the body is the nearer word. Raises RequestRejected."""
-    if b"idempotency-key" in exchange.headers:
-        # Taking the key and deciding twice all the same would be worse than saying so.
-        raise RequestRejected(
-            Code.UNSUPPORTED_PARAMETER, "header idempotency-key is not available", param="idempotency-key"
-        )
     milliseconds = body.deadline_ms
     return Question(
         symbol=body.symbol,
@@ -137,7 +132,8 @@ def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Quest
         samples=body.samples,
         risk_officer=body.risk_officer,
         as_of=intent.as_of,
-        as_of_mode=body.as_of_mode,
+        as_of_mode=body.as_of_mode or intent.as_of_mode or AsOfMode.WARN,
+        embargo=exchange.services.embargo,
         policy=intent.policy,
         priority=intent.priority or Priority.NORMAL,
         algo_id=body.algo_id,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, TypeVar
 
 from app.domain.caching import CacheMode
 from app.domain.conversation import MOST_CHARACTERS, NAME
 from app.domain.errors import Code, OutcryError, RequestRejected
+from app.domain.hindsight import AsOf, AsOfMode
 from app.domain.routing import PolicyName, Priority
 
 SHORT_POLICIES: Final[Mapping[str, PolicyName]] = {
@@ -27,13 +28,18 @@ _Word = TypeVar("_Word", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """Routing wishes of one request; None is not said. `deadline` is seconds from arrival."""
+    """Routing wishes of one request; None is not said. `deadline` is seconds from arrival.
+
+    `hindsight` is what a completion is asked as of; a decision has `as_of`, `as_of_mode` and its own mind.
+    """
 
     agent_id: int | None = None
     policy: PolicyName | None = None
     deadline: float | None = None
     priority: Priority | None = None
     as_of: datetime | None = None
+    as_of_mode: AsOfMode | None = None
+    hindsight: AsOf | None = None
     cache: CacheMode | None = None
     conversation: str | None = None
     hedge: bool | None = None
@@ -63,6 +69,7 @@ def read_intent(headers: Mapping[bytes, bytes]) -> Intent:
         deadline=_milliseconds(said),
         priority=_word(said, "x-outcry-priority", Priority),
         as_of=_moment(said),
+        as_of_mode=_word(said, "x-outcry-as-of-mode", AsOfMode),
         cache=_word(said, "x-outcry-cache", CacheMode) or (CacheMode.OFF if anew else None),
         conversation=_conversation(said),
         hedge=_switch(said, "x-outcry-hedge"),
@@ -160,8 +167,8 @@ def _moment(said: Mapping[str, str]) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise malformed("x-outcry-as-of", "an ISO 8601 date-time with its offset") from None
-    if moment.tzinfo is None:
-        raise malformed("x-outcry-as-of", "an ISO 8601 date-time with its offset")
-    return moment
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise malformed("x-outcry-as-of", "an ISO 8601 date-time with its offset")

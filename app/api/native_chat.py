@@ -169,6 +169,7 @@ def ask_of(chat: ChatBody, intent: Intent, exchange: Exchange) -> Ask:
         metadata=chat.metadata,
         cache=CacheMode(chat.cache) if chat.cache and intent.cache is not CacheMode.OFF else intent.cache,
         conversation=None if named is None else conversation_key(exchange.caller.key_id, named),
+        as_of=intent.hindsight,
         hedge=intent.hedge if chat.hedge is None else chat.hedge,
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Protocol
 
+from app.decisions.hindsight import Cutoffs, Guard
 from app.decisions.prompts import Prompt, callers_prompt, market_prompt
 from app.decisions.question import Question
 from app.decisions.samples import MAX_SAMPLES
@@ -25,10 +26,11 @@ _CHOICES: Final = {
     "settle": ("early", "all"),
     "on_invalid": ("abstain", "repair_once"),
     "on_violation": ("reject", "clamp"),
+    "as_of_mode": ("warn", "block", "filter"),
 }
 
 
-class PanelView(Protocol):
+class PanelView(Cutoffs, Protocol):
     """What is configured of panels, agents and models."""
 
     def has_agent(self, agent_id: int) -> bool:
@@ -90,12 +92,18 @@ def composed(question: Question, panels: PanelView) -> Composition:
     if question.agent_id is not None and not panels.has_agent(question.agent_id):
         raise NotFound(f"there is no agent {question.agent_id}", code=Code.UNKNOWN_AGENT, param="agent_id")
     config = panels.named(question.panel) if question.panel is not None and question.models is None else None
+    method = question.method or (config.method if config else None) or "majority"
+    officer = question.risk_officer or (config.risk_officer if config else None)
+    officer = officer if method == OFFICERS_METHOD else None
     members = list(_members(question, config, panels))
+    guard, left_out = Guard.of(question, panels), tuple[str, ...]()
+    if guard is not None:
+        kept, left_out = guard.sifted([*(name for name, _ in members), *([officer] if officer else [])])
+        members = [(name, config_id) for name, config_id in members if name in kept]
+        officer = officer if officer in kept else None
     if not members:
         raise NotAdmitted(Code.NO_TARGET, "no enabled provider to ask: nobody sits on this panel", retry_after=1.0)
-    method = question.method or (config.method if config else None) or "majority"
     stated = question.quorum or (config.quorum if config else None)
-    officer = question.risk_officer or (config.risk_officer if config else None)
     limits = [*_wrong_method(method), *_wrong_quorum(stated, members), *_wrong_officer(question, method, panels)]
     if limits:
         raise _rejected(limits)
@@ -104,7 +112,7 @@ def composed(question: Question, panels: PanelView) -> Composition:
         Seat(place, name, config_id, stage)
         for place, ((name, config_id), stage) in enumerate(zip(members, stages, strict=True))
     ]
-    if method == OFFICERS_METHOD and officer is not None:
+    if officer is not None:
         seats.append(Seat(len(seats), officer, role=Role.RISK_OFFICER))
     first = stages.count(1)
     return Composition(
@@ -113,7 +121,7 @@ def composed(question: Question, panels: PanelView) -> Composition:
         quorum=stated or default_quorum(len(members)),
         first_quorum=stated or default_quorum(first),
         samples=question.samples,
-        warnings=tuple(_duplicates(members)),
+        warnings=(*left_out, *_duplicates(members)),
     )
 
 
@@ -167,6 +175,8 @@ def _wrong_fields(question: Question) -> Iterator[Violation]:
         yield Violation("prompt", "give prompt or messages, not both")
     if market is not None and market.symbol is not None and not same_symbol(market.symbol, question.symbol):
         yield Violation("market.symbol", f"{market.symbol} is not the symbol asked about, {question.symbol[:40]}")
+    if question.as_of_mode in ("block", "filter") and question.as_of is None and market is None:
+        yield Violation("as_of_mode", f"{question.as_of_mode} needs x-outcry-as-of or a market")
     for name, choices in _CHOICES.items():
         if getattr(question, name) not in choices:
             yield Violation(name, f"expected {' or '.join(choices)}")

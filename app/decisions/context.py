@@ -270,7 +270,10 @@ class MarketContext(_Part):
     @field_validator("as_of")
     @classmethod
     def _in_utc(cls, as_of: datetime) -> datetime:
-        return as_of.astimezone(UTC)
+        try:
+            return as_of.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("is before the first or after the last day there is in UTC") from None
 
     # A field's validator, not the model's: it runs, and reports, beside whatever else is wrong.
     @field_validator("news")

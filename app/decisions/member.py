@@ -18,6 +18,7 @@ from app.domain.caching import CacheMode
 from app.domain.chat import JSON, ChatRequest, ChatResponse
 from app.domain.decision import ParseTrace, RuleViolation, Severity, Vote, VoteStatus
 from app.domain.errors import Code, OutcryError
+from app.domain.hindsight import AsOf, AsOfMode
 from app.domain.structured import Rung
 
 log = logging.getLogger(__name__)
@@ -122,6 +123,7 @@ class Member:
                 enforces_format=False,
                 # The same answer again would be no second sample.
                 cache=question.cache if self.sample is None else CacheMode.OFF,
+                as_of=_demanded(question.hindsight),
                 hedge=question.hedge,
             )
         )
@@ -160,6 +162,11 @@ class Member:
         if error.trail.target is not None:
             vote = replace(vote, provider=error.trail.target.provider, model=error.trail.target.model)
         return Heard(self.seat, vote)
+
+
+def _demanded(as_of: AsOf | None) -> AsOf | None:
+    """What routing has to see to: who may sit is settled by now, and what is only warned of stands in the vote."""
+    return None if as_of is None or not as_of.only_clean else replace(as_of, mode=AsOfMode.FILTER)
 
 
 def _answer(response: ChatResponse) -> Answer:

@@ -11,6 +11,8 @@ from app.decisions.context import MarketContext
 from app.domain.caching import CacheMode
 from app.domain.caller import LOCAL_CALLER, Caller
 from app.domain.chat import JSON
+from app.domain.hindsight import DEFAULT_EMBARGO, AsOf, AsOfMode
+from app.domain.idempotency import Reservation
 from app.domain.routing import PolicyName, Priority
 
 
@@ -21,8 +23,9 @@ class Question:
     `arrived` and `deadline` are the gateway's monotonic seconds. `method` and `quorum` None mean the panel's own,
     else majority of more than half. `settle` is early or all, `on_invalid` abstain or repair_once, `on_violation`
     reject or clamp. Every member is asked `samples` times (1..10). `risk_officer` is the model that may object, for
-    the method risk_officer_veto. With `as_of` the age of the market is not looked at. `cache` is off unless the caller
-    says otherwise, whatever the provider file says: a market is asked anew. `hedge`: whether members that are no pinned
+    the method risk_officer_veto. With `as_of` the age of the market is not looked at; `as_of_mode` is warn, block or
+    filter, `embargo` whole days. `cache` is off unless the caller says otherwise, whatever the provider file says: a
+    market is asked anew. `reservation` is that of its idempotency key. `hedge`: whether members that are no pinned
     target may be asked twice at once; None is the default.
     """
 
@@ -46,6 +49,7 @@ class Question:
     risk_officer: str | None = None
     as_of: datetime | None = None
     as_of_mode: str = "warn"
+    embargo: int = DEFAULT_EMBARGO
     policy: PolicyName | None = None
     priority: Priority = Priority.NORMAL
     algo_id: str | None = None
@@ -54,6 +58,18 @@ class Question:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     cache: CacheMode = CacheMode.OFF
     hedge: bool | None = None
+    reservation: Reservation | None = None
+
+    @property
+    def hindsight(self) -> AsOf | None:
+        """What is demanded of members' memory; None while nothing is asked as of any moment.
+
+        Whoever asks for block or filter without saying as of when means the market's own moment.
+        """
+        mode, moment = AsOfMode(self.as_of_mode), self.as_of
+        if moment is None and mode is not AsOfMode.WARN and self.market is not None:
+            moment = self.market.as_of
+        return None if moment is None else AsOf(moment, mode, self.embargo)
 
     @property
     def side(self) -> str | None:
@@ -82,6 +98,7 @@ def recorded(question: Question, members: tuple[str, ...], messages: tuple[JSON,
         "risk_officer": question.risk_officer,
         "as_of": None if question.as_of is None else question.as_of.isoformat(),
         "as_of_mode": question.as_of_mode,
+        "as_of_embargo_days": question.embargo,
         "algo_id": question.algo_id,
         "decision_maker_id": question.decision_maker_id,
         "key_id": question.caller.key_id,

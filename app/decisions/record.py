@@ -16,6 +16,7 @@ import anyio.to_thread
 from app.decisions.background import Background
 from app.domain.decision import Action, DecisionStatus, Filing
 from app.domain.errors import Conflict, StorageUnavailable
+from app.domain.idempotency import Reservation
 from app.domain.ports import DecisionRepository
 from app.ledger.spill import Spill, SpillFile
 
@@ -39,6 +40,7 @@ class _Filed:
     agent_id: int | None
     key_id: str
     request_id: str
+    reservation: Reservation | None = None
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> Self:
@@ -72,10 +74,12 @@ class DecisionRecord:
     ) -> None:
         """Return once it is committed, or on disk for good where no commit returned before `until`.
 
-        Raises StorageUnavailable within `grace` seconds after that when neither was possible.
+        Raises StorageUnavailable within `grace` seconds after that when neither was possible. With an idempotency key
+        only a commit will do: it is what keeps the key from being decided a second time.
         """
+        is_keyed = filing.reservation is not None
         commit = tasks.start(self._repository.append(filing, answer, request))
-        done, _ = await asyncio.wait({commit}, timeout=max(until - self._now(), 0))
+        done, _ = await asyncio.wait({commit}, timeout=max(until + (grace if is_keyed else 0) - self._now(), 0))
         if done:
             try:
                 await commit
@@ -87,6 +91,8 @@ class DecisionRecord:
             # It may be committed all the same; handing it over again then changes nothing.
             commit.cancel()
             reason = "the commit did not return in time"
+        if is_keyed:
+            raise StorageUnavailable(f"the decision and its idempotency key could not be stored: {reason}")
         write = tasks.start(self._to_disk(_line(filing, answer, request)))
         await asyncio.wait({write}, timeout=max(until + grace - self._now(), 0.01))
         if not write.done() or not write.result():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 from app.agents.directory import AgentDirectory
@@ -74,9 +75,27 @@ class Seating:
         tier = card.tiers[0]
         return None if tier.input is None or tier.output is None else tier.input + tier.output
 
+    def cutoffs(self, name: str, agent_id: int | None) -> list[tuple[str, date | None]]:
+        """Every target that may answer to a model name, with its knowledge cutoff; nothing for a name without meaning.
+
+        What an agent falls back on is not among them: a member's vote is nobody else's.
+        """
+        try:
+            selection = resolve(name, self._pool)
+        except OutcryError:
+            return []
+        agent = selection.agent_id if selection.agent_id is not None else (agent_id if selection.is_auto else None)
+        names = map(str, selection.targets) if agent is None else [name for _, name in self.configured_members(agent)]
+        return [(name, self._pool.knowledge_cutoff(_target(name))) for name in names]
+
     def _provider_members(self, provider: str) -> list[str]:
         state = self._pool.provider(provider)
         if state is not None and state.config.type == "sandbox":
             return [f"{provider}/{model}" for model in self._pool.models(provider)]
         default = self._pool.default_model(provider)
         return [] if default is None else [f"{provider}/{default}"]
+
+
+def _target(pinned: str) -> Target:
+    provider, _, model = pinned.partition("/")
+    return Target(provider, model)

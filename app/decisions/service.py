@@ -13,6 +13,7 @@ from typing import Any, Final
 from app.decisions.background import Background
 from app.decisions.composition import PanelView, composed, prompted
 from app.decisions.counting import UNGRADED, Counter
+from app.decisions.hindsight import Guard
 from app.decisions.member import Asker, Member
 from app.decisions.panel import LATE, Panel
 from app.decisions.question import Question, recorded
@@ -115,7 +116,7 @@ class DecisionService:
             while result is None or panel.has_arrived:
                 heard = await panel.next(session.until(panel))
                 if heard is not None:
-                    yield VoteEvent(heard.vote, heard.sample)
+                    yield VoteEvent(session.marked(heard.vote), heard.sample)
                     result = session.result(panel)
                 if result is None and panel.unasked:
                     panel.ask(self._members(session, session.escalation(panel, is_late=heard is None)))
@@ -157,9 +158,9 @@ class DecisionService:
     def _opened(self, question: Question) -> Session:
         composition, panels = composed(question, self._panels), self._panels
         margin = min(self._rules.margin, max(question.deadline - question.arrived, 0) / 5)
-        decide_at = question.deadline - margin
+        decide_at, guard = question.deadline - margin, Guard.of(question, panels)
         counter = Counter(composition.method, composition.seats, panels.target, panels.family, self._grades)
-        return Session(question, composition, prompted(question), self._new_id(), decide_at, counter)
+        return Session(question, composition, prompted(question), self._new_id(), decide_at, counter, guard)
 
     def _members(self, session: Session, seats: Sequence[Seat]) -> list[Member]:
         times = session.composition.samples
@@ -202,7 +203,7 @@ class DecisionService:
         elapsed = self._now() - question.arrived
         quorum = composition.first_quorum if session.is_first_alone(votes) else composition.quorum
         settled = Settled(result, tuple(votes), composition.method, quorum, elapsed, elapsed)
-        return decision_from(
+        decision = decision_from(
             question,
             session.prompt,
             settled,
@@ -210,6 +211,7 @@ class DecisionService:
             created_at=self._wall(),
             warnings=warnings,
         )
+        return session.judged(decision)
 
     async def _store(self, session: Session, decision: Decision) -> None:
         """Returns once the decision is durable, or raises StorageUnavailable in time for the caller to hear it."""
@@ -231,7 +233,7 @@ class DecisionService:
                 pass
             panel.cancel()
             votes = tuple(session.votes(panel, VoteStatus.TIMEOUT, LATE))
-            complete = replace(decision, votes=votes, cost_usd=total_cost(votes))
+            complete = session.judged(replace(decision, votes=votes, cost_usd=total_cost(votes)))
             await self._record.complete(decision.id, rendered(complete))
         except OutcryError:
             log.exception("late votes lost", extra={"decision_id": decision.id})

@@ -9,12 +9,13 @@ from datetime import datetime
 from app.decisions.composition import Composition
 from app.decisions.context import staleness
 from app.decisions.counting import Counter
+from app.decisions.hindsight import Guard
 from app.decisions.panel import NOT_ASKED, Panel
 from app.decisions.prompts import Prompt
 from app.decisions.question import Question
 from app.decisions.seat import Seat
 from app.decisions.voting import METHODS, Count, Result, unanimous
-from app.domain.decision import Action, DecisionStatus, Vote, VoteStatus
+from app.domain.decision import Action, Decision, DecisionStatus, Vote, VoteStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,15 @@ class Session:
     decision_id: str
     decide_at: float
     counter: Counter
+    guard: Guard | None = None
+
+    def marked(self, vote: Vote) -> Vote:
+        """The vote as it goes out, with what its model may remember where that is asked."""
+        return vote if self.guard is None else self.guard.marked(vote)
+
+    def judged(self, decision: Decision) -> Decision:
+        """The decision as it goes out; the same."""
+        return decision if self.guard is None else self.guard.judged(decision)
 
     @property
     def escalate_at(self) -> float:

@@ -104,6 +104,7 @@ def decision_from(
         algo_id=question.algo_id,
         decision_maker_id=question.decision_maker_id,
         metadata=question.metadata,
+        reservation=question.reservation,
     )
 
 

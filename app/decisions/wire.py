@@ -64,6 +64,7 @@ def vote_rendered(vote: Vote) -> dict[str, Any]:
         "cost_usd": _money(vote.cost_usd),
         "usage": usage_rendered(vote.usage),
         "parse": {"method": vote.parse.method, "warnings": list(vote.parse.warnings), "rung": vote.rung},
+        "contamination": vote.contamination,
     }
 
 

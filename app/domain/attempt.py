@@ -15,6 +15,7 @@ from app.domain.caller import LOCAL_CALLER, Caller
 from app.domain.chat import ChatRequest, ChatResponse
 from app.domain.embedding import Embeddings, EmbedRequest
 from app.domain.errors import Code
+from app.domain.hindsight import AsOf
 from app.domain.routing import Plan, PolicyName, Preferences, Priority
 from app.domain.structured import Rung
 from app.domain.target import Target
@@ -30,7 +31,8 @@ class Ask:
     `max_retries` counts attempts after the first, over all targets; None is the configured default.
     `enforces_format`: an answer that is not the JSON asked for is a failure of its target; false for an asker who
     reads any text alone. `cache` None leaves it to the provider that would be asked first. `conversation` is the key
-    of the one it belongs to. `hedge`: whether a second target may start beside a slow first one; None is the default.
+    of the one it belongs to. `as_of` is the moment it is asked as of, None for now. `hedge`:
+    whether a second target may start beside a slow first one; None is the default.
     """
 
     request: ChatRequest | EmbedRequest
@@ -52,6 +54,7 @@ class Ask:
     preferences: Preferences | None = None
     cache: CacheMode | None = None
     conversation: str | None = None
+    as_of: AsOf | None = None
     hedge: bool | None = None
 
     @property

@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
+from app.domain.idempotency import Reservation
 from app.domain.usage import Usage
 
 
@@ -165,6 +166,7 @@ class Vote:
     role: Role = Role.MEMBER
     samples: tuple[Sample, ...] = ()
     flip_rate: float | None = None
+    contamination: str | None = None
 
     @property
     def is_valid(self) -> bool:
@@ -206,6 +208,8 @@ class Filing(Protocol):
     def key_id(self) -> str: ...
     @property
     def request_id(self) -> str: ...
+    @property
+    def reservation(self) -> Reservation | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,3 +243,4 @@ class Decision:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     contamination: str | None = None
     risk: Mapping[str, Any] | None = None
+    reservation: Reservation | None = None

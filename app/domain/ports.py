@@ -15,6 +15,7 @@ from app.domain.decision import Filing
 from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.grades import Grade
 from app.domain.health import HealthSample, HistoryWindow
+from app.domain.idempotency import Claim, Holding, RequestKey, Reservation, Term
 from app.domain.kill import Kill, KillEvent
 from app.domain.leases import Decide, Held
 from app.domain.news import News
@@ -185,6 +186,29 @@ class DecisionRepository(Protocol):
     async def page(
         self, *, limit: int, cursor: str | None, symbol: str | None, agent_id: int | None
     ) -> tuple[list[dict[str, Any]], str | None]: ...
+
+
+class IdempotencyRepository(Protocol):
+    """Keys of requests that may come again, shared by every process. Raises StorageUnavailable."""
+
+    async def claim(self, wanted: Reservation, term: Term) -> Claim:
+        """Take the key if it is free, else say how it stands. Saying that an outcome is unknown frees it."""
+        ...
+
+    async def look(self, key: RequestKey) -> Holding | None:
+        """Who holds the key; None when it is free."""
+        ...
+
+    async def give_up(self, lost: Reservation, now: datetime) -> bool:
+        """Whether that holder is gone without an outcome; then the key is free from here on."""
+        ...
+
+    async def release(self, held: Reservation) -> None:
+        """Give back a key for which nothing was decided; one that has its decision keeps it."""
+        ...
+
+    async def renew(self, owners: Collection[str], until: datetime) -> None: ...
+    async def forget(self, now: datetime, limit: int) -> int: ...
 
 
 class HealthRepository(Protocol):

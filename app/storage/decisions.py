@@ -8,8 +8,10 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.decision import Filing
+from app.domain.errors import Code, Conflict
 from app.storage.cursors import cursor_at, older_than
 from app.storage.database import Database, reads, writes
+from app.storage.idempotency import settle
 from app.storage.tables import DECISIONS, DecisionRow
 
 _D: Final = DECISIONS.c
@@ -25,7 +27,12 @@ class SqlDecisionRepository:
     async def append(
         self, session: AsyncSession, filing: Filing, answer: dict[str, Any], request: dict[str, Any]
     ) -> None:
-        """Store a decision with the JSON that answered it; an id that is already there raises Conflict."""
+        """Store a decision with the JSON that answered it, and settle its idempotency key with it.
+
+        An id that is already there raises Conflict, and so does a key that somebody else holds by now.
+        """
+        if filing.reservation is not None and not await settle(session, filing.reservation, filing.id):
+            raise Conflict("another request took this key over", code=Code.IDEMPOTENCY_UNKNOWN_OUTCOME)
         session.add(
             DecisionRow(
                 id=filing.id,

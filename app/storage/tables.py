@@ -265,6 +265,21 @@ class KillEventRow(SQLModel, table=True):
     by: str = Field(sa_column=Column(String(64), nullable=False))
 
 
+class IdempotencyKeyRow(SQLModel, table=True):
+    """A key under which a caller asked for a decision; without `decision_id` somebody is at it, or was."""
+
+    __tablename__ = "idempotency_keys"
+
+    caller: str = Field(sa_column=Column(String(64), primary_key=True))
+    key: str = Field(sa_column=Column(String(255), primary_key=True))
+    body_hash: str = Field(sa_column=Column(String(64), nullable=False))
+    owner: str = Field(sa_column=Column(String(32), nullable=False, index=True, unique=True))
+    leased_until: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+    decision_id: str | None = Field(default=None, sa_column=Column(String(64), nullable=True))
+    is_told: bool = False
+    expires_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False, index=True))
+
+
 class ConfigRevisionRow(SQLModel, table=True):
     """One row that counts changes of configuration; its lock orders those who write them."""
 
@@ -293,6 +308,7 @@ PROVIDER_NEWS: Any = SQLModel.metadata.tables["provider_news"]
 HEALTH_SAMPLES: Any = SQLModel.metadata.tables["health_samples"]
 TOOL_CALLS: Any = SQLModel.metadata.tables["tool_calls"]
 KILL_EVENTS: Any = SQLModel.metadata.tables["kill_events"]
+IDEMPOTENCY_KEYS: Any = SQLModel.metadata.tables["idempotency_keys"]
 
 # Lists are read newest first, a page at a time; summaries by time.
 Index("ix_attempts_started_at_id", ATTEMPTS.c.started_at, ATTEMPTS.c.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from benchmarks.scoreboard.answers import answers
 from benchmarks.scoreboard.board import Group
 from benchmarks.scoreboard.cancellation import cancellation
 from benchmarks.scoreboard.circuits import circuits, half_open, recovery
@@ -26,6 +27,7 @@ GROUPS: Final[Mapping[str, Group]] = {
     "panel": panel,
     "settling": settling,
     "decisions": decisions,
+    "answers": answers,
     "amplification": amplification,
     "losses": losses,
     "wrong": wrong_successes,

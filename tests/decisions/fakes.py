@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -99,6 +99,7 @@ class Panels:
         self.configured: list[tuple[int, str]] = []
         self.families: dict[str, str] = {}
         self.prices: dict[str, Decimal] = {}
+        self.known_until: dict[str, list[tuple[str, date | None]]] = {}
 
     def has_agent(self, agent_id: int) -> bool:
         return agent_id in self.agents
@@ -124,6 +125,9 @@ class Panels:
 
     def known(self, name: str) -> bool:
         return name in self.members or name == "officer/1"
+
+    def cutoffs(self, name: str, agent_id: int | None) -> list[tuple[str, date | None]]:
+        return self.known_until.get(name, [(name, None)])
 
 
 class Shelf:

@@ -48,6 +48,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("series", [{"name": "close", "values": [NAN]}]),
         ("news", [{"title": "t", "published_at": "2026-11-20T14:16:00Z"}]),
         ("as_of", "2026-11-20T14:15:00"),
+        ("as_of", "0001-01-01T00:00:00+14:00"),
         ("regime", {"label": "euphoric"}),
         ("constraints.max_fraction", 1.5),
         ("symbol", "drop table"),

@@ -88,6 +88,7 @@ _VOTE: Final[dict[str, Any]] = {
     "cost_usd": "0",
     "usage": _USAGE,
     "parse": {"method": "json", "warnings": []},
+    "contamination": None,
 }
 DECISION_ANSWER: Final[dict[str, Any]] = {
     "id": "dec_5f0c9d2e",
