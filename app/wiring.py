@@ -47,6 +47,7 @@ from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
 from app.gateway.strategy import Strategy
 from app.gateway.timers import TimerRules
+from app.ledger.spill import Spill
 from app.ledger.stores import Records
 from app.ledger.writer import LedgerRules, UsageWriter
 from app.model_listing import ModelListing
@@ -216,6 +217,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         wall=clock.wall,
         decided=_each_told(metrics.decision_finished, validity.decided),
         killed=kills.of,
+        grades=validity,
+        spill=Spill(settings.ledger.decision_spill_path, settings.ledger.spill_max_bytes),
     )
     idempotency = Idempotency(SqlIdempotencyRepository(database), now=clock.now, wall=clock.wall)
     metrics.collectors += [
@@ -233,6 +236,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         "voice": voice.run,
         "webhooks": webhooks.run,
         "usage": writer.run,
+        "decisions": decisions.run,
         "days": arrival.before(days.run),
         "idempotency": arrival.before(idempotency.run),
         "configuration": arrival.before(

@@ -16,11 +16,11 @@ from app.conformance.report import CheckResult, Report
 from app.conformance.report import Status as ConformanceStatus
 from app.decisions.composition import prompted
 from app.decisions.idempotency import Idempotency
-from app.decisions.member import Seat
 from app.decisions.officer import Judged, Proposal
 from app.decisions.question import Question
 from app.decisions.rendering import MemberEstimate, Rendering, Template
 from app.decisions.risk import assess
+from app.decisions.seat import Seat
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import (

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
-import orjson
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from app.api.exchange import Exchange
@@ -31,11 +30,6 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 # Capitals first: pydantic's own to_upper comes after its pattern.
 Symbol = Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN), BeforeValidator(_capitals)]
 
-UNAVAILABLE: Final[Mapping[str, object]] = {
-    "samples": 1,
-}
-"""Fields of the contract that change nothing yet, with the only value that is therefore taken."""
-
 
 class DecisionBody(Body):
     """What is asked of a panel: a symbol, and one of market, prompt and messages."""
@@ -56,7 +50,7 @@ class DecisionBody(Body):
     convert_percent_stops: bool = False
     risk_officer: Name | None = None
     risk_check: bool = False
-    samples: int = 1
+    samples: int = Field(default=1, ge=1, le=10)
     news_check: bool = False
     as_of_mode: str | None = Field(default=None, pattern="^(warn|block|filter)$")
     stream: bool = False
@@ -142,6 +136,7 @@ def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Quest
         on_invalid=body.on_invalid,
         on_violation=body.on_violation,
         convert_percent_stops=body.convert_percent_stops,
+        samples=body.samples,
         risk_check=body.risk_check,
         risk_officer=body.risk_officer,
         news_check=body.news_check,
@@ -168,6 +163,3 @@ def _violations(body: Mapping[str, Any]) -> Iterator[Violation]:
     if body.get("risk_officer") is not None and not is_asked:
         yield Violation("risk_officer", "is asked only with risk_check: true or method risk_officer_veto")
     yield from symbol_violations(body)
-    for name, only in UNAVAILABLE.items():
-        if body.get(name, only) != only:
-            yield Violation(name, f"is not available yet: only {orjson.dumps(only).decode()} is taken")

@@ -89,6 +89,10 @@ class LedgerSettings(Group):
         Path(".outcry/usage-spill.jsonl"), description="File that records go to while the database is away."
     )
     spill_max_bytes: Count = Field(64 * 1024 * 1024, description="Size at which that file takes no more.")
+    decision_spill_path: Path = Field(
+        Path(".outcry/decision-spill.jsonl"),
+        description="File, of the same size, that decisions go to when their commit does not return in time.",
+    )
 
 
 class CacheSettings(Group):

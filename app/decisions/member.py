@@ -12,8 +12,10 @@ from app.decisions.parsing import Answer, Parsed, parse_answer
 from app.decisions.prompts import RESPONSE_FORMAT, Prompt, repair_text
 from app.decisions.question import Question
 from app.decisions.rules import broken
+from app.decisions.seat import Seat, absent
 from app.decisions.validation import Strictness, check, risk_reward_of
 from app.domain.attempt import Ask, Completion
+from app.domain.caching import CacheMode
 from app.domain.chat import JSON, ChatRequest, ChatResponse
 from app.domain.decision import ParseTrace, RuleViolation, Severity, Vote, VoteStatus
 from app.domain.errors import Code, OutcryError
@@ -36,30 +38,13 @@ class Asker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
-    """A member's place: its number in the panel and the model name it is asked by."""
-
-    number: int
-    name: str
-
-    @property
-    def provider(self) -> str:
-        """The provider's name as far as the model name tells it, "" for names that are routed (`auto`)."""
-        return self.name.partition("/")[0] if "/" in self.name else ""
-
-    @property
-    def model(self) -> str:
-        """The model's name without its provider."""
-        return self.name.partition("/")[2] or self.name
-
-
-@dataclass(frozen=True, slots=True)
 class Heard:
-    """A member's vote and what was to be warned of on the way."""
+    """A member's vote and what was to be warned of on the way; `sample` is which of several answers this is."""
 
     seat: Seat
     vote: Vote
     warnings: tuple[str, ...] = ()
+    sample: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +57,7 @@ class Member:
     prompt: Prompt
     decision_id: str
     now: Callable[[], float]
+    sample: int | None = None
 
     async def vote(self) -> Heard:
         """This member's vote; raises nothing but cancellation."""
@@ -84,7 +70,8 @@ class Member:
             # One member's bug must not sink the panel; it is ours all the same, so it is logged as one.
             log.exception("panel member failed", extra={"member": self.seat.name, "decision_id": self.decision_id})
             heard = Heard(self.seat, absent(self.seat, VoteStatus.ERROR, Code.INTERNAL.value))
-        return replace(heard, vote=replace(heard.vote, latency=self.now() - started))
+        vote = replace(heard.vote, latency=self.now() - started, stage=self.seat.stage, role=self.seat.role)
+        return replace(heard, vote=vote, sample=self.sample)
 
     async def _asked(self) -> Heard:
         completion = await self._strongest()
@@ -119,13 +106,15 @@ class Member:
 
     async def _complete(self, messages: Sequence[JSON], parameters: Mapping[str, Any], suffix: str = "") -> Completion:
         question = self.question
+        number = self.seat.number if self.sample is None else f"{self.seat.number}s{self.sample}"
         return await self.asker.complete(
             Ask(
                 request=ChatRequest(messages, parameters),
-                request_id=f"{question.request_id}.{self.seat.number}{suffix}",
+                request_id=f"{question.request_id}.{number}{suffix}",
                 deadline=question.deadline,
                 model=self.seat.name,
                 agent_id=question.agent_id,
+                config_id=self.seat.config_id,
                 policy=question.policy,
                 # A pinned seat is one model's; somebody else's answer in it would be a second vote of his.
                 allow_failover="/" not in self.seat.name,
@@ -135,7 +124,8 @@ class Member:
                 decision_id=self.decision_id,
                 metadata=question.metadata,
                 enforces_format=False,
-                cache=question.cache,
+                # The same answer again would be no second sample.
+                cache=question.cache if self.sample is None else CacheMode.OFF,
                 as_of=_demanded(question.hindsight),
                 hedge=question.hedge,
             )
@@ -181,11 +171,6 @@ class Member:
 def _demanded(as_of: AsOf | None) -> AsOf | None:
     """What routing has to see to: who may sit is settled by now, and what is only warned of stands in the vote."""
     return None if as_of is None or not as_of.only_clean else replace(as_of, mode=AsOfMode.FILTER)
-
-
-def absent(seat: Seat, status: VoteStatus, reason: str | None) -> Vote:
-    """The abstention of a member that gave no answer."""
-    return Vote(provider=seat.provider, model=seat.model, status=status, reason=reason)
 
 
 def answer_of(response: ChatResponse) -> Answer:

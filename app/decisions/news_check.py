@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from app.decisions.member import Heard, Member, Seat
+from app.decisions.member import Heard, Member
 from app.decisions.prompts import Prompt
+from app.decisions.seat import Seat
 from app.domain.decision import Vote
 from app.domain.usage import Usage
 

@@ -22,8 +22,9 @@ class Question:
 
     `arrived` and `deadline` are the gateway's monotonic seconds. `method` and `quorum` None mean the panel's own,
     else majority of more than half. `settle` is early or all, `on_invalid` abstain or repair_once, `on_violation`
-    reject or clamp. With `risk_check` the result passes the risk rule, and the model `risk_officer` where one is
-    named; neither makes it larger. With `news_check` each member is asked without the news as well. With `as_of` the
+    reject or clamp. Every member is asked `samples` times (1..10). With `risk_check` the result passes the risk rule,
+    and the model `risk_officer` where one is named; neither makes it larger. With the method risk_officer_veto that
+    model sits on the panel instead. With `news_check` each member is asked without the news as well. With `as_of` the
     age of the market is not looked at; `as_of_mode` is warn, block or filter, `embargo` whole days. `cache` is off
     unless the caller says otherwise, whatever the provider file says: a market is asked anew. `reservation` is that of
     its idempotency key. `hedge`: whether members that are no pinned target may be asked twice at once; None is the
@@ -49,6 +50,7 @@ class Question:
     risk_check: bool = False
     risk_officer: str | None = None
     news_check: bool = False
+    samples: int = 1
     as_of: datetime | None = None
     as_of_mode: str = "warn"
     embargo: int = DEFAULT_EMBARGO
@@ -99,6 +101,7 @@ def recorded(question: Question, members: tuple[str, ...], messages: tuple[JSON,
         "risk_check": question.risk_check,
         "risk_officer": question.risk_officer,
         "news_check": question.news_check,
+        "samples": question.samples,
         "as_of": None if question.as_of is None else question.as_of.isoformat(),
         "as_of_mode": question.as_of_mode,
         "as_of_embargo_days": question.embargo,

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from app.decisions.composition import PanelView, composed, prompted
 from app.decisions.context import staleness
-from app.decisions.member import Seat
 from app.decisions.prompts import RESPONSE_FORMAT, Prompt, pattern_prompt, risk_prompt
 from app.decisions.question import Question
+from app.decisions.seat import Seat
 from app.domain.attempt import Ask
 from app.domain.chat import ChatRequest
 from app.domain.errors import Code, NotAdmitted, OutcryError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from app.domain.decision import Consensus, Decision, Entry, Opinion, RuleViolation, Size, Vote
+from app.domain.decision import Consensus, Decision, Entry, Opinion, RuleViolation, Sample, Size, Vote
 from app.domain.usage import Usage
 
 
@@ -55,6 +55,12 @@ def vote_rendered(vote: Vote) -> dict[str, Any]:
         "action": None if opinion is None else opinion.action.value,
         "confidence": None if opinion is None else opinion.confidence,
         "calibrated_confidence": None,
+        "weight": vote.weight,
+        "family": vote.family,
+        "role": vote.role.value,
+        "stage": vote.stage,
+        "samples": [_sample(sample) for sample in vote.samples],
+        "flip_rate": vote.flip_rate,
         **_stated(opinion),
         "risk_reward": vote.risk_reward if vote.is_valid else None,
         "violations": [_violation(violation) for violation in vote.violations],
@@ -65,6 +71,11 @@ def vote_rendered(vote: Vote) -> dict[str, Any]:
         "parse": {"method": vote.parse.method, "warnings": list(vote.parse.warnings), "rung": vote.rung},
         "contamination": vote.contamination,
     }
+
+
+def vote_event_rendered(vote: Vote, sample: int | None) -> dict[str, Any]:
+    """A vote as it arrives: not counted yet, and `sample` (from 1) where it is one of several."""
+    return vote_rendered(vote) | {"sample": sample}
 
 
 def opinion_rendered(opinion: Opinion) -> dict[str, Any]:
@@ -105,6 +116,16 @@ def _consensus(consensus: Consensus) -> dict[str, Any]:
         "settled_reason": consensus.settled_reason.value,
         "settled_at_ms": _milliseconds(consensus.settled_at),
         "dissent": list(consensus.dissent),
+    }
+
+
+def _sample(sample: Sample) -> dict[str, Any]:
+    return {
+        "status": sample.status.value,
+        "action": None if sample.action is None else sample.action.value,
+        "confidence": sample.confidence,
+        "reason": sample.reason,
+        "latency_ms": None if sample.latency is None else _milliseconds(sample.latency),
     }
 
 

@@ -27,6 +27,7 @@ class Ask:
     """One completion (or embedding) as a caller wants it: what to say, and where it may go.
 
     `deadline` is absolute, in the gateway's monotonic seconds. `model` is any name that API.md allows.
+    `config_id` is the one of the agent's configurations that speaks for it; None lets each target find its own.
     `max_retries` counts attempts after the first, over all targets; None is the configured default.
     `enforces_format`: an answer that is not the JSON asked for is a failure of its target; false for an asker who
     reads any text alone. `cache` None leaves it to the provider that would be asked first. `conversation` is the key
@@ -40,6 +41,7 @@ class Ask:
     model: str = "auto"
     fallbacks: tuple[str, ...] = ()
     agent_id: int | None = None
+    config_id: int | None = None
     policy: PolicyName | None = None
     allow_failover: bool = True
     max_retries: int | None = None

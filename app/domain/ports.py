@@ -11,7 +11,7 @@ from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import AttemptRecord
 from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
 from app.domain.day import DayUse
-from app.domain.decision import Decision
+from app.domain.decision import Filing
 from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.grades import Grade
 from app.domain.health import HealthSample, HistoryWindow
@@ -180,7 +180,7 @@ class DecisionRepository(Protocol):
     `update` replaces the answer of a decision whose outstanding votes came in after it went out.
     """
 
-    async def append(self, decision: Decision, answer: dict[str, Any], request: dict[str, Any]) -> None: ...
+    async def append(self, filing: Filing, answer: dict[str, Any], request: dict[str, Any]) -> None: ...
     async def update(self, decision_id: str, answer: dict[str, Any]) -> None: ...
     async def get(self, decision_id: str) -> dict[str, Any] | None: ...
     async def page(

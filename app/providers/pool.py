@@ -57,6 +57,7 @@ class _Facts:
     price: PriceCard | None
     is_reasoning: bool
     data_policy: DataPolicy
+    line: str | None
     knowledge_cutoff: date | None
 
 
@@ -264,6 +265,16 @@ class Pool:
             grade=self._grades.of(target) if with_past and self._grades is not None else None,
         )
 
+    def line_of(self, target: Target) -> str | None:
+        """The line of models that the target comes from (`gpt`, `llama`); None where nobody knows."""
+        provider = self._providers.get(target.provider)
+        return None if provider is None else self._facts_of(provider.config, target.model).line
+
+    def price_of(self, target: Target) -> PriceCard | None:
+        """What the target costs; None where nobody knows."""
+        provider = self._providers.get(target.provider)
+        return None if provider is None else self._facts_of(provider.config, target.model).price
+
     def share_in_time(self, candidate: Candidate, deadline: float, input_tokens: int) -> float | None:
         """Which share of its recent answers would have met this deadline (monotonic) with such a prompt, if any."""
         now = self._now()
@@ -388,6 +399,7 @@ class Pool:
             price=self._catalog.card(config, model),
             is_reasoning=known.is_reasoning,
             data_policy=data_policy_of(config, model),
+            line=known.family,
             knowledge_cutoff=_cutoff_of(config, known),
         )
 

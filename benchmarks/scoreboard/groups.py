@@ -10,6 +10,7 @@ from benchmarks.scoreboard.board import Group
 from benchmarks.scoreboard.cancellation import cancellation
 from benchmarks.scoreboard.circuits import circuits, half_open, recovery
 from benchmarks.scoreboard.deadlines import attempts, deadlines, leaving
+from benchmarks.scoreboard.decisions import decisions, settling
 from benchmarks.scoreboard.endurance import endurance
 from benchmarks.scoreboard.fallbacks import amplification, costs, losses, pauses, wrong_successes
 from benchmarks.scoreboard.health import health
@@ -24,6 +25,8 @@ GROUPS: Final[Mapping[str, Group]] = {
     "leaving": leaving,
     "cancellation": cancellation,
     "panel": panel,
+    "settling": settling,
+    "decisions": decisions,
     "answers": answers,
     "amplification": amplification,
     "losses": losses,

@@ -26,7 +26,7 @@ from app.api.watch import Watch
 from app.decisions.question import Question
 from app.decisions.repeat import Told
 from app.decisions.service import DecisionEvent, VoteEvent
-from app.decisions.wire import rendered, vote_rendered
+from app.decisions.wire import rendered, vote_event_rendered
 from app.domain.decision import Decision
 from app.domain.errors import NotFound, OutcryError
 from app.domain.idempotency import RequestKey
@@ -88,7 +88,7 @@ async def _told(exchange: Exchange, watch: Watch, question: Question, admission:
                 admission.tokens = _tokens(happened.decision)
                 await watch.push(event("decision", rendered(happened.decision)))
             else:
-                await watch.push(event("vote", vote_rendered(happened.vote)))
+                await watch.push(event("vote", vote_event_rendered(happened.vote, happened.sample)))
     finally:
         with anyio.move_on_after(CLOSING, shield=True):
             await events.aclose()
