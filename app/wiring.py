@@ -45,6 +45,7 @@ from app.gateway.planning import Planner
 from app.gateway.strategy import Strategy
 from app.gateway.timers import TimerRules
 from app.ledger.stores import Records
+from app.ledger.tapes import TapeRules, TapeStore
 from app.ledger.writer import LedgerRules, UsageWriter
 from app.model_listing import ModelListing
 from app.providers.alerts import AlertMonitor
@@ -70,6 +71,7 @@ from app.storage.decisions import SqlDecisionRepository
 from app.storage.health import SqlHealthRepository
 from app.storage.kills import SqlKillRepository
 from app.storage.listener import ConfigListener
+from app.storage.replay import SqlTakeRepository
 from app.storage.settings import SqlSettingsRepository
 from app.storage.tool_calls import SqlToolCallRepository
 from app.storage.tools import SqlToolRepository
@@ -162,6 +164,9 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         panicked=_each_told(metrics.panicked, routing_stats.panicked),
     )
     strategy = Strategy(pool, SqlSettingsRepository(database), workers=settings.workers)
+    tapes = TapeStore(
+        SqlTakeRepository(database), TapeRules(**settings.replay.model_dump()), now=clock.now, wall=clock.wall
+    )
     gateway = Gateway(
         pool,
         planner,
@@ -179,6 +184,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
             [metrics.hedge_ended, routing_stats.hedge_ended],
             may_go_out=planner.is_running,
         ),
+        shelf=tapes,
     )
     rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
     agents = AgentService(rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
@@ -201,19 +207,24 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         wall=clock.wall,
         decided=_each_told(metrics.decision_finished, validity.decided),
         killed=kills.of,
+        shelf=tapes,
     )
     metrics.collectors += [
         _states(pool, writer, directory, tools.registry),
         lambda metrics: metrics.set_cache(cache.kept.size),
     ]
 
-    _close_last_first(stack, days.sync, writer.drain, cache.flights.close, decisions.close)
+    _close_last_first(stack, days.sync, writer.drain, tapes.drain, cache.flights.close, decisions.close)
     supervisor = Supervisor(metrics.job_restarted)
-    supervisor.add("health", monitor.run)
-    supervisor.add("history", history.run)
-    supervisor.add("alerts", alerts.run)
-    supervisor.add("webhooks", webhooks.run)
-    supervisor.add("usage", writer.run)
+    for name, run in (
+        ("health", monitor.run),
+        ("history", history.run),
+        ("alerts", alerts.run),
+        ("webhooks", webhooks.run),
+        ("usage", writer.run),
+        ("runs", tapes.run),
+    ):
+        supervisor.add(name, run)
     arrival = Arrival(database, settings.database_url)
     supervisor.add("days", arrival.before(days.run))
     if metrics.is_shared:

@@ -61,6 +61,7 @@ class ModelChoice:
             cache=intent.cache,
             conversation=None if named is None else conversation_key(exchange.caller.key_id, named),
             hedge=intent.hedge,
+            replay=intent.replay,
         )
 
 

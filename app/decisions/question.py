@@ -11,6 +11,7 @@ from app.decisions.context import MarketContext
 from app.domain.caching import CacheMode
 from app.domain.caller import LOCAL_CALLER, Caller
 from app.domain.chat import JSON
+from app.domain.replay import Replay
 from app.domain.routing import PolicyName, Priority
 
 
@@ -22,7 +23,7 @@ class Question:
     else majority of more than half. `settle` is early or all, `on_invalid` abstain or repair_once, `on_violation`
     reject or clamp. With `as_of` the age of the market is not looked at. `cache` is off unless the caller says
     otherwise, whatever the provider file says: a market is asked anew. `hedge`: whether members that are no pinned
-    target may be asked twice at once; None is the default.
+    target may be asked twice at once; None is the default. `replay` is the run that it belongs to.
     """
 
     symbol: str
@@ -51,6 +52,7 @@ class Question:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     cache: CacheMode = CacheMode.OFF
     hedge: bool | None = None
+    replay: Replay | None = None
 
     @property
     def side(self) -> str | None:
@@ -80,5 +82,6 @@ def recorded(question: Question, members: tuple[str, ...], messages: tuple[JSON,
         "algo_id": question.algo_id,
         "decision_maker_id": question.decision_maker_id,
         "key_id": question.caller.key_id,
+        "replay": None if question.replay is None else [question.replay.mode.value, question.replay.run],
         "metadata": dict(question.metadata),
     }

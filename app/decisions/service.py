@@ -18,13 +18,14 @@ from app.decisions.member import Asker, Member, Seat, absent
 from app.decisions.panel import Panel
 from app.decisions.prompts import Prompt
 from app.decisions.question import Question, recorded
+from app.decisions.replaying import DecisionRun, DecisionRuns
 from app.decisions.verdict import Settled, at_deadline, decision_from, total_cost
 from app.decisions.voting import METHODS, Result
 from app.decisions.wire import rendered
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
 from app.domain.errors import Code, OutcryError, StorageUnavailable
 from app.domain.kill import Kill
-from app.domain.ports import DecisionRepository
+from app.domain.ports import DecisionRepository, Shelf
 
 __all__ = ["Asker", "DecisionEvent", "DecisionRules", "DecisionService", "PanelView", "Question", "VoteEvent"]
 
@@ -65,6 +66,7 @@ class _Session:
     prompt: Prompt
     decision_id: str
     decide_at: float
+    run: DecisionRun | None = None
 
     def result(self, panel: Panel, *, is_over: bool = False) -> Result | None:
         """The panel's result, None while votes still out may change it; when time is over, none are still out."""
@@ -91,6 +93,7 @@ class DecisionService:
         new_id: Callable[[], str] = lambda: f"dec_{secrets.token_hex(12)}",
         decided: Callable[[Decision], None] = lambda _: None,
         killed: Callable[[int | None], Kill | None] = lambda _: None,
+        shelf: Shelf | None = None,
     ) -> None:
         self._asker = asker
         self._panels = panels
@@ -102,6 +105,7 @@ class DecisionService:
         self._decided = decided
         self._killed = killed
         self._background = Background()
+        self._runs = DecisionRuns(shelf, wall)
 
     async def decide(self, question: Question) -> Decision:
         """The decision, stored. Overruns the deadline by at most 250 ms, whatever the members do."""
@@ -117,6 +121,8 @@ class DecisionService:
         if (kill := self._killed(question.agent_id)) is not None:
             yield DecisionEvent(await self._refused(session, kill))
             return
+        if question.replay is not None:
+            session = replace(session, run=await self._runs.begin(question, session.composition, session.prompt))
         panel = self._seated(session)
         is_handed_over = False
         try:
@@ -131,6 +137,8 @@ class DecisionService:
             if result is not None and panel.outstanding and question.settle == "all":
                 self._background.start(self._completed(session, panel, decision))
                 is_handed_over = True
+            else:
+                self._end(session)
             self._tell(decision)
             yield DecisionEvent(decision)
         finally:
@@ -158,11 +166,13 @@ class DecisionService:
         return _Session(question, composition, prompted(question), self._new_id(), question.deadline - margin)
 
     def _seated(self, session: _Session) -> Panel:
+        question, run = session.question, session.run
+        asker = self._asker if run is None else run.asker(self._asker, question)
         members = [
-            Member(self._asker, Seat(place, name), session.question, session.prompt, session.decision_id, self._now)
+            Member(asker, Seat(place, name), question, session.prompt, session.decision_id, self._now)
             for place, name in enumerate(session.composition.members)
         ]
-        return Panel(members, self._background, self._now)
+        return Panel(members, self._background, self._now, None if run is None else run.arrivals)
 
     async def _refused(self, session: _Session, kill: Kill) -> Decision:
         """The answer while an operator's stop is in force, on record as any other; nobody is asked."""
@@ -189,7 +199,10 @@ class DecisionService:
             result, warnings = _KILLED, [*warnings, kill.says()]
         elif all((vote.reason or "").startswith(Code.KILLED.value) for vote in votes):
             result = _KILLED
-        return self._made(session, result, votes, warnings)
+        if session.run is None:
+            return self._made(session, result, votes, warnings)
+        session.run.arrivals.settled()
+        return session.run.stamped(self._made(session, result, votes, warnings))
 
     def _made(self, session: _Session, result: Result, votes: Sequence[Vote], warnings: Sequence[str]) -> Decision:
         question, composition = session.question, session.composition
@@ -239,8 +252,16 @@ class DecisionService:
             log.exception("late votes lost", extra={"decision_id": decision.id})
         finally:
             panel.cancel()
+            self._end(session)
+
+    def _end(self, session: _Session) -> None:
+        if session.run is not None:
+            self._runs.end(session.run, session.question.caller.key_id)
 
     def _tell(self, decision: Decision) -> None:
+        if decision.replayed:
+            # Counted when it was made; telling it again says nothing about anybody.
+            return
         try:
             self._decided(decision)
         except Exception:

@@ -158,7 +158,10 @@ class Consensus:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One answer to one question about one market, ready to be stored and rendered."""
+    """One answer to one question about one market, ready to be stored and rendered.
+
+    In a run it has the hash of its canonical form, and is `replayed` where nobody was asked for it.
+    """
 
     id: str
     symbol: str
@@ -187,3 +190,5 @@ class Decision:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     contamination: str | None = None
     risk: Mapping[str, Any] | None = None
+    replayed: bool = False
+    decision_hash: str | None = None

@@ -8,9 +8,9 @@ import anyio
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse
 
-from app.api.admission import Admission
+from app.api.admission import Admission, is_replay
 from app.api.body import NATIVE_LIMIT, read_object
-from app.api.completions import CLOSING, money
+from app.api.completions import CLOSING, money, replay_headers
 from app.api.decision_wire import DecisionAnswer, DecisionPage, question_of, read_decision
 from app.api.deps import MAX_ID, CurrentServices, Cursor, Limit
 from app.api.errors import Headers, encoded_error
@@ -42,7 +42,7 @@ async def decide(exchange: Exchange) -> None:
 async def _decided(exchange: Exchange, question: Question) -> Decision:
     async with _admission(exchange, question) as admission:
         decision = await exchange.services.decisions.decide(question)
-        admission.tokens = _tokens(decision)
+        _counted(admission, decision)
     return decision
 
 
@@ -69,7 +69,7 @@ async def _told(exchange: Exchange, watch: Watch, question: Question, admission:
                 # Only now is it sure that the question was a good one.
                 await exchange.start_stream([])
             if isinstance(happened, DecisionEvent):
-                admission.tokens = _tokens(happened.decision)
+                _counted(admission, happened.decision)
                 await watch.push(event("decision", rendered(happened.decision)))
             else:
                 await watch.push(event("vote", vote_rendered(happened.vote)))
@@ -111,7 +111,14 @@ def _admission(exchange: Exchange, question: Question) -> Admission:
         expected=1,
         priority=question.priority,
         deadline=question.deadline,
+        is_free=is_replay(question.replay),
     )
+
+
+def _counted(admission: Admission, decision: Decision) -> None:
+    admission.tokens = _tokens(decision)
+    if decision.replayed:
+        admission.forget()
 
 
 def _tokens(decision: Decision) -> int:
@@ -119,4 +126,7 @@ def _tokens(decision: Decision) -> int:
 
 
 def _headers(decision: Decision) -> Headers:
-    return [] if decision.cost_usd is None else [(b"x-outcry-cost-usd", money(decision.cost_usd).encode())]
+    cost = [] if decision.cost_usd is None else [(b"x-outcry-cost-usd", money(decision.cost_usd).encode())]
+    if decision.decision_hash is not None:
+        cost.append((b"x-outcry-decision-hash", decision.decision_hash.encode()))
+    return cost + replay_headers(replayed=decision.replayed)
