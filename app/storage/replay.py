@@ -88,6 +88,12 @@ class SqlTakeRepository:
         return await session.scalar(select(_R.size).where(_R.owner == owner, _R.name == run)) or 0
 
     @reads
+    async def count(self, session: AsyncSession, owner: str, run: str) -> int:
+        """How many questions a run holds."""
+        mine = select(func.count()).select_from(REPLAY_TAKES).where(_T.owner == owner, _T.run == run)
+        return await session.scalar(mine) or 0
+
+    @reads
     async def page(self, session: AsyncSession, owner: str, run: str, *, after: Take | None, limit: int) -> list[Take]:
         """Takes of a run in the order they began, those after one."""
         wanted = select(REPLAY_TAKES).where(_T.owner == owner, _T.run == run).order_by(_T.began_at, _T.id).limit(limit)
