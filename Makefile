@@ -12,12 +12,15 @@ CLIENTS_JS := tests/clients/js
 STAMP := .installed
 DEV_PYTHON := $(DEV)/bin/python
 
-# An example's date, a backtest's days and where the gateway is; `make local-model`'s port; `make prove SHORT=1`.
+# An example's date, a backtest's days and where the gateway is; `make local-model`'s port; `make prove SHORT=1`, one group of
+# it, its seed.
 DATE ?=
 DAYS ?=
 URL ?= http://127.0.0.1:8080
 MODEL_PORT ?= 8081
 SHORT ?=
+ONLY ?=
+SEED ?=
 
 # Each in its own environment, since they disagree about each other's versions; Node comes from a wheel.
 CLIENT_NAMES := openai2 openai3 anthropic langchain instructor pydantic-ai node
@@ -36,7 +39,7 @@ run: $(VENV)/$(STAMP)  ## install, migrate and serve on 127.0.0.1:8080
 	@exec $(VENV)/bin/python -m app.cli run
 
 test: $(DEV)/$(STAMP)  ## every test, storage on SQLite and PostgreSQL
-	$(DEV_PYTHON) -m pytest $(ARGS)
+	$(DEV_PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 test-clients: $(DEV)/$(STAMP) $(CLIENT_NAMES:%=$(CLIENTS)/%/$(STAMP)) $(CLIENTS_JS)/node_modules/$(STAMP)  ## unmodified clients, Python's and npm's, against the service (ARGS="openai langchain")
 	@$(DEV_PYTHON) -m tests.clients $(ARGS)
@@ -48,8 +51,8 @@ check: $(DEV)/$(STAMP)  ## format, lint, types, imports, Dockerfile
 	$(DEV_PYTHON) $(DEV)/bin/lint-imports
 	$(DEV)/bin/hadolint Dockerfile
 
-prove: $(DEV)/$(STAMP)  ## the promised numbers, measured; writes docs/numbers.md (SHORT=1: quick, writes nothing)
-	$(DEV_PYTHON) -m benchmarks.prove $(if $(SHORT),--short)
+prove: $(DEV)/$(STAMP)  ## the scoreboard: what is promised, measured; writes docs/scoreboard.md (SHORT=1, ONLY=overload, SEED=7)
+	$(DEV_PYTHON) -m benchmarks.prove $(if $(SHORT),--short) $(ONLY:%=--only %) $(if $(SEED),--seed $(SEED))
 
 bench: $(DEV)/$(STAMP)  ## CPU per proxied request and per streamed chunk
 	$(DEV_PYTHON) -m benchmarks.bench $(if $(SHORT),--short)

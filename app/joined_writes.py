@@ -12,6 +12,9 @@ from typing import Any, Final
 MOST_HELD: Final = 64 * 1024
 """Bytes that may wait for the end of a turn; the transport's own limits see the rest."""
 
+STANDSTILL: Final = 30.0
+"""Seconds in which somebody who is still to read something must have taken a part of it."""
+
 
 class JoinedWrites(asyncio.Transport):
     """Another transport, but for its writes: they are made when the loop comes round next, or when they are many."""
@@ -46,9 +49,17 @@ class JoinedWrites(asyncio.Transport):
             self._inner.write(joined)
 
     def close(self) -> None:
-        """Close once everything is written."""
+        """Close once everything is written, or once nothing of it has been taken for `STANDSTILL` seconds."""
         self.flush()
         self._inner.close()
+        self._see_off(None)
+
+    def _see_off(self, before: int | None) -> None:
+        left = self._inner.get_write_buffer_size()
+        if left and left == before:
+            self._inner.abort()
+        elif left:
+            self._loop.call_later(STANDSTILL, self._see_off, left)
 
     def abort(self) -> None:
         """Close at once."""

@@ -16,6 +16,8 @@ from typing import Any
 
 import uvicorn
 
+from app.api.gate import STATE, Gate
+from app.api.routes import DIRECT
 from app.main import create_app
 from app.serving_protocol import BoundedProtocol
 from app.settings import Settings, load_settings, read_environment
@@ -78,7 +80,9 @@ class Application:
 
         async with AsyncExitStack() as stack:
             draining = asyncio.Event()
-            self._app = create_app(await build(self._settings, draining, stack))
+            services = await build(self._settings, draining, stack)
+            self._app = create_app(services)
+            scope["state"][STATE] = Gate([route.path for route in DIRECT], services.metrics.request_finished)
             _announce_stop(draining)
             spare_collections()
             await self._app(scope, receive, send_all_but_the_end)

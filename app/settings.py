@@ -110,6 +110,11 @@ class Settings(BaseSettings):
     tools: ToolSettings = ToolSettings()
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other processes may work on the same database: one worker on an SQLite file is alone."""
+        return self.workers > 1 or not self.database_url.startswith("sqlite")
+
+    @property
     def is_loopback_only(self) -> bool:
         """Whether nothing but this machine can reach the address that is served."""
         return is_loopback(self.host)

@@ -51,8 +51,11 @@ from app.model_listing import ModelListing
 from app.providers.alerts import AlertMonitor
 from app.providers.day_record import DayRecord
 from app.providers.history import HealthHistory, HistoryRules
+from app.providers.leases import Leases, Shortage
 from app.providers.lookup import ProviderLookup
 from app.providers.monitor import HealthMonitor, HealthRules
+from app.providers.news import NewsDesk
+from app.providers.one_voice import OneVoice
 from app.providers.pool import Pool
 from app.reloading import ProviderConfiguration
 from app.resilience.breaker import BreakerRules
@@ -65,12 +68,16 @@ from app.services import GatewayKey, Services
 from app.settings import Settings
 from app.storage.agents import SqlAgentRepository
 from app.storage.arrival import Arrival
+from app.storage.bell import Bell
 from app.storage.database import Database, DatabaseRules, open_database
 from app.storage.days import SqlDayRepository
 from app.storage.decisions import SqlDecisionRepository
+from app.storage.firing import SqlFiringRepository
 from app.storage.health import SqlHealthRepository
 from app.storage.kills import SqlKillRepository
+from app.storage.leases import CHANNEL, SqlLeaseRepository
 from app.storage.listener import ConfigListener
+from app.storage.news import SqlNewsRepository
 from app.storage.replay import SqlTakeRepository
 from app.storage.settings import SqlSettingsRepository
 from app.storage.tool_calls import SqlToolCallRepository
@@ -117,7 +124,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     transport = await stack.enter_async_context(open_transport(TransportRules(**settings.transport.model_dump())))
     # What callers name is fetched over connections of its own: none of theirs leads where a provider of ours lives.
     public = await stack.enter_async_context(open_transport(_PUBLIC, private_allowed=False))
-    validity = VoteValidity()
+    validity, shortage = VoteValidity(), Shortage()
     pool = Pool(
         adapters_over(transport, PublicPictures(public)),
         catalog,
@@ -127,6 +134,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         rng=rng,
         window=settings.health.window,
         grades=validity,
+        short=shortage.told if settings.is_shared else None,
     )
     configuration = ProviderConfiguration(settings, pool, metrics)
     configuration.load()
@@ -135,19 +143,22 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     database = await stack.enter_async_context(
         open_database(settings.database_url, DatabaseRules(**settings.database.model_dump()))
     )
-    usage_rows = SqlUsageRepository(database)
-    health_rows = SqlHealthRepository(database)
+    usage_rows, health_rows = SqlUsageRepository(database), SqlHealthRepository(database)
     directory = AgentDirectory()
 
     monitor = HealthMonitor(
         pool, now=clock.now, wall=clock.wall, rng=rng, rules=HealthRules(**settings.health.model_dump())
     )
     days = DayRecord(pool, SqlDayRepository(database), now=clock.now, wall=clock.wall)
+    leases = Leases(pool, SqlLeaseRepository(database), shortage, holder=os.urandom(8).hex(), now=clock.now)
+    news = NewsDesk(pool, SqlNewsRepository(database), origin=os.urandom(8).hex(), now=clock.now)
     history = HealthHistory(
         pool, health_rows, now=clock.now, wall=clock.wall, rules=HistoryRules(**settings.history.model_dump())
     )
     transport_for = _way_to(transport, public, settings.allowed_private_hosts)
-    alerts, webhooks = _alarms(pool, metrics, clock, transport_for)
+    alerts, voice, webhooks = _alarms(
+        pool, metrics, clock, SqlFiringRepository(database) if settings.is_shared else None, transport_for
+    )
     writer = UsageWriter(
         Records(usage_rows, SqlToolCallRepository(database)), LedgerRules(**settings.ledger.model_dump())
     )
@@ -216,21 +227,30 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
 
     _close_last_first(stack, days.sync, writer.drain, tapes.drain, cache.flights.close, decisions.close)
     supervisor = Supervisor(metrics.job_restarted)
-    for name, run in (
-        ("health", monitor.run),
-        ("history", history.run),
-        ("alerts", alerts.run),
-        ("webhooks", webhooks.run),
-        ("usage", writer.run),
-        ("runs", tapes.run),
-    ):
-        supervisor.add(name, run)
-    arrival = Arrival(database, settings.database_url)
-    supervisor.add("days", arrival.before(days.run))
+    arrival, bell = Arrival(database, settings.database_url), Bell(database, CHANNEL)
+    for name, job in {
+        "health": monitor.run,
+        "history": history.run,
+        "alerts": alerts.run,
+        "voice": voice.run,
+        "webhooks": webhooks.run,
+        "usage": writer.run,
+        "runs": tapes.run,
+        "days": arrival.before(days.run),
+        "configuration": arrival.before(
+            lambda: ConfigListener(database).run(
+                partial(_refresh, [agents.refresh, tools.refresh, kills.refresh, strategy.refresh])
+            )
+        ),
+    }.items():
+        supervisor.add(name, job)
+    if settings.is_shared:
+        stack.push_async_callback(leases.leave)
+        supervisor.add("leases", arrival.before(leases.run))
+        supervisor.add("news", arrival.before(news.run))
+        supervisor.add("bell", arrival.before(lambda: bell.run(shortage.told, news.ring)))
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
-    refresh = partial(_refresh, [agents.refresh, tools.refresh, kills.refresh, strategy.refresh])
-    supervisor.add("configuration", arrival.before(lambda: ConfigListener(database).run(refresh)))
     await stack.enter_async_context(supervisor)
     stack.enter_context(configuration.reloaded_on_hangup())
     listing = ModelListing(pool, catalog)
@@ -244,7 +264,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         tools=tools,
         providers=pool,
         monitor=monitor,
-        routing=RoutingControl(pool, planner, strategy, clock.now),
+        routing=RoutingControl(pool, planner, strategy, told=news.reset),
         routing_stats=routing_stats.report,
         kills=kills,
         history=health_rows,
@@ -254,7 +274,13 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         metrics=metrics,
         models=listing,
         find_model=listing.find,
-        unready=lambda: _unready(draining, directory, tools.registry, days),
+        unready=lambda: _unready(
+            [
+                *(view.is_loaded for view in (directory, tools.registry, days)),
+                leases.is_loaded or not settings.is_shared,
+            ],
+            draining,
+        ),
         reload=configuration.reload,
         draining=draining,
         keys=tuple(GatewayKey.of(key.key, key.scopes) for key in settings.api_keys),
@@ -294,14 +320,22 @@ def _close_last_first(stack: AsyncExitStack, *closers: Callable[[], Awaitable[No
 
 
 def _alarms(
-    pool: Pool, metrics: Metrics, clock: Clock, transport_for: Callable[[str], httpx.AsyncBaseTransport]
-) -> tuple[AlertMonitor, Webhooks]:
-    """What watches for trouble, and what carries the news of it; `transport_for` says by which way to a webhook."""
+    pool: Pool,
+    metrics: Metrics,
+    clock: Clock,
+    firing: SqlFiringRepository | None,
+    transport_for: Callable[[str], httpx.AsyncBaseTransport],
+) -> tuple[AlertMonitor, OneVoice, Webhooks]:
+    """What watches for trouble, what agrees with the other processes who tells, and what carries the news.
+
+    `transport_for` says by which way to a webhook.
+    """
     webhooks = Webhooks(
         lambda: pool.current.alerts.webhooks, transport_for, now=clock.now, counted=metrics.alert_delivered
     )
-    told = [log_alert, metrics.alert_changed, webhooks.tell]
-    return AlertMonitor(pool, told, now=clock.now, wall=clock.wall, failed=metrics.event_lost), webhooks
+    voice = OneVoice(firing, webhooks.tell, holder=os.urandom(8).hex())
+    told = [log_alert, metrics.alert_changed, voice.tell]
+    return AlertMonitor(pool, told, now=clock.now, wall=clock.wall, failed=metrics.event_lost), voice, webhooks
 
 
 def _register_secrets(settings: Settings) -> None:
@@ -347,6 +381,7 @@ def _states(
                 metrics.set_circuit(target.target, target.breaker.circuit(now))
                 ejections += target.breaker.ejections
         metrics.set_ejections(ejections)
+        metrics.set_tasks(len(asyncio.all_tasks()))
         metrics.set_usage_queue(writer.depth, writer.spilled)
         metrics.set_configuration(max(directory.revision, 0), directory.undecryptable + registry.undecryptable)
 
@@ -380,6 +415,6 @@ def _each_told(*listeners: Callable[[T], None]) -> Callable[[T], None]:
     return told
 
 
-def _unready(draining: asyncio.Event, *views: AgentDirectory | ToolRegistry | DayRecord) -> list[str]:
-    reasons = [] if all(view.is_loaded for view in views) else ["the database has not answered yet"]
+def _unready(loaded: Sequence[bool], draining: asyncio.Event) -> list[str]:
+    reasons = [] if all(loaded) else ["the database has not answered yet"]
     return [*reasons, "the service is stopping"] if draining.is_set() else reasons

@@ -68,12 +68,13 @@ class Subject:
 
 
 @contextmanager
-def module(name: str, path: str, *, core: int) -> Iterator[tuple[int, int]]:
-    """`python -m name PORT` on a core, once it answers; gives its pid and port."""
+def module(name: str, path: str, *arguments: str, core: int | None = None) -> Iterator[tuple[int, int]]:
+    """`python -m name PORT ...`, on a core where one is named, once it answers; gives its pid and port."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", name, str(port)], cwd=ROOT)
+    process = subprocess.Popen([sys.executable, "-m", name, str(port), *arguments], cwd=ROOT)
     try:
-        cpu.pin(core, process.pid)
+        if core is not None:
+            cpu.pin(core, process.pid)
         for _ in range(600):
             try:
                 httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5, trust_env=False)

@@ -1,8 +1,9 @@
 """A provider that costs as little as Python allows: constant bytes, raw protocol, one process.
 
-    python -m benchmarks.mock PORT
+    python -m benchmarks.mock PORT [SECONDS]
 
-A plain request gets one completion; one that asks to stream gets `CHUNKS` chunks, `GAP` seconds apart.
+A plain request gets one completion, after so many seconds where they are given; one that asks to stream gets `CHUNKS`
+chunks, `GAP` seconds apart.
 """
 
 from __future__ import annotations
@@ -52,7 +53,10 @@ LAST: Final = _chunk({}, "stop") + _framed(COUNTED) + _framed(b"[DONE]") + b"0\r
 
 
 class Provider(asyncio.Protocol):
-    """One connection; requests follow each other, never overlap."""
+    """One connection; requests follow each other, never overlap. `delay` is seconds before a plain answer."""
+
+    def __init__(self, delay: float) -> None:
+        self._delay = delay
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
@@ -77,6 +81,8 @@ class Provider(asyncio.Protocol):
         elif b'"stream":true' in rest or b'"stream": true' in rest:
             self._transport.write(STREAM_HEAD + FIRST)
             self._wait(CHUNKS)
+        elif self._delay:
+            self._timer = asyncio.get_running_loop().call_later(self._delay, self._transport.write, PLAIN)
         else:
             self._transport.write(PLAIN)
 
@@ -96,11 +102,11 @@ def _length(head: bytes) -> int:
     return int(head[position + 15 :].split(b"\r\n", 1)[0]) if position >= 0 else 0
 
 
-async def serve(port: int) -> None:
+async def serve(port: int, delay: float) -> None:
     """Serve until killed."""
-    server = await asyncio.get_running_loop().create_server(Provider, "127.0.0.1", port)
+    server = await asyncio.get_running_loop().create_server(lambda: Provider(delay), "127.0.0.1", port, backlog=1024)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1])))
+    uvloop.run(serve(int(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 0.0))

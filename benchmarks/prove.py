@@ -1,71 +1,48 @@
-"""Prove the promised numbers: measure each, print it beside its bound, fail when one does not hold.
+"""The scoreboard: measure what is promised, print it beside its bound, fail when one promise does not hold.
 
-    python -m benchmarks.prove [--short] [PART...]
+    python -m benchmarks.prove [--short] [--only GROUP]... [--seed N]
 
-The full form writes docs/numbers.md with the date and the commit; the short one, for CI, writes nothing.
+The full form takes about ten minutes on a quiet machine and writes docs/scoreboard.md with the date and the commit. The
+short one, for CI, measures little of everything and writes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
+import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.parts import PARTS, Finding, Part, Scale
+from benchmarks.scoreboard.board import Group, Row, Stage, unmeasured
+from benchmarks.scoreboard.groups import GROUPS
+from benchmarks.scoreboard.page import page, printed
 from tests.e2e.service import ROOT
 
-DOCUMENT = ROOT / "docs" / "numbers.md"
-FULL, SHORT = Scale(rounds=50), Scale(rounds=8)
+DOCUMENT = ROOT / "docs" / "scoreboard.md"
 
 
-def prove(parts: Sequence[Part], scale: Scale, console: Console) -> list[Finding]:
-    """Run the parts one after the other, each in a folder of its own."""
-    findings: list[Finding] = []
+def prove(groups: Mapping[str, Group], *, is_full: bool, seed: int, console: Console) -> list[Row]:
+    """The rows of these groups, measured one after the other, each in a folder of its own."""
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="outcry-prove-") as scratch:
-        for part in parts:
-            console.print(f"{part.__name__}: {part.__doc__}", highlight=False)
-            findings += part(Path(scratch) / part.__name__, scale)
-    return findings
-
-
-def printed(findings: Sequence[Finding]) -> Table:
-    """The findings as a table for the terminal."""
-    table = Table(title="promised and measured")
-    for heading in ("promise", "measured", "at most", "holds", "seen"):
-        table.add_column(heading)
-    for f in findings:
-        table.add_row(f.promise, _amount(f.figure, f.unit), _amount(f.bound, f.unit), _verdict(f), f.detail)
-    return table
-
-
-def document(findings: Sequence[Finding], *, commit: str, now: datetime) -> str:
-    """The findings as a page."""
-    lines = [
-        "# Promised and measured",
-        "",
-        "Written by `make prove`. Every figure was measured from outside, over HTTP, against the real process.",
-        "",
-        f"- date: {now:%Y-%m-%d %H:%M} UTC",
-        f"- commit: {commit}",
-        f"- machine: {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}",
-        "",
-        "| promise | measured | at most | holds | seen |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {f.promise} | {_amount(f.figure, f.unit)} | {_amount(f.bound, f.unit)} | {_verdict(f)} | {f.detail} |"
-            for f in findings
-        ),
-    ]
-    return "\n".join(lines) + "\n"
+        for name, group in groups.items():
+            console.print(f"{name}: {group.__doc__}", highlight=False)
+            began = time.monotonic()
+            try:
+                rows += group(Stage(Path(scratch) / name, is_full=is_full, rng=random.Random(f"{seed} {name}")))
+            except Exception as error:
+                # One group that cannot go on must not cost the figures of the others; its row says that it broke.
+                console.print_exception()
+                rows.append(unmeasured(name, error))
+            console.print(f"  {time.monotonic() - began:.1f} s", highlight=False)
+    return rows
 
 
 def current_commit() -> str:
@@ -82,33 +59,22 @@ def current_commit() -> str:
 
 def main() -> None:
     """Measure, print, write; the exit code says whether every promise held."""
-    names = {part.__name__: part for part in PARTS}
-    parser = argparse.ArgumentParser(description="Measure the promised numbers.")
-    parser.add_argument("--short", action="store_true", help="fewer rounds, writes nothing")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"only these: {', '.join(names)}")
+    parser = argparse.ArgumentParser(description="Measure what is promised.")
+    parser.add_argument("--short", action="store_true", help="little of everything, writes nothing")
+    parser.add_argument("--only", action="append", choices=list(GROUPS), metavar="GROUP", help=", ".join(GROUPS))
+    parser.add_argument("--seed", type=int, default=1, help="of every order and arrival that is left to chance")
     asked = parser.parse_args()
-    unknown = [name for name in asked.parts if name not in names]
-    if unknown:
-        parser.error(f"no part called {unknown[0]}; there are {', '.join(names)}")
-    chosen = [names[name] for name in asked.parts] or PARTS
-    console = Console()
-    findings = prove(chosen, SHORT if asked.short else FULL, console)
-    console.print(printed(findings))
-    if not asked.short and not asked.parts:
-        DOCUMENT.parent.mkdir(exist_ok=True)
-        DOCUMENT.write_text(document(findings, commit=current_commit(), now=datetime.now(UTC)))
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(f"seed {asked.seed}", highlight=False)
+    chosen = {name: group for name, group in GROUPS.items() if asked.only is None or name in asked.only}
+    rows = prove(chosen, is_full=not asked.short, seed=asked.seed, console=console)
+    console.print(printed(rows))
+    if not asked.short and asked.only is None:
+        DOCUMENT.write_text(page(rows, commit=current_commit(), seed=asked.seed, now=datetime.now(UTC)))
         console.print(f"written to {DOCUMENT.relative_to(ROOT)}")
-    broken = [finding.promise for finding in findings if not finding.holds]
+    broken = [f"{row.promise} ({row.fault})" for row in rows if not row.holds]
     if broken:
-        sys.exit("broken: " + "; ".join(broken))
-
-
-def _amount(value: float, unit: str) -> str:
-    return f"{value:.1f} {unit}" if unit else f"{value:g}"
-
-
-def _verdict(finding: Finding) -> str:
-    return "yes" if finding.holds else "NO"
+        sys.exit("does not hold: " + "; ".join(broken))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ GREY: Colour = (225, 225, 225)
 BLACK: Colour = (60, 60, 60)
 # Three columns and five rows of each sign, a bit for every dot.
 SIGNS = {
-    "0": "757557", "1": "262227", "2": "717747", "3": "717717", "4": "557711", "5": "747717", "6": "747757",
-    "7": "711222", "8": "757757", "9": "757717", ".": "000002", "-": "007000", "%": "512245",
+    "0": "75557", "1": "26227", "2": "71747", "3": "71717", "4": "55711", "5": "74717", "6": "74757",
+    "7": "71222", "8": "75757", "9": "75717", "-": "00700", "%": "51245",
 }  # fmt: skip
 
 
@@ -34,7 +35,7 @@ class Canvas:
     def line(self, start: tuple[float, float], end: tuple[float, float], colour: Colour) -> None:
         """A straight line, two dots wide."""
         (x, y), (to_x, to_y) = start, end
-        steps = max(int(abs(to_x - x)), int(abs(to_y - y)), 1)
+        steps = 2 * max(math.ceil(abs(to_x - x)), math.ceil(abs(to_y - y)), 1)
         for step in range(steps + 1):
             share = step / steps
             at = round(x + (to_x - x) * share), round(y + (to_y - y) * share)
@@ -44,7 +45,7 @@ class Canvas:
     def text(self, x: int, y: int, text: str, size: int = 2) -> None:
         """Digits and the signs beside them; anything else is a gap."""
         for place, sign in enumerate(text):
-            for row, bits in enumerate(SIGNS.get(sign, "000000")):
+            for row, bits in enumerate(SIGNS.get(sign, "00000")):
                 for column in range(3):
                     if int(bits) & (4 >> column):
                         self._block(x + (4 * place + column) * size, y + row * size, size)

@@ -39,9 +39,10 @@ class Answer:
 class Stream:
     """A stream, `gap` seconds between its frames, that may go wrong.
 
-    `cut_after`, `reset_after`, `stall_after`, `error_after` count content frames: the connection ends cleanly (a
-    proper last chunk), is reset, falls silent, or carries an in-band error event from there. `comments` are keep-alive
-    lines before the first frame. `no_finish` leaves the finish reason out, `no_done` the last marker.
+    `cut_after`, `reset_after`, `stall_after`, `error_after`, `garbled_after`, `misframed_after` count content frames:
+    the connection ends cleanly (a proper last chunk), is reset, falls silent, carries an in-band error event, carries
+    half a frame as if it were whole, or a chunk whose size is no number from there. `comments` are keep-alive lines
+    before the first frame. `no_finish` leaves the finish reason out, `no_done` the last marker.
     `piece` writes that many bytes at a time. Not asked to stream, it answers the joined words.
     """
 
@@ -54,6 +55,8 @@ class Stream:
     reset_after: int | None = None
     stall_after: int | None = None
     error_after: int | None = None
+    garbled_after: int | None = None
+    misframed_after: int | None = None
     comments: int = 0
     no_finish: bool = False
     no_done: bool = False
@@ -88,8 +91,13 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True)
+class HangUp:
+    """Reads the request and closes the connection in good order, as a server does whose keep-alive ran out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Drip:
-    """A good answer, a byte every `gap` seconds from `part` on."""
+    """A good answer (a stream to one who asked for it), a byte every `gap` seconds from `part` on."""
 
     part: Literal["headers", "body"] = "body"
     gap: float = 0.2
@@ -124,21 +132,63 @@ class TruncatedJson:
 
 @dataclass(frozen=True, slots=True)
 class WrongLength:
-    """A good body that ends before its Content-Length."""
+    """A good body beside a Content-Length that is `by` bytes too large, or too small where `by` is negative."""
+
+    by: int = 99
 
 
 @dataclass(frozen=True, slots=True)
 class GzipBomb:
-    """A small gzip body that unpacks into `mebibytes` of spaces."""
+    """A small body, `coding` by name, that unpacks into `mebibytes` of spaces; a stream's, asked to stream.
+
+    `is_named` False keeps the coding to itself.
+    """
 
     mebibytes: int = 64
+    coding: Literal["gzip", "deflate"] = "gzip"
+    is_named: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HugeBody:
+    """A good answer whose text is `mebibytes` long; asked to stream, all of it is one frame of many chunks.
+
+    `is_cut`: in good order before its JSON ends.
+    """
+
+    mebibytes: int = 50
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TinyChunks:
+    """A good answer in chunks of a byte each, after `padding` chunks that say nothing (blanks, empty comments)."""
+
+    padding: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Informational:
+    """`count` interim answers, `status` each, before a good one; None never stops."""
+
+    count: int | None = 1000
+    status: int = 103
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderFlood:
+    """A good answer under `count` headers of `size` bytes each; None never stops."""
+
+    count: int | None = 100
+    size: int = 100
 
 
 @dataclass(frozen=True, slots=True)
 class EndlessLine:
-    """An event stream whose first line never ends (or ends after `mebibytes`)."""
+    """An event stream whose first line never ends (or ends after `mebibytes`); `newline`: with a line feed."""
 
     mebibytes: int = 50
+    newline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +212,7 @@ Behaviour = (
     | Refuse
     | Silent
     | Reset
+    | HangUp
     | Drip
     | Html
     | Empty
@@ -170,6 +221,10 @@ Behaviour = (
     | TruncatedJson
     | WrongLength
     | GzipBomb
+    | HugeBody
+    | TinyChunks
+    | Informational
+    | HeaderFlood
     | EndlessLine
     | Redirect
     | Embed

@@ -6,6 +6,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from app import joined_writes
 from app.joined_writes import MOST_HELD, JoinedWrites
 from app.serving_protocol import BoundedProtocol
 
@@ -17,6 +18,10 @@ class Recording(asyncio.Transport):
         super().__init__()
         self.written: list[bytes] = []
         self.ends: list[str] = []
+        self.unread: list[int] = []
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread.pop(0) if self.unread else 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written.append(bytes(data))
@@ -81,6 +86,28 @@ async def test_a_close_comes_after_what_was_written(writes: JoinedWrites, connec
 
     assert (connection.written, connection.ends) == ([b"goodbye"], ["closed"])
     assert writes.is_closing()
+
+
+@pytest.mark.parametrize(
+    ("unread", "ends"),
+    [([9, 9], ["closed", "aborted"]), ([9, 5, 5], ["closed", "aborted"]), ([9, 5, 0], ["closed"])],
+    ids=["nothing-taken", "nothing-more-taken", "all-taken"],
+)
+async def test_a_close_waits_for_its_reader_only_as_long_as_they_read(
+    writes: JoinedWrites,
+    connection: Recording,
+    monkeypatch: pytest.MonkeyPatch,
+    unread: list[int],
+    ends: list[str],
+) -> None:
+    monkeypatch.setattr(joined_writes, "STANDSTILL", 0.0)
+    connection.unread = unread
+
+    writes.close()
+    while unread:
+        await turn()
+
+    assert connection.ends == ends
 
 
 async def test_an_abort_comes_at_once(writes: JoinedWrites, connection: Recording) -> None:

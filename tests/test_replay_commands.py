@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_a_run_is_never_mixed_with_another(database: str) -> None:
 
 def test_a_question_that_was_edited_in_the_database_is_found(database: str) -> None:
     wrong = take(2)
-    store(database, take(1), Take(**{**_fields(wrong), "body": wrong.body.replace("hello", "hullo")}))
+    store(database, take(1), replace(wrong, body=wrong.body.replace("hello", "hullo")))
 
     refused = outcry("verify", "r")
 
@@ -110,11 +111,7 @@ def test_what_is_not_there_is_an_error_in_words(database: str) -> None:
 
 
 def test_of_two_callers_with_one_name_one_is_chosen(database: str) -> None:
-    store(database, *(Take(**{**_fields(take(n)), "owner": owner}) for n, owner in enumerate(("a", "b"))))
+    store(database, *(replace(take(n), owner=owner) for n, owner in enumerate(("a", "b"))))
 
     assert outcry("export", "r").exit_code == 65
     assert outcry("export", "r", "--caller", "b").exit_code == 0
-
-
-def _fields(take: Take) -> dict[str, object]:
-    return {name: getattr(take, name) for name in Take.__slots__}

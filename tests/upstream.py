@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from typing import Any, Literal
 
 from tests import behaviours as b
 from tests.behaviours import Behaviour
+from tests.connections import Connection
 from tests.dialects import AnthropicDialect, Dialect, OllamaDialect, OpenAIDialect, model_list
-from tests.misbehaving import Connection, perform
+from tests.misbehaving import perform
 from tests.responses_dialect import ResponsesDialect
 
 DIALECTS: Mapping[str, Dialect] = {
@@ -48,7 +50,9 @@ Script = Callable[[Received], Behaviour]
 class Upstream:
     """A provider that does what its script says, completion by completion; the script's last line repeats.
 
-    `requests` are the completions it received, `listings` counts `GET /models`, which is always answered.
+    `requests` are the completions it received, `listings` counts `GET /models`, which is always answered. With `tls` it
+    speaks it, under the name that its certificate has. `bytes_written` is what it handed to the kernel, or nearly: the
+    last 64 KiB of each connection may wait for it.
     """
 
     def __init__(
@@ -56,13 +60,16 @@ class Upstream:
         *script: Behaviour | Script,
         dialect: Literal["openai", "anthropic", "ollama", "responses"] = "openai",
         models: tuple[str, ...] = ("alpha-1",),
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.requests: list[Received] = []
         self.listings = 0
         self.connections_made = 0
+        self.bytes_written = 0
         self.port = 0
         self._dialect = DIALECTS[dialect]
         self._models = models
+        self._tls = tls
         self._script: list[Behaviour | Script] = []
         self._open: set[Connection] = set()
         self._changed = threading.Condition()
@@ -94,7 +101,7 @@ class Upstream:
     @property
     def url(self) -> str:
         """Where it listens, without a version segment."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' * (self._tls is not None)}://127.0.0.1:{self.port}"
 
     @property
     def calls(self) -> int:
@@ -138,7 +145,10 @@ class Upstream:
             await self._shut()
         elif not refuses and self._server is None:
             self._server = await self._loop.create_server(
-                lambda: Connection(self._serve, self._opened, self._closed), sock=_bound(self.port), backlog=1024
+                lambda: Connection(self._serve, self._opened, self._closed, self._wrote),
+                sock=_bound(self.port),
+                backlog=1024,
+                ssl=self._tls,
             )
 
     async def _shut(self) -> None:
@@ -164,6 +174,9 @@ class Upstream:
         with self._changed:
             self._open.discard(connection)
             self._changed.notify_all()
+
+    def _wrote(self, size: int) -> None:
+        self.bytes_written += size
 
     def _serve(self, connection: Connection, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
         task = self._loop.create_task(self._respond(connection, Received(method, path, headers, _object(body))))

@@ -8,7 +8,7 @@ from alembic import op
 from app.storage.columns import UTCDateTime
 
 revision = "0009"
-down_revision = "0004_tools"
+down_revision = "0006"
 
 
 def upgrade() -> None:

@@ -197,6 +197,7 @@ async def _read(response: httpx.Response, until: float, limit: int, *, tolerant:
         waiting.close()
     if tolerant:
         return bytes(body[:limit])
+    body.clear()  # the error holds this frame, and this frame the error
     raise problem
 
 

@@ -96,7 +96,8 @@ class ChatStream:
     async def drain(self) -> None:
         """Read the few bytes after the end, so that the connection can be used again; bounded in time."""
         self._waiting.close()
-        if not self._is_over or self._failure is not None:
+        failure, self._failure = self._failure, None  # which holds us, and with us what was read
+        if not self._is_over or failure is not None:
             return
         try:
             async with asyncio.timeout(_DRAINING):

@@ -30,11 +30,14 @@ def authenticate(headers: Mapping[bytes, bytes], keys: Sequence[GatewayKey]) -> 
 
 
 def presented_key(headers: Mapping[bytes, bytes]) -> bytes | None:
-    """The key a caller sent, in the first form that is there."""
+    """The key a caller sent, in whichever forms. Raises NotAuthenticated where they disagree: nobody has two."""
+    presented = {key for name in (b"x-api-key", b"api-key") if (key := headers.get(name))}
     authorization = headers.get(b"authorization")
     if authorization is not None:
         scheme, _, token = authorization.partition(b" ")
         if scheme.lower() != b"bearer":
             raise NotAuthenticated("the authorization header must be `Bearer <key>`")
-        return token.strip() or None
-    return headers.get(b"x-api-key") or headers.get(b"api-key") or None
+        presented.add(token.strip())
+    if len(presented) > 1:
+        raise NotAuthenticated("two headers hold different gateway keys: send one")
+    return next(iter(presented), None) or None

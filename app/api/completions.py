@@ -134,7 +134,7 @@ async def stream(exchange: Exchange, ask: Ask, wire: StreamWire, *, warn: bool, 
     Until a target has committed, an error is raised and becomes a true status; afterwards it is told in the stream.
     """
     exchange.error_form = wire.error
-    watch = Watch(exchange)
+    watch = Watch(exchange, ask.deadline)
     await watch.run(_pump(exchange, watch, ask, wire, warn=warn, by=by or exchange.services.gateway))
 
 

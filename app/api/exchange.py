@@ -20,6 +20,11 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 EXCHANGE = "outcry.exchange"
 """The scope key under which routes of the framework find the exchange."""
+IS_EVENTS = "outcry.is_events"
+"""The scope key that says that the answer is a stream of events, in which comments may be said at any time."""
+
+CUT = "outcry.cut"
+"""The scope key of what ends the connection at once, whatever is still unread."""
 
 JSON_TYPE = (b"content-type", b"application/json")
 STREAM_HEADERS: Headers = [
@@ -101,11 +106,19 @@ class Exchange:
 
     async def start_stream(self, headers: Headers) -> None:
         """The head of an event stream."""
+        self.scope[IS_EVENTS] = True
         await self.send({"type": "http.response.start", "status": 200, "headers": [*STREAM_HEADERS, *headers]})
 
     async def push(self, body: bytes, *, last: bool = False) -> None:
         """One piece of a stream; returns when the server has room for the next."""
         await self.send({"type": "http.response.body", "body": body, "more_body": not last})
+
+    def cut(self) -> bool:
+        """Ends the connection, from which the rest follows as when its caller left; says whether that can be done."""
+        cut: Callable[[], None] | None = self.scope.get(CUT)
+        if cut is not None:
+            cut()
+        return cut is not None
 
     def failed(self, error: OutcryError) -> None:
         """Notes the error for the metrics."""

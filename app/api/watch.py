@@ -15,18 +15,32 @@ from app.domain.errors import Code, NotAdmitted
 
 T = TypeVar("T")
 PING = b": keep-alive\n\n"
+GRACE = 0.1
+"""Seconds after its deadline in which a stream says that it has passed, or ends."""
 
 
 class Watch:
     """Stands by one request whose body has been read.
 
     A stream pushes through here, so that it is known how long it has been quiet, and how long its reader stands still.
+    One who stands still at the `deadline` (monotonic seconds) is cut off: nothing can be told them any more.
     """
 
-    __slots__ = ("_attendants", "_blocked_since", "_ending", "_exchange", "_quiet_since", "_task")
+    __slots__ = (
+        "_attendants",
+        "_blocked_since",
+        "_deadline",
+        "_ending",
+        "_exchange",
+        "_quiet_since",
+        "_task",
+        "_timer",
+    )
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, deadline: float | None = None) -> None:
         self._exchange = exchange
+        self._deadline = deadline
+        self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[object] | None = None
         self._attendants: list[asyncio.Task[None]] = []
         self._ending: Ending | None = None
@@ -50,6 +64,8 @@ class Watch:
             self._exchange.drain.discard(self)
             for attendant in self._attendants:
                 attendant.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
             if self._ending is not None:
                 task.uncancel()
 
@@ -63,6 +79,8 @@ class Watch:
         """One piece of the stream; returns when there is room for the next."""
         if self._quiet_since is None:
             self._attendants.append(asyncio.create_task(self._tend()))
+            if self._deadline is not None:
+                self._look_again_in(self._deadline + GRACE - self._exchange.services.now())
         self._blocked_since = self._exchange.services.now()
         await self._exchange.push(body)
         self._quiet_since = self._exchange.services.now()
@@ -78,6 +96,19 @@ class Watch:
             pass
         self.end(Ending.LEFT)
 
+    def _look_again_in(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        if self._blocked_since is None:
+            self._look_again_in(GRACE)
+        else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if not self._exchange.cut():
+            self.end(Ending.LEFT)
+
     async def _tend(self) -> None:
         # Two ticks of quiet make a ping due, so that with the third no gap is longer than the interval.
         tick = self._exchange.services.keep_alive / 3
@@ -86,7 +117,7 @@ class Watch:
             now = self._exchange.services.now()
             if self._blocked_since is not None:
                 if now - self._blocked_since > self._exchange.services.max_deadline:
-                    self.end(Ending.LEFT)
+                    self._give_up()
             elif self._quiet_since is not None and now - self._quiet_since >= 1.9 * tick:
                 await self._ping(tick)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -16,6 +16,8 @@ from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.grades import Grade
 from app.domain.health import HealthSample, HistoryWindow
 from app.domain.kill import Kill, KillEvent
+from app.domain.leases import Decide, Held
+from app.domain.news import News
 from app.domain.replay import Replay, Take, TakeKind
 from app.domain.settings import Setting
 from app.domain.target import Target
@@ -115,6 +117,52 @@ class SettingsRepository(Protocol):
     async def get(self, name: str) -> Setting | None: ...
     async def put(self, name: str, value: Mapping[str, Any]) -> None: ...
     async def remove(self, name: str) -> None: ...
+
+
+class LeaseRepository(Protocol):
+    """What every process holds of the limits they share. Raises StorageUnavailable: what is on record is then unknown.
+
+    The clock is one for all: seconds, by which a claim frees itself that was not renewed in time.
+    """
+
+    async def everything(self) -> tuple[Held, float]:
+        """What everyone holds, and the clock."""
+        ...
+
+    async def exchange(self, decide: Decide, *, forgets: bool) -> None:
+        """Put on record what `decide` says after a look at the others', as one step between two others' steps.
+
+        It is called once, and may come to nothing. With `forgets` what has expired is not seen any more.
+        """
+        ...
+
+
+class NewsRepository(Protocol):
+    """What processes tell each other of providers' trouble. Raises StorageUnavailable."""
+
+    async def say(self, origin: str, news: Sequence[News]) -> None:
+        """Tell the others. A reset takes back what was said before it."""
+        ...
+
+    async def heard(self, origin: str) -> list[News]:
+        """What all but this one say, as far as it still holds."""
+        ...
+
+
+class FiringRepository(Protocol):
+    """Which alerts, by key, fire in which process. Raises StorageUnavailable."""
+
+    async def fired(self, key: str, holder: str) -> bool:
+        """It fires here; whether it did nowhere before."""
+        ...
+
+    async def resolved(self, key: str, holder: str) -> bool:
+        """It does not fire here any more; whether it does nowhere."""
+        ...
+
+    async def renew(self, keys: Collection[str], holder: str) -> None:
+        """These still fire here."""
+        ...
 
 
 class KillRepository(Protocol):

@@ -14,13 +14,23 @@ from app.providers.pool import Pool
 
 
 class RoutingControl:
-    """Explains plans and closes circuits, of this process; changes the strategy, of all."""
+    """Explains plans, closes circuits, changes the strategy of all processes.
 
-    def __init__(self, pool: Pool, planner: Planner, strategy: Strategy, now: Callable[[], float]) -> None:
+    `told` is told of a reset, by provider and model, so that other processes hear of it.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        planner: Planner,
+        strategy: Strategy,
+        *,
+        told: Callable[[str, str | None], None] = lambda _provider, _model: None,
+    ) -> None:
         self._pool = pool
         self._planner = planner
         self._strategy = strategy
-        self._now = now
+        self._told = told
 
     def explain(self, ask: Ask) -> Explanation:
         """Where the ask would go, and why. Nobody is called, and nothing is different afterwards."""
@@ -39,13 +49,8 @@ class RoutingControl:
 
         Returns the targets that were used before. Raises NotFound for a provider that is not enabled.
         """
-        state = self._pool.provider(provider)
-        if state is None:
+        if self._pool.provider(provider) is None:
             raise NotFound(f"provider {provider[:120]!r} is not configured", code=Code.UNKNOWN_PROVIDER, param="name")
-        now = self._now()
-        used = [one for one in self._pool.states(provider) if model is None or one.target.model == model]
-        for target in used:
-            target.breaker.reset(now)
-            target.cooldown_until = 0.0
-        state.release()
-        return tuple(sorted({one.target for one in used}))
+        targets = self._pool.reset(provider, model)
+        self._told(provider, model)
+        return tuple(targets)

@@ -157,6 +157,8 @@ class Walk:
         return final_error(self._failures, error)
 
     def _note(self, step: Candidate, error: ProviderError) -> None:
+        # Its frames hold whole answers, up to 20 MiB each, and hold each other until the garbage collector comes.
+        error.__traceback__ = error.__context__ = error.__cause__ = None
         self._failures.append(error)
         self._tried[id(step)] = _Tried(step, error)
         self.attempts += REACTIONS[error.kind].sent

@@ -60,7 +60,7 @@ class TapeStore:
         self._queue: deque[Take] = deque()
         self._waiting = 0
         self._lost: Counter[tuple[str, str]] = Counter()
-        self._full: set[tuple[str, str]] = set()
+        self._told: set[tuple[str, str]] = set()
         self._turns: OrderedDict[tuple[str, ...], int] = OrderedDict()
         self._wake = anyio.Event()
         self._writing = anyio.Lock()
@@ -147,38 +147,45 @@ class TapeStore:
 
     async def _write_batch(self) -> None:
         batch = [self._queue[place] for place in range(min(_BATCH, len(self._queue)))]
-        kept = await self._within_bounds(batch)
-        lost = dict(self._lost)
+        kept, full = await self._within_bounds(batch)
+        lost = self._lost + Counter((take.owner, take.run) for take in full)
         try:
             await self._repository.append(kept, lost)
         except ValueError:
             # One take that no database takes must not hold up the others.
             log.exception("recorded questions cannot be stored", extra={"takes": len(kept)})
         # Only now: unknown whether a write that failed was one, and ids keep it from being stored twice.
-        self._lost -= Counter(lost)
+        self._lost -= lost
+        for take in full:
+            self._complain((take.owner, take.run), "the run is full")
         for take in batch:
             self._queue.popleft()
             self._waiting -= take.size
 
-    async def _within_bounds(self, batch: Sequence[Take]) -> list[Take]:
-        """Those of a batch for which their runs have room."""
+    async def _within_bounds(self, batch: Sequence[Take]) -> tuple[list[Take], list[Take]]:
+        """Those of a batch for which their runs have room, and those for which not."""
         sizes: dict[tuple[str, str], int] = {}
-        kept = []
+        kept: list[Take] = []
+        full: list[Take] = []
         for take in batch:
             run = (take.owner, take.run)
             if run not in sizes:
                 sizes[run] = await self._repository.size(*run)
             if sizes[run] + take.size > self._rules.max_run:
-                self._lose(run, "the run is full")
+                full.append(take)
                 continue
             sizes[run] += take.size
             kept.append(take)
-        return kept
+        return kept, full
 
     def _lose(self, run: tuple[str, str], reason: str) -> None:
         self._lost[run] += 1
-        if run not in self._full and len(self._full) < _MOST_COUNTED:
-            self._full.add(run)
+        self._complain(run, reason)
+
+    def _complain(self, run: tuple[str, str], reason: str) -> None:
+        """Once for each run."""
+        if run not in self._told and len(self._told) < _MOST_COUNTED:
+            self._told.add(run)
             log.warning("a run loses what it records", extra={"run": run[1], "reason": reason})
 
     async def _forget(self) -> None:

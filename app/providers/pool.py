@@ -21,6 +21,7 @@ from app.domain.usage import PriceCard
 from app.providers.data_policy import data_policy_of
 from app.providers.state import ProviderState, TargetState
 from app.resilience.breaker import BreakerRules
+from app.resilience.limits import Limits
 from app.resilience.retry import RetryRules
 
 _MOST_TARGETS: Final = 10_000
@@ -62,6 +63,7 @@ class Pool:
 
     `stated` is what the provider file says, `current` what is in force: it may have another strategy. `revision` grows
     by one with each replacement of the configuration, `index` with each change of what is served.
+    With `short` the limits are shared with other processes, and it is called when more of them is needed here.
     """
 
     def __init__(
@@ -75,7 +77,9 @@ class Pool:
         rng: random.Random,
         window: float = 300.0,
         grades: Grades | None = None,
+        short: Callable[[], None] | None = None,
     ) -> None:
+        self._short = short
         self._build_adapter = build_adapter
         self._catalog = catalog
         self._breaker_rules = breaker
@@ -190,6 +194,20 @@ class Pool:
     def states(self, provider: str) -> list[TargetState]:
         """Every target of the provider that was used, with each key it was used with."""
         return [state for key, state in self._targets.items() if key[0] == provider]
+
+    def reset(self, provider: str, model: str | None = None) -> list[Target]:
+        """Close the circuits of a provider, or of one model there, end its pauses, and let parked keys out.
+
+        Returns the targets that were used before; none of a provider that is not enabled.
+        """
+        now, state = self._now(), self._providers.get(provider)
+        used = [one for one in self.states(provider) if model is None or one.target.model == model]
+        for target in used:
+            target.breaker.reset(now)
+            target.cooldown_until = 0.0
+        if state is not None:
+            state.release()
+        return sorted({one.target for one in used})
 
     def candidate(
         self,
@@ -306,7 +324,8 @@ class Pool:
     def _kept_or_new(self, config: ProviderConfig) -> ProviderState:
         old = self._providers.get(config.name)
         if old is None:
-            return ProviderState(config, self._build_adapter(config), window=self._window)
+            limits = Limits(config.rate_limit, config.max_concurrent, short=self._short)
+            return ProviderState(config, self._build_adapter(config), window=self._window, limits=limits)
         if old.config == config:
             return old
         # What was asked of a provider still counts when its settings change, its limits among them.

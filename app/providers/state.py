@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -87,6 +88,11 @@ class ProviderState:
         if len(self._parked) >= _MOST_PARKED:
             self._parked.pop(next(iter(self._parked)))
         self._parked[credential_id] = max(until, self._parked.get(credential_id, until))
+
+    @property
+    def parked(self) -> Mapping[str, float]:
+        """Until when which key, by id, is out of use; some may be over."""
+        return self._parked
 
     def release(self) -> None:
         """Let every key be used again, the agents' own too."""

@@ -153,6 +153,23 @@ class Breaker:
         # When the probe ends is anybody's guess; a second is what a typical answer takes.
         return 1.0 if circuit is Circuit.HALF_OPEN and self._has_probe(now) else 0.0
 
+    def open_until(self, now: float) -> float:
+        """Until when it is open; negative infinity when it is not."""
+        return self._open_until if self.circuit(now) is Circuit.OPEN else -math.inf
+
+    def ejected_elsewhere(self, until: float, now: float) -> None:
+        """Another process has ejected it until then: open as long here. A trial that is under way here goes on.
+
+        It counts as no ejection: the next one here lasts as long as if this had not been.
+        """
+        circuit = self.circuit(now)
+        if until <= now or circuit is Circuit.HALF_OPEN:
+            return
+        if circuit is Circuit.CLOSED:
+            self._last_resort_at = now
+            self._enter(Circuit.OPEN, now)
+        self._open_until = max(self._open_until, until)
+
     def reset(self, now: float) -> None:
         """Close and forget, by hand."""
         self.ejections = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,12 +12,13 @@ from app.domain.provider import RateLimit
 from app.domain.routing import Priority
 from app.resilience.days import DayCount
 from app.resilience.line import Line, Place
-from app.resilience.meters import MINUTE, Meter, SlidingWindow, Taken, meter_of
+from app.resilience.meters import MINUTE, UNKNOWN, Meter, SlidingWindow, Slots, Taken, meter_of
+from app.resilience.shares import Portion
 from app.resilience.window import Tally
 
+REQUESTS: Final = "requests_per_minute"
+TOKENS: Final = "tokens_per_minute"
 MAX_CONCURRENT: Final = "max_concurrent"
-# Nobody knows when a call under way ends; a second is what people wait before they look again.
-_UNKNOWN: Final = 1.0
 # Low priority leaves this part of every limit to the others.
 _KEPT_FREE: Final = 5
 
@@ -86,20 +88,32 @@ class Limits:
     """What one provider may be asked, and what it was asked even where nothing is limited.
 
     It lives as long as the provider is configured: `change` puts other limits in force and forgets nothing.
+
+    With `short`, other processes share them: of those per minute, and of calls at once, there is nothing here but
+    what `portions` are given, and `short` is called when something is refused that the others may have room for.
     """
 
     __slots__ = (
-        "_is_limited", "_max_concurrent", "_rate", "_recent", "_requests", "_tokens", "counts_tokens", "day",
-        "in_flight", "line",
+        "_is_limited", "_max_concurrent", "_rate", "_recent", "_requests", "_short", "_slots", "_tokens",
+        "counts_tokens", "day", "in_flight", "line", "portions",
     )  # fmt: skip
 
-    def __init__(self, rate: RateLimit | None = None, max_concurrent: int | None = None) -> None:
+    def __init__(
+        self,
+        rate: RateLimit | None = None,
+        max_concurrent: int | None = None,
+        *,
+        short: Callable[[], None] | None = None,
+    ) -> None:
         self.in_flight = 0
+        self.portions: dict[str, Portion] = {}
         self.day = DayCount()
         self.line = Line()
         self._recent = Tally(MINUTE)
         self._requests: Meter | None = None
         self._tokens: Meter | None = None
+        self._slots: Slots | None = None
+        self._short = short
         self._put(rate or RateLimit(), max_concurrent)
 
     def change(self, rate: RateLimit, max_concurrent: int | None, now: float) -> None:
@@ -108,7 +122,11 @@ class Limits:
             return
         requests = self.used_this_minute(now)
         tokens = 0 if self._tokens is None else self._tokens.used(now)
+        held = {name: portion.meter.capacity for name, portion in self.portions.items()}
         self._put(rate, max_concurrent)
+        for name, portion in self.portions.items():
+            # The share on record does not change with the limit; what is more has to be asked for.
+            portion.keep(held.get(name, 0), now)
         if self._requests is not None and requests > 0:
             self._requests.take(requests, now)
         if self._tokens is not None and tokens > 0:
@@ -149,7 +167,7 @@ class Limits:
             return None
         denial = self._denial(now, tokens, priority)
         if denial is None and self.line and (first := self.line.ahead_of(priority, place)) is not None:
-            return Denial(first.limit, _UNKNOWN, may_end_early=True)
+            return Denial(first.limit, UNKNOWN, may_end_early=True)
         return denial
 
     def has_room(self, now: float, tokens: int = 1, priority: Priority = Priority.NORMAL) -> bool:
@@ -192,31 +210,31 @@ class Limits:
     def _put(self, rate: RateLimit, max_concurrent: int | None) -> None:
         self._rate = rate
         self._max_concurrent = max_concurrent
+        self._slots = None if max_concurrent is None else Slots(max_concurrent, lambda: self.in_flight)
         self._requests = meter_of(rate.strategy, rate.requests_per_minute, rate.burst_limit)
         self._tokens = meter_of(rate.strategy, rate.tokens_per_minute)
         self.counts_tokens = rate.tokens_per_minute is not None or rate.tokens_per_day is not None
         self._is_limited = self.counts_tokens or (
             rate.requests_per_minute is not None or rate.requests_per_day is not None or max_concurrent is not None
         )
+        if self._short is not None:
+            shared = ((REQUESTS, self._requests), (TOKENS, self._tokens), (MAX_CONCURRENT, self._slots))
+            self.portions = {name: Portion(meter) for name, meter in shared if meter is not None}
+            for portion in self.portions.values():
+                portion.keep(0, -math.inf)
 
     def _denial(self, now: float, tokens: int, priority: Priority) -> Denial | None:
         """The limit that takes longest to say yes; None when all do."""
         is_low, rate, day = priority is Priority.LOW, self._rate, self.day
         worst: Denial | None = None
-        if self._max_concurrent is not None and self.in_flight >= self._max_concurrent - _spare(
-            self._max_concurrent, is_low=is_low
+        if (slots := self._slots) is not None and self.in_flight >= slots.capacity - (
+            spare := _spare(slots.capacity, is_low=is_low)
         ):
-            worst = Denial(MAX_CONCURRENT, _UNKNOWN, may_end_early=True)
-        for name, meter, amount in (
-            ("requests_per_minute", self._requests, 1),
-            ("tokens_per_minute", self._tokens, tokens),
-        ):
+            self._lacks(MAX_CONCURRENT, 1, now, spare)
+            worst = Denial(MAX_CONCURRENT, UNKNOWN, may_end_early=True)
+        for name, meter, amount in ((REQUESTS, self._requests, 1), (TOKENS, self._tokens, tokens)):
             if meter is not None and not meter.fits(amount, now, spare := _spare(meter.capacity, is_low=is_low)):
-                wait = meter.available_at(amount, now, spare) - now
-                worst = _longer(
-                    worst,
-                    Denial(name, wait, may_end_early=meter is self._tokens and self.in_flight > 0 and wait < math.inf),
-                )
+                worst = _longer(worst, self._refusal(name, meter, amount, now, spare, is_low=is_low))
         for name, limit, used, amount in (
             ("requests_per_day", rate.requests_per_day, day.requests(now), 1),
             ("tokens_per_day", rate.tokens_per_day, day.tokens(now), tokens),
@@ -224,6 +242,22 @@ class Limits:
             if limit is not None and used + amount > (most := limit - _spare(limit, is_low=is_low)):
                 worst = _longer(worst, Denial(name, math.inf if amount > most else day.left(now)))
         return worst
+
+    def _refusal(self, name: str, meter: Meter, amount: int, now: float, spare: int, *, is_low: bool) -> Denial:
+        if amount > meter.limit - _spare(meter.limit, is_low=is_low):
+            return Denial(name, math.inf)
+        if self._lacks(name, amount, now, spare):
+            return Denial(name, UNKNOWN, may_end_early=True)
+        wait = meter.available_at(amount, now, spare) - now
+        return Denial(name, wait, may_end_early=meter is self._tokens and self.in_flight > 0)
+
+    def _lacks(self, name: str, amount: int, now: float, spare: int) -> bool:
+        """Whether room that is missing here may be had from other processes, who are asked for it."""
+        portion = self.portions.get(name)
+        if portion is None or not portion.lacks(amount, now, spare) or self._short is None:
+            return False
+        self._short()
+        return True
 
 
 def _spare(limit: int, *, is_low: bool) -> int:

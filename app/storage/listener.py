@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
-from typing import Any, Final
+from contextlib import asynccontextmanager
+from typing import Final
 
 import anyio
-import asyncpg
 
 from app.domain.errors import StorageUnavailable
+from app.storage.bell import last_touch, notifications
 from app.storage.database import Database
-from app.storage.errors import translated_errors
 from app.storage.revision import CHANNEL, current_revision
 
 log = logging.getLogger(__name__)
@@ -22,7 +20,6 @@ SQLITE_POLL: Final = 0.25
 POSTGRES_POLL: Final = 1.0
 # Two commits within a tick of the file system's clock may leave the same times: the database itself is asked by then.
 _PASSED_OVER: Final = 7
-_CLOSE_SECONDS: Final = 1.0
 
 
 class ConfigListener:
@@ -64,7 +61,7 @@ class ConfigListener:
         # Before the look: what changes during it wakes the next one.
         self._wake = anyio.Event()
         # Before the look, too. A query costs a thousand times as much, and four a second were most of what idling cost.
-        touched = _last_touch(self._database)
+        touched = last_touch(self._database)
         if touched is not None and touched == self._touched and self._passed_over < _PASSED_OVER:
             self._passed_over += 1
             return
@@ -76,41 +73,16 @@ class ConfigListener:
 
     @asynccontextmanager
     async def _notifications(self) -> AsyncGenerator[Callable[[], bool], None]:
-        """While this lasts, a notification wakes the loop. The connection is no pool's: it waits for ever."""
+        """While this lasts, a notification wakes the loop."""
         if self._database.is_sqlite:
             yield lambda: True
             return
-        with translated_errors():
-            connection = await self._connect()
-            await connection.add_listener(CHANNEL, self._notified)
-            connection.add_termination_listener(self._lost)
-        try:
-            yield lambda: not connection.is_closed()
-        finally:
-            # From here on it is we who cut them off.
-            connection.remove_termination_listener(self._lost)
-            with anyio.move_on_after(_CLOSE_SECONDS, shield=True), suppress(OSError, asyncpg.InterfaceError):
-                await connection.close(timeout=_CLOSE_SECONDS)
+        async with notifications(self._database, CHANNEL, self._notified, self._lost) as is_listening:
+            yield is_listening
 
-    async def _connect(self) -> Any:  # noqa: ANN401 - asyncpg has no types
-        _, arguments = self._database.engine.dialect.create_connect_args(self._database.engine.url)
-        return await asyncpg.connect(**arguments, timeout=self._database.connect_seconds)
-
-    def _notified(self, *_: object) -> None:
+    def _notified(self) -> None:
         self._wake.set()
 
-    def _lost(self, _: object) -> None:
+    def _lost(self) -> None:
         log.warning("the notifications of the database were cut off; polling goes on")
         self._wake.set()
-
-
-def _last_touch(database: Database) -> object:
-    """What differs after a commit to an SQLite file; None where that cannot be told."""
-    if not database.is_sqlite:
-        return None
-    file = Path(database.engine.url.database or "")
-    try:
-        touched = [one.stat() for one in (file, file.with_name(f"{file.name}-wal")) if one is file or one.exists()]
-    except OSError:
-        return None
-    return [(one.st_ino, one.st_mtime_ns, one.st_size) for one in touched]

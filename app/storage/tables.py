@@ -127,6 +127,46 @@ class ProviderDayRow(SQLModel, table=True):
     tokens: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
+class LimitLeaseRow(SQLModel, table=True):
+    """What one process holds of one limit; moments are seconds of the database's clock."""
+
+    __tablename__ = "limit_leases"
+
+    provider: str = Field(sa_column=Column(String(64), primary_key=True))
+    limit_name: str = Field(sa_column=Column(String(32), primary_key=True))
+    holder: str = Field(sa_column=Column(String(32), primary_key=True))
+    share: int = Field(sa_column=Column(BigInteger, nullable=False))
+    used: int = Field(sa_column=Column(BigInteger, nullable=False))
+    wants: int = Field(sa_column=Column(BigInteger, nullable=False))
+    least: int = Field(sa_column=Column(BigInteger, nullable=False))
+    alive_until: float
+    expires: float
+
+
+class FiringAlertRow(SQLModel, table=True):
+    """An alert that fires in one process; `expires` is in seconds of the database's clock."""
+
+    __tablename__ = "firing_alerts"
+
+    alert: str = Field(sa_column=Column(String(200), primary_key=True))
+    holder: str = Field(sa_column=Column(String(32), primary_key=True))
+    expires: float
+
+
+class ProviderNewsRow(SQLModel, table=True):
+    """A pause, a parked key, an open circuit or a reset; moments are seconds of the database's clock."""
+
+    __tablename__ = "provider_news"
+
+    kind: str = Field(sa_column=Column(String(16), primary_key=True))
+    provider: str = Field(sa_column=Column(String(64), primary_key=True))
+    model: str = Field(sa_column=Column(String(256), primary_key=True))
+    credential_id: str = Field(sa_column=Column(String(64), primary_key=True))
+    origin: str = Field(sa_column=Column(String(32), nullable=False))
+    said_at: float
+    until: float
+
+
 class HealthSampleRow(SQLModel, table=True):
     """How one provider did until a moment, as one process saw it."""
 
@@ -276,6 +316,9 @@ class ReplayTakeRow(SQLModel, table=True):
 ATTEMPTS: Any = SQLModel.metadata.tables["attempts"]
 DECISIONS: Any = SQLModel.metadata.tables["decisions"]
 PROVIDER_DAYS: Any = SQLModel.metadata.tables["provider_days"]
+LIMIT_LEASES: Any = SQLModel.metadata.tables["limit_leases"]
+FIRING_ALERTS: Any = SQLModel.metadata.tables["firing_alerts"]
+PROVIDER_NEWS: Any = SQLModel.metadata.tables["provider_news"]
 HEALTH_SAMPLES: Any = SQLModel.metadata.tables["health_samples"]
 TOOL_CALLS: Any = SQLModel.metadata.tables["tool_calls"]
 KILL_EVENTS: Any = SQLModel.metadata.tables["kill_events"]

@@ -81,6 +81,12 @@ class Families:
             registry=self._registry,
             multiprocess_mode="livesum",
         )
+        self.tasks = Gauge(
+            "outcry_tasks",
+            "Tasks of the event loop that have not ended.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
         self.queue_depth = Gauge(
             "outcry_usage_queue_depth",
             "Usage records waiting in memory.",

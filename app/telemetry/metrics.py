@@ -134,6 +134,10 @@ class Metrics:
         """Attempts under way at one provider."""
         self._families.in_flight.labels(self._known.provider(provider)).set(attempts)
 
+    def set_tasks(self, count: int) -> None:
+        """Tasks of the event loop that have not ended."""
+        self._families.tasks.set(count)
+
     def set_usage_queue(self, depth: int, spilled: int) -> None:
         """Records that wait in memory, and how many went to disk since the start."""
         self._families.queue_depth.set(depth)

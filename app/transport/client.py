@@ -7,7 +7,6 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
@@ -15,18 +14,19 @@ from typing import Final
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.client_proto import ResponseHandler
 from aiohttp.resolver import ThreadedResolver
 from httpx_aiohttp import AiohttpTransport
 
 from app.transport.addresses import forbidden_address
+from app.transport.connection import Connector, is_fresh
 
 _STREAMS: Final = ("text/event-stream", "application/x-ndjson")
 _MOST_HOSTS: Final = 1000
 _STALE_WITHIN: Final = 1.0
 """Seconds. A connection that was given up shows within a round trip; what breaks later broke while it was answered."""
 
-_is_fresh: ContextVar[bool] = ContextVar("is_fresh")
+_READ_AHEAD: Final = 16 * 1024
+"""Bytes; twice that is read ahead of whoever reads an answer, and one more read of the loop's, before it pauses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +77,6 @@ class CheckedResolver(AbstractResolver):
         await self._resolver.close()
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Notes when a request gets a connection of its own; otherwise it goes out over one that was used before."""
-
-    async def _create_connection(
-        self, req: aiohttp.ClientRequest, traces: list[aiohttp.tracing.Trace], timeout: aiohttp.ClientTimeout
-    ) -> ResponseHandler:
-        _is_fresh.set(True)
-        return await super()._create_connection(req, traces, timeout)
-
-
 class Transport(httpx.AsyncBaseTransport):
     """httpx's transport over aiohttp's pool. Close it as an async context manager; see `open_transport`."""
 
@@ -121,13 +111,13 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         """One request. A pooled connection that its server closed just now is no failure of the server's: once more."""
-        _is_fresh.set(False)
+        is_fresh.set(False)
         began = asyncio.get_running_loop().time()
         try:
             return await self._inner.handle_async_request(request)
         except (httpx.TransportError, aiohttp.ClientError) as error:
             is_late = asyncio.get_running_loop().time() - began > _STALE_WITHIN
-            if _is_fresh.get() or is_late or not _is_lost(error):
+            if is_fresh.get() or is_late or not _is_lost(error):
                 raise
         return await self._inner.handle_async_request(request)
 
@@ -175,7 +165,7 @@ class _BoundedStream(httpx.AsyncByteStream):
 async def open_transport(rules: TransportRules, *, private_allowed: bool = True) -> AsyncGenerator[Transport, None]:
     """A transport for as long as the context lasts. Reads no proxy variables, keeps no cookies."""
     tls = ssl.create_default_context()
-    connector = _Connector(
+    connector = Connector(
         ssl=tls,
         resolver=CheckedResolver(ThreadedResolver(), private_allowed=private_allowed),
         ttl_dns_cache=rules.dns_ttl,
@@ -188,6 +178,7 @@ async def open_transport(rules: TransportRules, *, private_allowed: bool = True)
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),  # a provider's cookie must not travel with another agent's key
         trust_env=False,
+        read_bufsize=_READ_AHEAD,
         max_line_size=rules.max_header_line,
         max_field_size=rules.max_header_line,
     )

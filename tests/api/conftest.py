@@ -11,6 +11,7 @@ import httpx
 import pytest
 import uvicorn
 
+from app.api.gate import STATE, Gate
 from app.main import create_app
 from app.services import Services
 from app.serving_protocol import BoundedProtocol
@@ -26,7 +27,7 @@ def client_of(services: Services, peer: str = "127.0.0.1", **options: Any) -> ht
 
 
 @asynccontextmanager
-async def serving(services: Services, *, timeout_keep_alive: int = 5) -> AsyncGenerator[str]:
+async def serving(services: Services, *, timeout_keep_alive: int = 5, gate: Gate | None = None) -> AsyncGenerator[str]:
     """The service on a real loopback port, by its base URL."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
@@ -41,6 +42,8 @@ async def serving(services: Services, *, timeout_keep_alive: int = 5) -> AsyncGe
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
+    if gate is not None:
+        server.lifespan.state[STATE] = gate
     await server.startup(sockets=[listener])
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -56,7 +56,7 @@ def upstream_once() -> Iterator[StartUpstream]:
         yield lambda *script, **options: stack.enter_context(Upstream(*script, **options))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     """An empty database in PostgreSQL."""
     url = postgres.create()

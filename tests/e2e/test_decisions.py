@@ -90,20 +90,20 @@ def test_a_majority_decides_with_the_median_of_its_prices(panel: Panel) -> None:
 @pytest.mark.parametrize(
     ("broken", "status"),
     [
-        (Refuse(), {"error"}),
-        (Status(500), {"error"}),
-        (Reset(), {"error"}),
-        (Html(), {"error"}),
-        (Stream(words=("I would not buy here.",)), {"invalid", "abstained"}),
-        (Answer('{"action": "BUY|SELL|HOLD"}'), {"invalid"}),
-        (Answer("I cannot provide financial advice."), {"refused", "invalid", "abstained"}),
-        (Answer('{"action": "BUY", "reasoning": "because', finish_reason="length"), {"truncated", "invalid"}),
-        (Answer(vote("BUY", stop_loss=2)), {"invalid"}),
+        (Refuse(), ["error"]),
+        (Status(500), ["error"]),
+        (Reset(), ["error"]),
+        (Html(), ["error"]),
+        (Stream(words=("I would not buy here.",)), ["invalid", "abstained"]),
+        (Answer('{"action": "BUY|SELL|HOLD"}'), ["invalid"]),
+        (Answer("I cannot provide financial advice."), ["refused", "invalid", "abstained"]),
+        (Answer('{"action": "BUY", "reasoning": "because', finish_reason="length"), ["truncated", "invalid"]),
+        (Answer(vote("BUY", stop_loss=2)), ["invalid"]),
     ],
     ids=str,
 )
 def test_a_broken_member_abstains_with_its_reason_and_the_others_decide(
-    panel: Panel, broken: Behaviour, status: set[str]
+    panel: Panel, broken: Behaviour, status: list[str]
 ) -> None:
     decision = panel.decide(Answer(vote("SELL")), Answer(vote("SELL")), broken)
 

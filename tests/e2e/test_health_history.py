@@ -55,6 +55,16 @@ class Receiver:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self.server.server_port
 
+    def __enter__(self) -> Receiver:
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join(10)
+
     def states(self, path: str) -> list[str]:
         """What came at a path, the repetition of the refused one included."""
         return [str(body.get("state", body.get("text"))) for where, body in self.came if where == path]
@@ -62,13 +72,8 @@ class Receiver:
 
 @pytest.fixture(scope="module")
 def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    thread = threading.Thread(target=receiver.server.serve_forever, daemon=True)
-    thread.start()
-    yield receiver
-    receiver.server.shutdown()
-    receiver.server.server_close()
-    thread.join(10)
+    with Receiver() as receiver:
+        yield receiver
 
 
 @pytest.fixture(scope="module")

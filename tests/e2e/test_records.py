@@ -31,6 +31,7 @@ NAMES = {
     "outcry_cache_bytes",
     "outcry_decisions_total",
     "outcry_votes_total",
+    "outcry_tasks",
     "outcry_usage_queue_depth",
     "outcry_usage_spilled_total",
     "outcry_background_restarts_total",

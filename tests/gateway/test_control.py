@@ -16,7 +16,7 @@ ALPHA = Target("alpha", "alpha-1")
 
 
 def control(way: House) -> RoutingControl:
-    return RoutingControl(way.pool, way.planner, Strategy(way.pool, FakeSettings()), way.clock.now)
+    return RoutingControl(way.pool, way.planner, Strategy(way.pool, FakeSettings()))
 
 
 def two() -> House:

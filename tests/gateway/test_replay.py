@@ -138,6 +138,18 @@ async def test_a_fallback_is_told_again_as_one() -> None:
     assert falling.calls() == [1, 1]
 
 
+async def test_an_answer_whose_fallback_would_be_asked_otherwise_is_no_answer() -> None:
+    falling = house(alpha=ScriptedAdapter(Down), beta=ScriptedAdapter("beta says"))
+    await falling.gateway.complete(record(falling))
+    falling.parameters["beta"] = {"temperature": 0.9}
+    falling.reload()
+
+    with pytest.raises(Conflict):
+        await falling.gateway.complete(replay(falling))
+
+    assert falling.calls() == [1, 1]
+
+
 async def test_a_failure_is_told_again_in_the_same_words() -> None:
     failing = house(alpha=ScriptedAdapter(ProviderError(FailureKind.BAD_REQUEST, "bad", upstream_status=422)))
     errors = []

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -314,3 +316,30 @@ def test_max_retries_is_kept_with_a_hedge_and_several_keys(max_retries: int) -> 
         attempts += 1
 
     assert attempts == 1 + max_retries
+
+
+def test_a_failure_is_remembered_without_what_was_read_for_it() -> None:
+    def read() -> None:
+        answer = Large()
+        answers.append(weakref.ref(answer))
+        try:
+            raise ValueError(answer)
+        except ValueError as error:
+            raise failure() from error
+
+    answers: list[weakref.ref[Large]] = []
+    way = walk("a", "b")
+    gc.disable()
+    try:
+        try:
+            read()
+        except ProviderError as error:
+            way.goes_on(error)
+
+        assert answers[0]() is None
+    finally:
+        gc.enable()
+
+
+class Large:
+    """Something that must not outlive its frame."""

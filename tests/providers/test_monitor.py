@@ -32,6 +32,7 @@ KEY = Credential("aaaaaaaa", SecretStr("sk-very-secret"))
 ALPHA = ProviderConfig("alpha", ProviderType.OPENAI, "http://alpha", (KEY,), (ModelConfig("alpha-1"),), priority=1)
 BETA = ProviderConfig("beta", ProviderType.OPENAI, "http://beta", (KEY,), (ModelConfig("beta-1"),), priority=2)
 LOCAL = ProviderConfig("local", ProviderType.VLLM, "http://local")
+RULES = BreakerRules()
 DOWN = ProviderError(FailureKind.UNREACHABLE, "connection refused")
 
 
@@ -112,6 +113,36 @@ async def test_a_provider_is_never_checked_twice_at_once() -> None:
     check.is_running = True
 
     assert await watched.tick(1000) == []
+
+
+@pytest.mark.parametrize("length", [20, 95, 300, 1800])
+async def test_after_an_outage_the_first_success_comes_within_35_seconds_without_a_herd(length: int) -> None:
+    adapter = FakeAdapter(error=DOWN)
+    watched = Watched(ALPHA, adapters={"alpha": adapter})
+    breaker = watched.pool.state(Target("alpha", "alpha-1"), KEY.id).breaker
+    met = 0
+
+    async def second(*, is_up: bool) -> bool:
+        """A second with ten callers; whether one of them was served."""
+        nonlocal met
+        await watched.tick(1.0)
+        now = watched.clock.now()
+        for _ in range(10):
+            if breaker.try_acquire(now):
+                met += 1
+                (breaker.succeeded if is_up else breaker.failed)(now)
+                if is_up:
+                    return True
+        return False
+
+    for _ in range(length):
+        await second(is_up=False)
+    assert met <= RULES.failures + length / RULES.open_seconds
+    adapter.error = None
+    seconds = [await second(is_up=True) for _ in range(35)]
+
+    assert any(seconds)
+    assert seconds[-1]
 
 
 async def test_an_open_circuit_is_checked_within_thirty_seconds_and_half_opens() -> None:

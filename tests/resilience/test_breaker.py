@@ -295,3 +295,49 @@ def test_there_is_never_more_than_one_probe_out(moves: list[tuple[str, float]]) 
         elif out:
             (breaker.succeeded if move == "settle" else breaker.released)(now)
             out -= 1
+
+
+def test_an_ejection_elsewhere_opens_as_long_as_it_lasts_there_and_counts_as_none_here() -> None:
+    breaker = _breaker()
+
+    breaker.ejected_elsewhere(1020.0, 1000.0)
+
+    assert (breaker.circuit(1019.0), breaker.open_until(1019.0), breaker.ejections) == (Circuit.OPEN, 1020.0, 0)
+    assert not breaker.try_last_resort(1001.0)
+    assert breaker.circuit(1020.0) is Circuit.HALF_OPEN
+
+
+def test_an_ejection_elsewhere_shortens_none_and_disturbs_no_trial() -> None:
+    breaker, now = _ejected()
+    until = breaker.open_until(now)
+
+    breaker.ejected_elsewhere(now + 1, now)
+    assert breaker.open_until(now) == until
+    breaker.probed(now)
+    assert breaker.try_acquire(now)
+    breaker.ejected_elsewhere(now + 60, now)
+    breaker.ejected_elsewhere(now - 1, now)
+
+    assert breaker.circuit(now) is Circuit.HALF_OPEN
+
+
+@given(st.lists(st.sampled_from(["succeed", "fail", "release", "lose"]), max_size=40))
+def test_half_open_always_ends(ends: list[str]) -> None:
+    breaker, now = _ejected()
+    now += breaker.retry_after(now)
+    in_a_row = 0
+    for end in ends:
+        granted_at = now
+        assert breaker.try_acquire(now)
+        now += RULES.open_seconds if end == "lose" else 0.1
+        if end != "lose":
+            _MOVES[end](breaker, now)
+        in_a_row += end == "succeed"
+        if end == "fail":
+            assert breaker.circuit(now) is Circuit.OPEN
+            in_a_row, now = 0, now + breaker.retry_after(now)
+        elif in_a_row == RULES.successes:
+            assert breaker.circuit(now) is Circuit.CLOSED
+            return
+        assert now - granted_at <= RULES.max_open_seconds + 0.2
+        assert breaker.circuit(now) is Circuit.HALF_OPEN

@@ -192,6 +192,7 @@ def test_states_are_collected_when_somebody_looks(metrics: Metrics) -> None:
     def collect(into: Metrics) -> None:
         into.set_circuit(ALPHA, Circuit.OPEN)
         into.set_in_flight("alpha", 3)
+        into.set_tasks(23)
         into.set_usage_queue(5, 7)
         into.set_ejections(2)
         into.set_configuration(11, 1)
@@ -202,6 +203,7 @@ def test_states_are_collected_when_somebody_looks(metrics: Metrics) -> None:
 
     assert value(metrics, "outcry_circuit_state", provider="alpha", model="alpha-1") == 2
     assert value(metrics, "outcry_in_flight", provider="alpha") == 3
+    assert value(metrics, "outcry_tasks") == 23
     assert value(metrics, "outcry_usage_queue_depth") == 5
     assert value(metrics, "outcry_usage_spilled_total") == 7
     assert value(metrics, "outcry_ejections_total") == 2
@@ -244,6 +246,7 @@ CONTRACT = {
     "outcry_unpriced_requests_total": set(),
     "outcry_decisions_total": {"action", "status", "method"},
     "outcry_votes_total": {"provider", "model", "status"},
+    "outcry_tasks": set(),
     "outcry_usage_queue_depth": set(),
     "outcry_usage_spilled_total": set(),
     "outcry_background_restarts_total": {"job"},

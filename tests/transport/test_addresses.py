@@ -64,7 +64,7 @@ PRIVATE = [
 PUBLIC = ["8.8.8.8", "1.1.1.1", "104.18.7.192", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "100.128.0.1"]
 
 
-@pytest.mark.parametrize("ip", NEVER)
+@pytest.mark.parametrize("ip", sorted(NEVER))
 def test_some_addresses_are_never_connected_to(ip: str) -> None:
     assert forbidden_address(ip, private_allowed=True) is not None
     assert forbidden_address(ip, private_allowed=False) is not None

@@ -51,7 +51,7 @@ async def _stream(exchange: Exchange, question: Question) -> None:
         return b"event: error\ndata: " + encoded_error(error, exchange.request_id) + b"\n\n"
 
     exchange.error_form = told
-    watch = Watch(exchange)
+    watch = Watch(exchange, question.deadline)
     await watch.run(_pump(exchange, watch, question))
 
 

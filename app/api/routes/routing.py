@@ -80,7 +80,7 @@ async def read_stats(services: CurrentServices) -> dict[str, Any]:
     summary="Close a provider's circuits by hand",
 )
 async def reset_circuit(name: Annotated[str, Path(max_length=256)], exchange: CurrentExchange) -> dict[str, Any]:
-    """Circuits closed, pauses ended, parked keys let out; in the process that answers."""
+    """Circuits closed, pauses ended, parked keys let out; in the other processes on the database within a second."""
     content = await read_optional_object(exchange, NATIVE_LIMIT)
     targets = exchange.services.routing.reset_circuits(name, checked(CircuitReset, content).model)
     return {"provider": name, "targets": [target.model for target in targets]}

@@ -1,0 +1,39 @@
+"""The groups of the scoreboard by name, in the order in which they are printed. A new one is one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from benchmarks.scoreboard.board import Group
+from benchmarks.scoreboard.cancellation import cancellation
+from benchmarks.scoreboard.circuits import circuits, half_open, recovery
+from benchmarks.scoreboard.deadlines import attempts, deadlines, leaving
+from benchmarks.scoreboard.endurance import endurance
+from benchmarks.scoreboard.fallbacks import amplification, costs, losses, pauses, wrong_successes
+from benchmarks.scoreboard.health import health
+from benchmarks.scoreboard.limits import limits
+from benchmarks.scoreboard.overload import overload
+from benchmarks.scoreboard.panel import panel
+from benchmarks.scoreboard.streams import streams
+
+GROUPS: Final[Mapping[str, Group]] = {
+    "deadlines": deadlines,
+    "attempts": attempts,
+    "leaving": leaving,
+    "cancellation": cancellation,
+    "panel": panel,
+    "amplification": amplification,
+    "losses": losses,
+    "wrong": wrong_successes,
+    "costs": costs,
+    "pauses": pauses,
+    "circuits": circuits,
+    "half_open": half_open,
+    "recovery": recovery,
+    "limits": limits,
+    "overload": overload,
+    "streams": streams,
+    "health": health,
+    "endurance": endurance,
+}

@@ -1,0 +1,16 @@
+"""One gateway for all of the upstream's faults: what any of them leaves behind shows in the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.house import House, house
+
+
+@pytest.fixture(scope="package")
+def shared_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A gateway between two faulty providers and a healthy one."""
+    with house(tmp_path_factory.mktemp("house")) as one:
+        yield one
