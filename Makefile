@@ -12,8 +12,10 @@ CLIENTS_JS := tests/clients/js
 STAMP := .installed
 DEV_PYTHON := $(DEV)/bin/python
 
-# An example's date and where the gateway is; `make local-model`'s port; `make prove SHORT=1`, one group of it, its seed.
+# An example's date, a backtest's days and where the gateway is; `make local-model`'s port; `make prove SHORT=1`, one group of
+# it, its seed.
 DATE ?=
+DAYS ?=
 URL ?= http://127.0.0.1:8080
 MODEL_PORT ?= 8081
 SHORT ?=
@@ -29,7 +31,7 @@ export PIP_ROOT_USER_ACTION := ignore
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-clients check lock prove bench fuzz example local-model clean
+.PHONY: help run test test-clients check lock prove bench fuzz example backtest local-model clean
 
 help:  ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +63,9 @@ fuzz: $(DEV)/$(STAMP)  ## mutated answers against the parser's properties, for S
 
 example: $(VENV)/$(STAMP)-examples  ## a decision about a real day: make example DATE=2018-12-24
 	@$(VENV)/bin/python examples/first_decision.py $(DATE) --base-url $(URL)
+
+backtest: $(VENV)/$(STAMP)-examples  ## two years of decisions, made twice from one recording: make backtest DAYS=60
+	@$(VENV)/bin/python examples/backtest.py $(if $(DAYS),--days $(DAYS)) --base-url $(URL)
 
 local-model: $(VENV)/$(STAMP)-local-model  ## a small real language model as a provider on 127.0.0.1:8081
 	@exec $(VENV)/bin/python examples/local_model.py --port $(MODEL_PORT)

@@ -44,7 +44,7 @@ class CompletionStream(Protocol):
     """A committed stream: its first chunk is there when the context is entered. Figures are final after the end.
 
     `attempts` are the finished ones; durations are seconds; `overhead` is what the gateway itself took before the
-    first chunk. `cache` is None where the cache was off.
+    first chunk. `cache` is None where the cache was off. `replayed`: told again from a run.
     """
 
     @property
@@ -67,6 +67,8 @@ class CompletionStream(Protocol):
     def rung(self) -> Rung | None: ...
     @property
     def cache(self) -> CacheNote | None: ...
+    @property
+    def replayed(self) -> bool: ...
     @property
     def latency(self) -> float: ...
     @property

@@ -22,6 +22,7 @@ from app.configuration.groups import (
     HedgingSettings,
     HistorySettings,
     LedgerSettings,
+    ReplaySettings,
     RetrySettings,
     Seconds,
     TimeoutSettings,
@@ -105,6 +106,7 @@ class Settings(BaseSettings):
     history: HistorySettings = HistorySettings()
     ledger: LedgerSettings = LedgerSettings()
     cache: CacheSettings = CacheSettings()
+    replay: ReplaySettings = ReplaySettings()
     transport: TransportSettings = TransportSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     database: DatabaseSettings = DatabaseSettings()

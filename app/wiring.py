@@ -49,6 +49,7 @@ from app.gateway.strategy import Strategy
 from app.gateway.timers import TimerRules
 from app.ledger.spill import Spill
 from app.ledger.stores import Records
+from app.ledger.tapes import TapeRules, TapeStore
 from app.ledger.writer import LedgerRules, UsageWriter
 from app.model_listing import ModelListing
 from app.providers.alerts import AlertMonitor
@@ -82,6 +83,7 @@ from app.storage.kills import SqlKillRepository
 from app.storage.leases import CHANNEL, SqlLeaseRepository
 from app.storage.listener import ConfigListener
 from app.storage.news import SqlNewsRepository
+from app.storage.replay import SqlTakeRepository
 from app.storage.settings import SqlSettingsRepository
 from app.storage.tool_calls import SqlToolCallRepository
 from app.storage.tools import SqlToolRepository
@@ -178,6 +180,9 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         panicked=_each_told(metrics.panicked, routing_stats.panicked),
     )
     strategy = Strategy(pool, SqlSettingsRepository(database), workers=settings.workers)
+    tapes = TapeStore(
+        SqlTakeRepository(database), TapeRules(**settings.replay.model_dump()), now=clock.now, wall=clock.wall
+    )
     gateway = Gateway(
         pool,
         planner,
@@ -195,6 +200,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
             [metrics.hedge_ended, routing_stats.hedge_ended],
             may_go_out=planner.is_running,
         ),
+        shelf=tapes,
     )
     rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
     agents = AgentService(rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
@@ -219,6 +225,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         killed=kills.of,
         grades=validity,
         spill=Spill(settings.ledger.decision_spill_path, settings.ledger.spill_max_bytes),
+        shelf=tapes,
     )
     idempotency = Idempotency(SqlIdempotencyRepository(database), now=clock.now, wall=clock.wall)
     metrics.collectors += [
@@ -226,7 +233,9 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         lambda metrics: metrics.set_cache(cache.kept.size),
     ]
 
-    _close_last_first(stack, days.sync, writer.drain, cache.flights.close, decisions.close, idempotency.close)
+    _close_last_first(
+        stack, days.sync, writer.drain, tapes.drain, cache.flights.close, decisions.close, idempotency.close
+    )
     supervisor = Supervisor(metrics.job_restarted)
     arrival, bell = Arrival(database, settings.database_url), Bell(database, CHANNEL)
     for name, job in {
@@ -237,6 +246,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         "webhooks": webhooks.run,
         "usage": writer.run,
         "decisions": decisions.run,
+        "runs": tapes.run,
         "days": arrival.before(days.run),
         "idempotency": arrival.before(idempotency.run),
         "configuration": arrival.before(

@@ -129,6 +129,7 @@ class FakeStream:
         self.finish_reason: str | None = gateway.finish_reason
         self.rung: Rung | None = None
         self.cache = gateway.cache
+        self.replayed = False
         self.latency = 0.25
         self.overhead = 0.001
 

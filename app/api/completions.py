@@ -81,6 +81,14 @@ def uncached(intent: Intent) -> Intent:
     if intent.cache not in (None, CacheMode.OFF):
         message = f"header x-outcry-cache: {intent.cache} is not available here, only off is"
         raise RequestRejected(Code.UNSUPPORTED_PARAMETER, message, param="x-outcry-cache")
+    return live(intent)
+
+
+def live(intent: Intent) -> Intent:
+    """The same of what belongs to no run. Raises RequestRejected for a caller who counts on it."""
+    if intent.replay is not None:
+        message = f"header x-outcry-replay: {intent.replay.mode} is not available here, only off is"
+        raise RequestRejected(Code.UNSUPPORTED_PARAMETER, message, param="x-outcry-replay")
     return intent
 
 
@@ -117,6 +125,7 @@ async def tell(exchange: Exchange, completion: Completion | EmbeddingCompletion,
     )
     if isinstance(completion, Completion):
         headers += _structured(completion.rung) + _cached(completion.cache)
+        headers += replay_headers(replayed=completion.replayed)
     if completion.cost_usd is not None:
         headers.append((b"x-outcry-cost-usd", money(completion.cost_usd).encode()))
     if warn:
@@ -137,7 +146,7 @@ async def stream(exchange: Exchange, ask: Ask, wire: StreamWire, *, warn: bool, 
 async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *, warn: bool, by: Chats) -> None:
     async with Admission.of(exchange, ask) as admission, Closing(by.stream(ask)) as upstream:
         exchange.overhead = upstream.overhead
-        is_free = _is_free(upstream.cache)
+        is_free = upstream.replayed or _is_free(upstream.cache)
         if is_free:
             admission.forget()
         is_fallback = upstream.target != upstream.plan.steps[0].target
@@ -145,6 +154,7 @@ async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *,
         attempts = sent(upstream.attempts) + (0 if is_free else 1)
         headers = plan_headers(upstream.target, attempts, upstream.overhead, is_fallback=is_fallback)
         headers += _structured(upstream.rung) + _cached(upstream.cache)
+        headers += replay_headers(replayed=upstream.replayed)
         if warn:
             headers += warning_headers(exchange, upstream.warnings)
         await exchange.start_stream(headers)
@@ -186,6 +196,11 @@ def _cached(note: CacheNote | None) -> Headers:
         return []
     age = "" if note.age is None else f"; age={note.age:.0f}"
     return [(b"x-outcry-cache", f"{note.status}{age}".encode())]
+
+
+def replay_headers(*, replayed: bool) -> Headers:
+    """That nobody was asked: the answer is one that was recorded."""
+    return [(b"x-outcry-replayed", b"true")] if replayed else []
 
 
 def warning_headers(exchange: Exchange, warnings: Sequence[str]) -> Headers:

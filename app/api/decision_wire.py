@@ -91,6 +91,8 @@ class DecisionAnswer(Answer):
     algo_id: str | None
     decision_maker_id: str | None
     metadata: dict[str, Any]
+    replayed: bool
+    decision_hash: str | None
 
 
 class DecisionPage(Answer):
@@ -151,6 +153,7 @@ def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Quest
         metadata=body.metadata,
         cache=intent.cache or CacheMode.OFF,
         hedge=intent.hedge,
+        replay=intent.replay,
     )
 
 

@@ -62,6 +62,7 @@ class ModelChoice:
             as_of=intent.hindsight,
             conversation=None if named is None else conversation_key(exchange.caller.key_id, named),
             hedge=intent.hedge,
+            replay=intent.replay,
         )
 
 

@@ -104,6 +104,17 @@ class CacheSettings(Group):
     ttl: Seconds = Field(300.0, description="Seconds an answer is kept.")
 
 
+class ReplaySettings(Group):
+    """How much of recorded runs is kept, and for how long."""
+
+    max_question: Count = Field(4 * 1024 * 1024, description="Bytes of one recorded question with its answers.")
+    max_run: Count = Field(512 * 1024 * 1024, description="Bytes of one run; what comes after is not recorded.")
+    max_waiting: Count = Field(64 * 1024 * 1024, description="Bytes that may wait in memory to be written.")
+    retention_days: Annotated[float, Field(gt=0, le=3660, allow_inf_nan=False)] = Field(
+        90.0, description="Days after which a run in which nothing more was recorded is deleted."
+    )
+
+
 class TransportSettings(Group):
     """The connection pool to providers, and what is read from them."""
 

@@ -60,11 +60,14 @@ class Member:
     sample: int | None = None
 
     async def vote(self) -> Heard:
-        """This member's vote; raises nothing but cancellation."""
+        """This member's vote; raises nothing but cancellation, and OutcryError where a run does not hold it."""
         started = self.now()
         try:
             heard = await self._asked()
         except OutcryError as error:
+            if error.code is Code.REPLAY_MISS:
+                # Nobody abstained: what this member said is not known.
+                raise
             heard = self._failed(error)
         except Exception:
             # One member's bug must not sink the panel; it is ours all the same, so it is logged as one.
@@ -99,6 +102,8 @@ class Member:
         try:
             again = self._judged(await self._complete(messages, parameters, ".repair"))
         except OutcryError as error:
+            if error.code is Code.REPLAY_MISS:
+                raise
             return replace(heard, warnings=(*heard.warnings, f"repair of {self.seat.name} failed: {error.code.value}"))
         status = VoteStatus.REPAIRED if again.vote.is_valid else again.vote.status
         cost = _sum(heard.vote.cost_usd, again.vote.cost_usd)

@@ -39,6 +39,11 @@ class NewsChecked:
         """The member's place."""
         return self.member.seat
 
+    @property
+    def sample(self) -> int | None:
+        """Which of the member's samples this is."""
+        return self.member.sample
+
     async def vote(self) -> Heard:
         """The member's vote, with `news_driven` where both could be compared."""
         started = self.member.now()

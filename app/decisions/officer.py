@@ -103,6 +103,9 @@ class Officer:
     def _heard(self, proposal: Proposal, rule: Assessment, model: str, asked: asyncio.Task[Completion]) -> Judged:
         error = asked.exception()
         if isinstance(error, OutcryError):
+            if error.code is Code.REPLAY_MISS:
+                # He did not abstain: what he said is not known.
+                raise error
             return Judged(_alone(rule, model, f"{error.code.value}: {error.message}"))
         if error is not None:
             log.error("risk officer failed", exc_info=error, extra={"request_id": proposal.request_id})

@@ -8,11 +8,14 @@ from typing import Final, Protocol
 
 import anyio
 
+from app.decisions import arrivals
+from app.decisions.arrivals import Arrivals, turn_of
 from app.decisions.background import Background
 from app.decisions.member import Heard
 from app.decisions.samples import merged
 from app.decisions.seat import Seat, absent
 from app.domain.decision import Vote, VoteStatus
+from app.domain.errors import DeadlineExceeded, OutcryError
 
 NOT_ASKED: Final = "not_asked"
 LATE: Final = "no answer before the deadline"
@@ -20,21 +23,30 @@ LATE: Final = "no answer before the deadline"
 
 
 class Voter(Protocol):
-    """Who sits on a panel. `vote` raises nothing but cancellation."""
+    """Who sits on a panel. `vote` raises nothing but cancellation, and OutcryError where a run does not hold it."""
 
     @property
     def seat(self) -> Seat: ...
+    @property
+    def sample(self) -> int | None: ...
     async def vote(self) -> Heard: ...
 
 
 class Panel:
-    """Seats, those of them that were asked, and what they answered. Whoever asks must cancel in the end."""
+    """Seats, those of them that were asked, and what they answered. Whoever asks must cancel in the end.
 
-    def __init__(self, seats: Sequence[Seat], background: Background, now: Callable[[], float]) -> None:
+    Each answer is noted in `order`; where that is scripted, answers are given as it says, however they come.
+    """
+
+    def __init__(
+        self, seats: Sequence[Seat], background: Background, now: Callable[[], float], order: Arrivals | None = None
+    ) -> None:
         self._seats = seats
         self._background = background
         self._now = now
-        self._arrivals: asyncio.Queue[tuple[float, Heard]] = asyncio.Queue()
+        self._order = order or Arrivals()
+        self._early: dict[str, tuple[float, Heard]] = {}
+        self._arrivals: asyncio.Queue[tuple[float, Heard | OutcryError]] = asyncio.Queue()
         self._due: dict[int, int] = {}
         self._heard: dict[int, list[Heard]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -52,7 +64,7 @@ class Panel:
     @property
     def has_arrived(self) -> bool:
         """Whether a vote is here that nobody has looked at."""
-        return not self._arrivals.empty()
+        return self._order.upcoming is not None if self._order.is_scripted else not self._arrivals.empty()
 
     @property
     def warnings(self) -> list[str]:
@@ -64,7 +76,11 @@ class Panel:
         """Ask these, at once; several of one seat are its samples."""
         for member in members:
             self._due[member.seat.number] = self._due.get(member.seat.number, 0) + 1
-        self._tasks += [self._background.start(self._ask(member)) for member in members]
+        self._tasks += [
+            self._background.start(self._ask(member))
+            for member in members
+            if self._order.answers(turn_of(member.seat.number, member.sample))
+        ]
 
     def voted(self) -> dict[Seat, Vote]:
         """The votes of the seats that have been heard."""
@@ -83,14 +99,20 @@ class Panel:
         return [heard[seat] if seat in heard else self._abstention(seat, status, reason) for seat in self._seats]
 
     async def next(self, until: float) -> Heard | None:
-        """The next answer, or None when all have been heard or none comes before `until` (monotonic seconds)."""
+        """The next answer, or None when all have been heard or none comes before `until` (monotonic seconds).
+
+        Raises OutcryError where a run does not hold an answer that came when it was recorded, or is not read in time.
+        """
         if not self.outstanding:
             return None
-        arrival = await self._arrival(until)
+        arrival = await (self._scripted(until) if self._order.is_scripted else self._arrival(until))
         if arrival is None or arrival[0] > until:
+            if self.unasked:
+                self._order.late()
             return None
         heard = arrival[1]
         self._heard.setdefault(heard.seat.number, []).append(heard)
+        self._order.heard(turn_of(heard.seat.number, heard.sample))
         return heard
 
     def cancel(self) -> None:
@@ -99,15 +121,31 @@ class Panel:
             task.cancel()
 
     async def _ask(self, member: Voter) -> None:
-        heard = await member.vote()
+        heard: Heard | OutcryError
+        try:
+            heard = await member.vote()
+        except OutcryError as error:
+            heard = error
         self._arrivals.put_nowait((self._now(), heard))
 
     async def _arrival(self, until: float) -> tuple[float, Heard] | None:
         if not self._arrivals.empty():
-            return self._arrivals.get_nowait()
+            return _answer(self._arrivals.get_nowait())
         with anyio.move_on_after(max(until - self._now(), 0)):
-            return await self._arrivals.get()
+            return _answer(await self._arrivals.get())
         return None
+
+    async def _scripted(self, until: float) -> tuple[float, Heard] | None:
+        """The answer whose turn it is; None where the time was up when it was recorded."""
+        turn = self._order.upcoming
+        if turn is None or turn == arrivals.LATE:
+            return None
+        while turn not in self._early:
+            arrival = await self._arrival(until)
+            if arrival is None:
+                raise DeadlineExceeded("the deadline passed before the run was read")
+            self._early[turn_of(arrival[1].seat.number, arrival[1].sample)] = arrival
+        return min(self._now(), until), self._early.pop(turn)[1]
 
     def _is_out(self, seat: Seat) -> bool:
         return len(self._heard.get(seat.number, ())) < self._due.get(seat.number, 0)
@@ -139,3 +177,10 @@ class Panel:
             samples=partial.samples,
             flip_rate=partial.flip_rate,
         )
+
+
+def _answer(arrival: tuple[float, Heard | OutcryError]) -> tuple[float, Heard]:
+    at, heard = arrival
+    if isinstance(heard, OutcryError):
+        raise heard
+    return at, heard

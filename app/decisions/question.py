@@ -13,6 +13,7 @@ from app.domain.caller import LOCAL_CALLER, Caller
 from app.domain.chat import JSON
 from app.domain.hindsight import DEFAULT_EMBARGO, AsOf, AsOfMode
 from app.domain.idempotency import Reservation
+from app.domain.replay import Replay
 from app.domain.routing import PolicyName, Priority
 
 
@@ -28,7 +29,7 @@ class Question:
     age of the market is not looked at; `as_of_mode` is warn, block or filter, `embargo` whole days. `cache` is off
     unless the caller says otherwise, whatever the provider file says: a market is asked anew. `reservation` is that of
     its idempotency key. `hedge`: whether members that are no pinned target may be asked twice at once; None is the
-    default.
+    default. `replay` is the run that it belongs to.
     """
 
     symbol: str
@@ -62,6 +63,7 @@ class Question:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     cache: CacheMode = CacheMode.OFF
     hedge: bool | None = None
+    replay: Replay | None = None
     reservation: Reservation | None = None
 
     @property
@@ -108,5 +110,6 @@ def recorded(question: Question, members: tuple[str, ...], messages: tuple[JSON,
         "algo_id": question.algo_id,
         "decision_maker_id": question.decision_maker_id,
         "key_id": question.caller.key_id,
+        "replay": None if question.replay is None else [question.replay.mode.value, question.replay.run],
         "metadata": dict(question.metadata),
     }

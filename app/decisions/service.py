@@ -20,6 +20,7 @@ from app.decisions.officer import Judged, Officer, Proposal
 from app.decisions.panel import LATE, Panel, Voter
 from app.decisions.question import Question, recorded
 from app.decisions.record import DecisionRecord
+from app.decisions.replaying import DecisionRuns
 from app.decisions.risk_check import proposal_of, risk_checked, with_cost
 from app.decisions.seat import Seat, absent
 from app.decisions.session import Session
@@ -29,7 +30,7 @@ from app.decisions.wire import rendered
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
 from app.domain.errors import Code, OutcryError
 from app.domain.kill import Kill
-from app.domain.ports import DecisionRepository, Grades
+from app.domain.ports import DecisionRepository, Grades, Shelf
 from app.ledger.spill import Spill
 
 __all__ = ["Asker", "DecisionEvent", "DecisionRules", "DecisionService", "PanelView", "Question", "VoteEvent"]
@@ -86,6 +87,7 @@ class DecisionService:
         killed: Callable[[int | None], Kill | None] = lambda _: None,
         grades: Grades = UNGRADED,
         spill: Spill | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self._asker = asker
         self._panels = panels
@@ -100,6 +102,7 @@ class DecisionService:
         self._grades = grades
         self._background = Background()
         self._officer = Officer(asker, self._background, now)
+        self._runs = DecisionRuns(shelf, wall)
 
     async def decide(self, question: Question) -> Decision:
         """The decision, stored. Overruns the deadline by at most 250 ms, whatever the members do."""
@@ -115,7 +118,7 @@ class DecisionService:
         if (kill := self._killed(question.agent_id)) is not None:
             yield DecisionEvent(await self._refused(session, kill))
             return
-        panel = Panel(session.composition.seats, self._background, self._now)
+        session, panel = await self._begun(session)
         is_handed_over = False
         try:
             panel.ask(self._members(session, session.first()))
@@ -134,10 +137,13 @@ class DecisionService:
                 panel.cancel()
             if question.risk_check:
                 decision = await self._risk_checked(session, decision)
+            decision = session.stamped(decision)
             await self._store(session, decision)
             if result is not None and panel.outstanding and question.settle == "all":
                 self._background.start(self._completed(session, panel, decision))
                 is_handed_over = True
+            else:
+                self._end(session)
             self._tell(decision)
             yield DecisionEvent(decision)
         finally:
@@ -191,13 +197,20 @@ class DecisionService:
             prompted_without_news(question),
         )
 
+    async def _begun(self, session: Session) -> tuple[Session, Panel]:
+        """The session in its run, where it belongs to one, and its panel. Raises what beginning a run raises."""
+        run = await self._runs.begin(session.question, session.composition, session.prompt)
+        order = None if run is None else run.arrivals
+        return replace(session, run=run), Panel(session.composition.seats, self._background, self._now, order)
+
     def _members(self, session: Session, seats: Sequence[Seat]) -> list[Voter]:
         times = session.composition.samples
         samples = [None] if times == 1 else range(1, times + 1)
         return [self._member(session, seat, sample) for seat in seats for sample in samples]
 
     def _member(self, session: Session, seat: Seat, sample: int | None) -> Voter:
-        member = Member(self._asker, seat, session.question, session.prompt, session.decision_id, self._now, sample)
+        asker = session.asker(self._asker)
+        member = Member(asker, seat, session.question, session.prompt, session.decision_id, self._now, sample)
         if session.without_news is None or seat.is_officer:
             return member
         return NewsChecked(member, session.without_news, self._background.start, session.decide_at)
@@ -227,6 +240,8 @@ class DecisionService:
             result, warnings = _KILLED, [*warnings, kill.says()]
         elif all((vote.reason or "").startswith(Code.KILLED.value) for vote in votes):
             result = _KILLED
+        if session.run is not None:
+            session.run.arrivals.settled()
         return self._made(session, result, votes, warnings)
 
     def _made(self, session: Session, result: Result, votes: Sequence[Vote], warnings: Sequence[str]) -> Decision:
@@ -251,7 +266,8 @@ class DecisionService:
             return decision
         officer = question.risk_officer if session.composition.is_checked_by_officer else None
         proposal = replace(proposal_of(decision, question, session.answer_by), model=officer)
-        checked = risk_checked(decision, await self._officer.judged(proposal), question.market)
+        by = self._officer if session.run is None else Officer(session.asker(self._asker), self._background, self._now)
+        checked = risk_checked(decision, await by.judged(proposal), question.market)
         if (kill := self._killed(question.agent_id)) is not None:
             # Stopped while the officer thought.
             return self._made(session, _KILLED, decision.votes, [*checked.warnings, kill.says()])
@@ -284,8 +300,16 @@ class DecisionService:
             log.exception("late votes lost", extra={"decision_id": decision.id})
         finally:
             panel.cancel()
+            self._end(session)
+
+    def _end(self, session: Session) -> None:
+        if session.run is not None:
+            self._runs.end(session.run, session.question.caller.key_id)
 
     def _tell(self, decision: Decision) -> None:
+        if decision.replayed:
+            # Counted when it was made; telling it again says nothing about anybody.
+            return
         try:
             self._decided(decision)
         except Exception:

@@ -10,9 +10,11 @@ from app.decisions.composition import Composition
 from app.decisions.context import staleness
 from app.decisions.counting import Counter
 from app.decisions.hindsight import Guard
+from app.decisions.member import Asker
 from app.decisions.panel import NOT_ASKED, Panel
 from app.decisions.prompts import Prompt
 from app.decisions.question import Question
+from app.decisions.replaying import DecisionRun
 from app.decisions.seat import Seat
 from app.decisions.voting import METHODS, Count, Result, unanimous
 from app.domain.decision import Action, Decision, DecisionStatus, Vote, VoteStatus
@@ -35,6 +37,7 @@ class Session:
     counter: Counter
     guard: Guard | None = None
     without_news: Prompt | None = None
+    run: DecisionRun | None = None
 
     def marked(self, vote: Vote) -> Vote:
         """The vote as it goes out, with what its model may remember where that is asked."""
@@ -43,6 +46,14 @@ class Session:
     def judged(self, decision: Decision) -> Decision:
         """The decision as it goes out; the same."""
         return decision if self.guard is None else self.guard.judged(decision)
+
+    def stamped(self, decision: Decision) -> Decision:
+        """The decision as it goes out, with its hash where it belongs to a run; nothing is changed about it after."""
+        return decision if self.run is None else self.run.stamped(decision)
+
+    def asker(self, asker: Asker) -> Asker:
+        """Who is asked for this decision: through its run, where it belongs to one."""
+        return asker if self.run is None else self.run.asker(asker, self.question)
 
     @property
     def escalate_at(self) -> float:

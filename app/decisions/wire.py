@@ -41,6 +41,8 @@ def rendered(decision: Decision) -> dict[str, Any]:
         "algo_id": decision.algo_id,
         "decision_maker_id": decision.decision_maker_id,
         "metadata": dict(decision.metadata),
+        "replayed": decision.replayed,
+        "decision_hash": decision.decision_hash,
     }
 
 

@@ -16,6 +16,7 @@ from app.domain.chat import ChatRequest, ChatResponse
 from app.domain.embedding import Embeddings, EmbedRequest
 from app.domain.errors import Code
 from app.domain.hindsight import AsOf
+from app.domain.replay import Replay
 from app.domain.routing import Plan, PolicyName, Preferences, Priority
 from app.domain.structured import Rung
 from app.domain.target import Target
@@ -32,7 +33,8 @@ class Ask:
     `enforces_format`: an answer that is not the JSON asked for is a failure of its target; false for an asker who
     reads any text alone. `cache` None leaves it to the provider that would be asked first. `conversation` is the key
     of the one it belongs to. `as_of` is the moment it is asked as of, None for now. `hedge`:
-    whether a second target may start beside a slow first one; None is the default.
+    whether a second target may start beside a slow first one; None is the default. `replay` is the run it belongs to;
+    then neither the cache nor a hedge has anything to do with it.
     """
 
     request: ChatRequest | EmbedRequest
@@ -56,6 +58,7 @@ class Ask:
     conversation: str | None = None
     as_of: AsOf | None = None
     hedge: bool | None = None
+    replay: Replay | None = None
 
     @property
     def chat(self) -> ChatRequest:
@@ -184,7 +187,7 @@ class Completion:
     """A finished completion. `overhead` is the time the gateway itself took, in seconds.
 
     `rung`: how JSON was brought about, None where none was asked for. `cache`: what the cache had to do with it, None
-    where it was off; then `usage` is what the answer took when it was made.
+    where it was off; then `usage` is what the answer took when it was made. `replayed`: told again from a run.
     """
 
     response: ChatResponse
@@ -199,6 +202,7 @@ class Completion:
     warnings: tuple[str, ...] = ()
     rung: Rung | None = None
     cache: CacheNote | None = None
+    replayed: bool = False
 
     @property
     def is_fallback(self) -> bool:

@@ -217,7 +217,10 @@ class Filing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One answer to one question about one market, ready to be stored and rendered."""
+    """One answer to one question about one market, ready to be stored and rendered.
+
+    In a run it has the hash of its canonical form, and is `replayed` where nobody was asked for it.
+    """
 
     id: str
     symbol: str
@@ -250,3 +253,5 @@ class Decision:
     contamination: str | None = None
     risk: Mapping[str, Any] | None = None
     reservation: Reservation | None = None
+    replayed: bool = False
+    decision_hash: str | None = None

@@ -19,6 +19,7 @@ from app.domain.idempotency import Claim, Holding, RequestKey, Reservation, Term
 from app.domain.kill import Kill, KillEvent
 from app.domain.leases import Decide, Held
 from app.domain.news import News
+from app.domain.replay import Replay, Take, TakeKind
 from app.domain.settings import Setting
 from app.domain.target import Target
 from app.domain.tools import Tool, ToolCall, ToolCallRecord, ToolReply
@@ -209,6 +210,42 @@ class IdempotencyRepository(Protocol):
 
     async def renew(self, owners: Collection[str], until: datetime) -> None: ...
     async def forget(self, now: datetime, limit: int) -> int: ...
+
+
+class TakeRepository(Protocol):
+    """Runs on record. Raises StorageUnavailable when it cannot, ValueError for a take it never takes."""
+
+    async def append(self, takes: Sequence[Take], lost: Mapping[tuple[str, str], int]) -> None:
+        """Store what is not stored yet, by id; `lost` takes are counted in their runs, by owner and name."""
+        ...
+
+    async def nth(
+        self, owner: str, run: str, *, kind: TakeKind, member: str, keys: Sequence[str], n: int
+    ) -> tuple[Take | None, int]:
+        """The n-th take of a question in the order they began, from the first again after the last; and how many."""
+        ...
+
+    async def size(self, owner: str, run: str) -> int:
+        """Bytes of everything in a run."""
+        ...
+
+    async def forget(self, before: datetime) -> int:
+        """Delete runs that nothing was recorded in since this moment; how many it were."""
+        ...
+
+
+class Shelf(Protocol):
+    """Where runs are kept, behind a bounded queue. `largest` is the size in bytes of a question that is still kept."""
+
+    @property
+    def largest(self) -> int: ...
+    def put(self, take: Take | str, owner: str, run: str) -> None:
+        """Keep a take, without a wait; instead of one, why this run has lost one."""
+        ...
+
+    async def find(self, owner: str, replay: Replay, kind: TakeKind, keys: Sequence[str]) -> Take | None:
+        """The take of a question; when it was recorded several times, one after the other."""
+        ...
 
 
 class HealthRepository(Protocol):

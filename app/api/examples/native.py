@@ -42,6 +42,7 @@ _ROUTE: Final = {
         "candidates": [{"target": "openai_primary/gpt-4o-mini", "score": 1.0, "why_not": None}],
     },
     "cache": None,
+    "replayed": False,
     "warnings": [],
 }
 
@@ -129,6 +130,8 @@ DECISION_ANSWER: Final[dict[str, Any]] = {
     "algo_id": None,
     "decision_maker_id": None,
     "metadata": {},
+    "replayed": False,
+    "decision_hash": None,
 }
 
 DECISION: Final = Operation(

@@ -12,9 +12,9 @@ import anyio
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse
 
-from app.api.admission import Admission
+from app.api.admission import Admission, is_replay
 from app.api.body import NATIVE_LIMIT, read_checked
-from app.api.completions import CLOSING, money
+from app.api.completions import CLOSING, money, replay_headers
 from app.api.decision_wire import DecisionAnswer, DecisionBody, DecisionPage, question_of, read_decision
 from app.api.deps import MAX_ID, CurrentServices, Cursor, Limit
 from app.api.errors import Headers, encoded_error
@@ -57,7 +57,7 @@ def _with_its_question(content: dict[str, Any]) -> tuple[dict[str, Any], Decisio
 async def _decided(exchange: Exchange, question: Question) -> Decision:
     async with _admission(exchange, question) as admission:
         decision = await exchange.services.decisions.decide(question)
-        admission.tokens = _tokens(decision)
+        _counted(admission, decision)
     return decision
 
 
@@ -85,7 +85,7 @@ async def _told(exchange: Exchange, watch: Watch, question: Question, admission:
                 # Only now is it sure that the question was a good one.
                 await exchange.start_stream([])
             if isinstance(happened, DecisionEvent):
-                admission.tokens = _tokens(happened.decision)
+                _counted(admission, happened.decision)
                 await watch.push(event("decision", rendered(happened.decision)))
             else:
                 await watch.push(event("vote", vote_event_rendered(happened.vote, happened.sample)))
@@ -169,7 +169,14 @@ def _admission(exchange: Exchange, question: Question) -> Admission:
         expected=1,
         priority=question.priority,
         deadline=question.deadline,
+        is_free=is_replay(question.replay),
     )
+
+
+def _counted(admission: Admission, decision: Decision) -> None:
+    admission.tokens = _tokens(decision)
+    if decision.replayed:
+        admission.forget()
 
 
 def _tokens(decision: Decision) -> int:
@@ -177,7 +184,10 @@ def _tokens(decision: Decision) -> int:
 
 
 def _headers(decision: Decision) -> Headers:
-    return _cost(None if decision.cost_usd is None else str(decision.cost_usd))
+    headers = _cost(None if decision.cost_usd is None else str(decision.cost_usd))
+    if decision.decision_hash is not None:
+        headers.append((b"x-outcry-decision-hash", decision.decision_hash.encode()))
+    return headers + replay_headers(replayed=decision.replayed)
 
 
 def _cost(dollars: str | None) -> Headers:
