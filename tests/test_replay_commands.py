@@ -45,7 +45,7 @@ def sha256_of(result: Result) -> str:
 
 
 def panel() -> Take:
-    body = '{"order":[1,0,null],"scope":"ab"}'
+    body = '{"beside":[],"grades":{},"order":["1","0",null],"scope":"ab"}'
     return Take("f" * 32, "local", "r", TakeKind.PANEL, "k" * 64, "", TakeOutcome.OK, NOON, body)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 LATE: Final = "late"
@@ -17,12 +17,14 @@ def turn_of(seat: int, sample: int | None) -> str:
 class Arrivals:
     """Answers in their order, with None where the decision was made.
 
-    With a `script` it is followed: only who is in it is asked, and nobody is heard before his turn.
+    With a `script` it is followed: only who is in it is asked, and nobody is heard before his turn. `beside` names
+    what came in time beside the votes: comparisons, and a risk officer's word.
     """
 
-    def __init__(self, script: Sequence[str | None] | None = None) -> None:
+    def __init__(self, script: Sequence[str | None] | None = None, beside: Iterable[str] = ()) -> None:
         self._script = script
         self._heard: list[str | None] = []
+        self._beside = set(beside)
 
     @property
     def is_scripted(self) -> bool:
@@ -48,6 +50,19 @@ class Arrivals:
     def heard(self, turn: str) -> None:
         """This answer is in."""
         self._heard.append(turn)
+
+    @property
+    def beside(self) -> list[str]:
+        """What came in time beside the votes."""
+        return sorted(self._beside)
+
+    def comes(self, name: str) -> bool:
+        """Whether this comes in time beside the votes, as far as is known."""
+        return self._script is None or name in self._beside
+
+    def came(self, name: str) -> None:
+        """This came in time."""
+        self._beside.add(name)
 
     def late(self) -> None:
         """The first stage takes too long."""

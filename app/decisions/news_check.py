@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
+from app.decisions.arrivals import Arrivals, turn_of
 from app.decisions.member import Heard, Member
 from app.decisions.prompts import Prompt
 from app.decisions.seat import Seat
@@ -26,13 +27,15 @@ class NewsChecked:
     """Asks both at once. The vote is the one with the news, whatever the other says: that only flags it.
 
     A vote waits for its comparison as long again as it took itself (a quarter of a second at least), never beyond
-    `until` (monotonic seconds). `start` begins what nobody has to wait for.
+    `until` (monotonic seconds). `start` begins what nobody has to wait for. Whether it came is noted in `order`; where
+    that is scripted, it is waited for or not asked for at all, as it was then.
     """
 
     member: Member
     without_news: Prompt
     start: Start
     until: float
+    order: Arrivals = field(default_factory=Arrivals)
 
     @property
     def seat(self) -> Seat:
@@ -46,15 +49,22 @@ class NewsChecked:
 
     async def vote(self) -> Heard:
         """The member's vote, with `news_driven` where both could be compared."""
+        name = f"{turn_of(self.seat.number, self.sample)}.without_news"
+        if not self.order.comes(name):
+            return _compared(await self.member.vote(), None)
         started = self.member.now()
         comparing = self.start(self._unswayed().vote())
         try:
             heard = await self.member.vote()
-            if heard.vote.is_valid:
+            if self.order.is_scripted:
+                await asyncio.wait({comparing})
+            elif heard.vote.is_valid:
                 now = self.member.now()
                 patience = min(max(now - started, LEAST_PATIENCE), self.until - MARGIN - now)
                 await asyncio.wait({comparing}, timeout=max(patience, 0))
             is_there = comparing.done() and not comparing.cancelled()
+            if is_there:
+                self.order.came(name)
             return _compared(heard, comparing.result() if is_there else None)
         finally:
             comparing.cancel()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
+from app.decisions.arrivals import Arrivals
 from app.decisions.assessment import Assessment, RiskVerdict, stricter
 from app.decisions.background import Background
 from app.decisions.context import Account, Constraints, MarketContext
@@ -23,12 +24,14 @@ from app.domain.caching import CacheMode
 from app.domain.caller import LOCAL_CALLER, Caller
 from app.domain.chat import ChatRequest
 from app.domain.decision import Action, Opinion
-from app.domain.errors import Code, OutcryError
+from app.domain.errors import Code, DeadlineExceeded, OutcryError
 from app.domain.routing import PolicyName, Priority
 
 log = logging.getLogger(__name__)
 
 _SLACK: Final = 1 + 1e-9
+_WORD: Final = "risk"
+_LATE: Final = "no answer before the deadline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +75,23 @@ class Judged:
 
 
 class Officer:
-    """Judges proposals. A model that is late, fails or cannot be read abstains: the rule alone, with a warning."""
+    """Judges proposals. A model that is late, fails or cannot be read abstains: the rule alone, with a warning.
 
-    def __init__(self, asker: Asker, background: Background, now: Callable[[], float]) -> None:
+    Within a run `order` notes whether its word came; where that is scripted, one that was late is late again.
+    """
+
+    def __init__(
+        self, asker: Asker, background: Background, now: Callable[[], float], order: Arrivals | None = None
+    ) -> None:
         self._asker = asker
         self._background = background
         self._now = now
+        self._order = order
 
     async def judged(self, proposal: Proposal) -> Judged:
-        """The rule's assessment with the model's word, at the deadline at the latest; raises nothing but cancellation.
+        """The rule's assessment with the model's word, at the deadline at the latest.
+
+        Raises nothing but cancellation, and OutcryError where a run does not hold the word, or is not read in time.
 
         A proposal that cannot become smaller (HOLD, or rejected by the rule) is not shown to the model.
         """
@@ -88,16 +99,21 @@ class Officer:
         is_settled = proposal.opinion.action is Action.HOLD or rule.verdict is RiskVerdict.REJECT
         if proposal.model is None or is_settled:
             return Judged(rule)
-        # Whoever ignores its cancellation must not hold up the answer, so it is left behind rather than awaited.
         prompt = officers_prompt(proposal.opinion, proposal.market, proposal.account)
+        order = self._order or Arrivals()
+        if not order.comes(_WORD):
+            return Judged(_alone(rule, proposal.model, _LATE), template=prompt.template)
+        # Whoever ignores its cancellation must not hold up the answer, so it is left behind rather than awaited.
         asked = self._background.start(self._asked(proposal, prompt))
         try:
             await asyncio.wait({asked}, timeout=max(proposal.deadline - self._now(), 0))
         finally:
             asked.cancel()
         if not asked.done() or asked.cancelled():
-            late = _alone(rule, proposal.model, "no answer before the deadline")
-            return Judged(late, None, template=prompt.template)
+            if order.is_scripted:
+                raise DeadlineExceeded("the deadline passed before the run was read")
+            return Judged(_alone(rule, proposal.model, _LATE), None, template=prompt.template)
+        order.came(_WORD)
         return replace(self._heard(proposal, rule, proposal.model, asked), template=prompt.template)
 
     def _heard(self, proposal: Proposal, rule: Assessment, model: str, asked: asyncio.Task[Completion]) -> Judged:

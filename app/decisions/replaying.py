@@ -20,8 +20,10 @@ from app.decisions.wire import rendered
 from app.domain.attempt import Ask, Completion
 from app.domain.decision import Decision
 from app.domain.errors import Code, Conflict, RequestRejected
-from app.domain.ports import Shelf
+from app.domain.grades import Grade
+from app.domain.ports import Grades, Shelf
 from app.domain.replay import Replay, Take, TakeKind, TakeOutcome
+from app.domain.target import Target
 from app.text.canonical import Unencodable, canonical, digest
 
 _NOT_ASKED: Final = frozenset(("metadata", "key_id", "algo_id", "decision_maker_id", "replay"))
@@ -37,7 +39,10 @@ class DecisionRun:
     scope: str
     began_at: datetime
     arrivals: Arrivals = field(default_factory=Arrivals)
+    grades: dict[str, tuple[int, int]] = field(default_factory=dict)
     went_live: bool = False
+    is_void: bool = False
+    """Whether an operator's stop cut in: what it would have become, nobody knows, so it is not kept."""
 
     @property
     def is_replayed(self) -> bool:
@@ -48,6 +53,10 @@ class DecisionRun:
         """The decision with its hash, marked where nobody was asked for it."""
         marked = replace(decision, replayed=self.is_replayed)
         return replace(marked, decision_hash=decision_hash(rendered(marked)))
+
+    def known(self, grades: Grades) -> Grades:
+        """What is known of members: noted when it is looked up, and in a replay what was known then."""
+        return _GradesThen(grades, self)
 
     def asker(self, asker: Asker, question: Question) -> Asker:
         """Who is asked for this decision: the same, through the run."""
@@ -79,7 +88,8 @@ class DecisionRuns:
             take = await self._shelf.find(question.caller.key_id, replay, TakeKind.PANEL, [key])
         if take is not None:
             body = orjson.loads(take.body)
-            return DecisionRun(replay, key, body["scope"], self._wall(), Arrivals(body["order"]))
+            order, grades = Arrivals(body["order"], body["beside"]), body["grades"]
+            return DecisionRun(replay, key, body["scope"], self._wall(), order, grades)
         if not replay.mode.may_go_live:
             raise Conflict(
                 f"run {replay.run} holds no decision about {question.symbol}, asked like this",
@@ -90,7 +100,7 @@ class DecisionRuns:
 
     def end(self, run: DecisionRun, owner: str) -> None:
         """All votes that will ever come are in: put their order on record, where it is a new one."""
-        if self._shelf is None or run.arrivals.is_scripted:
+        if self._shelf is None or run.arrivals.is_scripted or run.is_void:
             return
         take = Take(
             id=os.urandom(16).hex(),
@@ -101,9 +111,34 @@ class DecisionRuns:
             member="",
             outcome=TakeOutcome.OK,
             began_at=run.began_at,
-            body=canonical({"order": run.arrivals.order, "scope": run.scope}).decode(),
+            body=canonical(
+                {
+                    "order": run.arrivals.order,
+                    "beside": run.arrivals.beside,
+                    "grades": run.grades,
+                    "scope": run.scope,
+                }
+            ).decode(),
         )
         self._shelf.put(take, owner, run.replay.run)
+
+
+class _GradesThen:
+    """Grades as they were when the decision was made first: those given since would weigh its votes differently."""
+
+    def __init__(self, grades: Grades, run: DecisionRun) -> None:
+        self._grades = grades
+        self._run = run
+
+    def of(self, target: Target) -> Grade | None:
+        name = f"{target.provider}/{target.model}"
+        if not self._run.arrivals.is_scripted:
+            grade = self._grades.of(target)
+            if grade is not None:
+                self._run.grades[name] = (grade.hits, grade.graded)
+            return grade
+        then = self._run.grades.get(name)
+        return None if then is None else Grade(*then)
 
 
 class _InRun:
@@ -128,4 +163,6 @@ def _form(question: Question, composition: Composition, prompt: Prompt) -> Mappi
     return {name: value for name, value in asked.items() if name not in _NOT_ASKED} | {
         "method": composition.method,
         "quorum": composition.quorum,
+        "seats": [[seat.name, seat.config_id, seat.stage, seat.role.value] for seat in composition.seats],
+        "is_checked_by_officer": composition.is_checked_by_officer,
     }

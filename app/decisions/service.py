@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from app.decisions.arrivals import Arrivals
 from app.decisions.background import Background
-from app.decisions.composition import PanelView, check_asked, composed, prompted, prompted_without_news
+from app.decisions.composition import Composition, PanelView, check_asked, composed, prompted, prompted_without_news
 from app.decisions.counting import UNGRADED, Counter
 from app.decisions.hindsight import Guard
 from app.decisions.member import Asker, Member
@@ -20,7 +21,7 @@ from app.decisions.officer import Judged, Officer, Proposal
 from app.decisions.panel import LATE, Panel, Voter
 from app.decisions.question import Question, recorded
 from app.decisions.record import DecisionRecord
-from app.decisions.replaying import DecisionRuns
+from app.decisions.replaying import DecisionRun, DecisionRuns
 from app.decisions.risk_check import proposal_of, risk_checked, with_cost
 from app.decisions.seat import Seat, absent
 from app.decisions.session import Session
@@ -180,7 +181,7 @@ class DecisionService:
         self._record.close()
 
     def _opened(self, question: Question) -> Session:
-        composition, panels = composed(question, self._panels), self._panels
+        composition = composed(question, self._panels)
         margin = min(self._rules.margin, max(question.deadline - question.arrived, 0) / 5)
         answer_by = question.deadline - margin
         # An officer who is asked after the panel needs time of his own, or a silent member would take it all.
@@ -192,16 +193,22 @@ class DecisionService:
             self._new_id(),
             answer_by - reserved,
             answer_by,
-            Counter(composition.method, composition.seats, panels.target, panels.family, self._grades),
-            Guard.of(question, panels),
+            self._counter(composition, self._grades),
+            Guard.of(question, self._panels),
             prompted_without_news(question),
         )
 
     async def _begun(self, session: Session) -> tuple[Session, Panel]:
         """The session in its run, where it belongs to one, and its panel. Raises what beginning a run raises."""
         run = await self._runs.begin(session.question, session.composition, session.prompt)
-        order = None if run is None else run.arrivals
-        return replace(session, run=run), Panel(session.composition.seats, self._background, self._now, order)
+        seats = session.composition.seats
+        if run is None:
+            return session, Panel(seats, self._background, self._now)
+        counter = self._counter(session.composition, run.known(self._grades))
+        return replace(session, run=run, counter=counter), Panel(seats, self._background, self._now, run.arrivals)
+
+    def _counter(self, composition: Composition, grades: Grades) -> Counter:
+        return Counter(composition.method, composition.seats, self._panels.target, self._panels.family, grades)
 
     def _members(self, session: Session, seats: Sequence[Seat]) -> list[Voter]:
         times = session.composition.samples
@@ -213,7 +220,8 @@ class DecisionService:
         member = Member(asker, seat, session.question, session.prompt, session.decision_id, self._now, sample)
         if session.without_news is None or seat.is_officer:
             return member
-        return NewsChecked(member, session.without_news, self._background.start, session.decide_at)
+        order = Arrivals() if session.run is None else session.run.arrivals
+        return NewsChecked(member, session.without_news, self._background.start, session.decide_at, order)
 
     async def _refused(self, session: Session, kill: Kill) -> Decision:
         """The answer while an operator's stop is in force, on record as any other; nobody is asked."""
@@ -238,6 +246,7 @@ class DecisionService:
         if (kill := self._killed(question.agent_id)) is not None:
             # Stopped while the members thought: what they said is on record, and nobody may act on it.
             result, warnings = _KILLED, [*warnings, kill.says()]
+            session.void_run()
         elif all((vote.reason or "").startswith(Code.KILLED.value) for vote in votes):
             result = _KILLED
         if session.run is not None:
@@ -266,12 +275,16 @@ class DecisionService:
             return decision
         officer = question.risk_officer if session.composition.is_checked_by_officer else None
         proposal = replace(proposal_of(decision, question, session.answer_by), model=officer)
-        by = self._officer if session.run is None else Officer(session.asker(self._asker), self._background, self._now)
+        by = self._officer if session.run is None else self._officer_in(session.run, question)
         checked = risk_checked(decision, await by.judged(proposal), question.market)
         if (kill := self._killed(question.agent_id)) is not None:
             # Stopped while the officer thought.
+            session.void_run()
             return self._made(session, _KILLED, decision.votes, [*checked.warnings, kill.says()])
         return replace(checked, latency=self._now() - question.arrived)
+
+    def _officer_in(self, run: DecisionRun, question: Question) -> Officer:
+        return Officer(run.asker(self._asker, question), self._background, self._now, run.arrivals)
 
     async def _store(self, session: Session, decision: Decision) -> None:
         """Returns once the decision is durable, or raises StorageUnavailable in time for the caller to hear it."""

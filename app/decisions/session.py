@@ -55,6 +55,11 @@ class Session:
         """Who is asked for this decision: through its run, where it belongs to one."""
         return asker if self.run is None else self.run.asker(asker, self.question)
 
+    def void_run(self) -> None:
+        """An operator's stop cut in: what this would have become, nobody knows, and no run keeps it."""
+        if self.run is not None:
+            self.run.is_void = True
+
     @property
     def escalate_at(self) -> float:
         """Half of the time that there is."""
