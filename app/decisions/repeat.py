@@ -107,5 +107,5 @@ def told_again(answer: dict[str, Any]) -> Iterator[Told]:
     """A stored decision as its stream told it: the votes that were heard, then the decision."""
     for vote in answer.get("votes", ()):
         if vote["status"] not in _UNHEARD:
-            yield Told("vote", vote)
+            yield Told("vote", vote | {"sample": None})
     yield Told("decision", answer)

@@ -104,6 +104,7 @@ async def _decide_once(exchange: Exchange, key: RequestKey, question: Question, 
         return
     told = await watch.run(_last(events))
     headers = [REPLAYED] if told.is_replayed else _cost(told.body["cost_usd"])
+    headers = headers + _of_run(told.body.get("decision_hash"), replayed=told.body.get("replayed") is True)
     await exchange.answer_json(told.body, headers)
 
 
@@ -115,7 +116,7 @@ async def _asked(exchange: Exchange, question: Question) -> AsyncGenerator[VoteE
     ):
         async for happened in events:
             if isinstance(happened, DecisionEvent):
-                admission.tokens = _tokens(happened.decision)
+                _counted(admission, happened.decision)
             yield happened
 
 
@@ -185,9 +186,13 @@ def _tokens(decision: Decision) -> int:
 
 def _headers(decision: Decision) -> Headers:
     headers = _cost(None if decision.cost_usd is None else str(decision.cost_usd))
-    if decision.decision_hash is not None:
-        headers.append((b"x-outcry-decision-hash", decision.decision_hash.encode()))
-    return headers + replay_headers(replayed=decision.replayed)
+    return headers + _of_run(decision.decision_hash, replayed=decision.replayed)
+
+
+def _of_run(decision_hash: str | None, *, replayed: bool) -> Headers:
+    """Of a decision that belongs to a run, its hash, and whether it was told again."""
+    headers = [] if decision_hash is None else [(b"x-outcry-decision-hash", decision_hash.encode())]
+    return headers + replay_headers(replayed=replayed)
 
 
 def _cost(dollars: str | None) -> Headers:

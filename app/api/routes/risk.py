@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.api.admission import Admission
 from app.api.body import NATIVE_LIMIT, read_object
-from app.api.completions import money
+from app.api.completions import live, money
 from app.api.exchange import Exchange
 from app.api.intent import read_intent
 from app.api.risk_wire import proposal_of, read_risk
@@ -14,7 +14,7 @@ from app.decisions.officer import Judged, Proposal
 
 async def assess(exchange: Exchange) -> None:
     """`POST /risk-assessments`."""
-    intent = read_intent(exchange.headers)
+    intent = live(read_intent(exchange.headers))
     body = read_risk(await read_object(exchange, NATIVE_LIMIT))
     judged = await Watch(exchange).run(_judged(exchange, proposal_of(body, intent, exchange)))
     headers = [] if judged.cost_usd is None else [(b"x-outcry-cost-usd", money(judged.cost_usd).encode())]
