@@ -18,7 +18,7 @@ from app.domain.attempt import Ask, Completion
 from app.domain.caching import CacheMode
 from app.domain.chat import JSON, ChatRequest, ChatResponse
 from app.domain.decision import ParseTrace, RuleViolation, Severity, Vote, VoteStatus
-from app.domain.errors import Code, OutcryError
+from app.domain.errors import Code, OutcryError, RunUnread
 from app.domain.hindsight import AsOf, AsOfMode
 from app.domain.structured import Rung
 
@@ -60,12 +60,12 @@ class Member:
     sample: int | None = None
 
     async def vote(self) -> Heard:
-        """This member's vote; raises nothing but cancellation, and OutcryError where a run does not hold it."""
+        """This member's vote; raises nothing but cancellation, and OutcryError where a run does not tell it."""
         started = self.now()
         try:
             heard = await self._asked()
         except OutcryError as error:
-            if error.code is Code.REPLAY_MISS:
+            if is_unread(error):
                 # Nobody abstained: what this member said is not known.
                 raise
             heard = self._failed(error)
@@ -102,7 +102,7 @@ class Member:
         try:
             again = self._judged(await self._complete(messages, parameters, ".repair"))
         except OutcryError as error:
-            if error.code is Code.REPLAY_MISS:
+            if is_unread(error):
                 raise
             return replace(heard, warnings=(*heard.warnings, f"repair of {self.seat.name} failed: {error.code.value}"))
         status = VoteStatus.REPAIRED if again.vote.is_valid else again.vote.status
@@ -193,6 +193,11 @@ def refuses_format(error: OutcryError) -> bool:
     """Whether a provider, or routing, turned the request down because of the schema."""
     told = f"{error.param or ''} {error.message}".lower()
     return error.code in _REFUSED_PARAMETER and any(word in told for word in _ABOUT_FORMAT)
+
+
+def is_unread(error: OutcryError) -> bool:
+    """Whether what was answered stands in a run that does not hold it, or cannot be read now."""
+    return error.code is Code.REPLAY_MISS or isinstance(error, RunUnread)
 
 
 def _complaint(vote: Vote) -> str:

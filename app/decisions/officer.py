@@ -14,7 +14,7 @@ from app.decisions.assessment import Assessment, RiskVerdict, stricter
 from app.decisions.background import Background
 from app.decisions.context import Account, Constraints, MarketContext
 from app.decisions.exposure import fraction_of, per_fraction
-from app.decisions.member import Asker, answer_of, refuses_format
+from app.decisions.member import Asker, answer_of, is_unread, refuses_format
 from app.decisions.prompts import Prompt
 from app.decisions.risk import assess
 from app.decisions.risk_prompt import RESPONSE_FORMAT, officers_prompt
@@ -119,7 +119,7 @@ class Officer:
     def _heard(self, proposal: Proposal, rule: Assessment, model: str, asked: asyncio.Task[Completion]) -> Judged:
         error = asked.exception()
         if isinstance(error, OutcryError):
-            if error.code is Code.REPLAY_MISS:
+            if is_unread(error):
                 # He did not abstain: what he said is not known.
                 raise error
             return Judged(_alone(rule, model, f"{error.code.value}: {error.message}"))

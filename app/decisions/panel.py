@@ -47,6 +47,7 @@ class Panel:
         self._order = order or Arrivals()
         self._early: dict[str, tuple[float, Heard]] = {}
         self._arrivals: asyncio.Queue[tuple[float, Heard | OutcryError]] = asyncio.Queue()
+        self._held: tuple[float, Heard] | None = None
         self._due: dict[int, int] = {}
         self._heard: dict[int, list[Heard]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -64,7 +65,9 @@ class Panel:
     @property
     def has_arrived(self) -> bool:
         """Whether a vote is here that nobody has looked at."""
-        return self._order.upcoming is not None if self._order.is_scripted else not self._arrivals.empty()
+        if self._order.is_scripted:
+            return self._order.upcoming is not None
+        return self._held is not None or not self._arrivals.empty()
 
     @property
     def warnings(self) -> list[str]:
@@ -108,6 +111,8 @@ class Panel:
         arrival = await (self._scripted(until) if self._order.is_scripted else self._arrival(until))
         if arrival is None or arrival[0] > until:
             if self.unasked:
+                # What came too late for a first stage may be in time for the panel.
+                self._held = arrival
                 self._order.late()
             return None
         heard = arrival[1]
@@ -129,6 +134,9 @@ class Panel:
         self._arrivals.put_nowait((self._now(), heard))
 
     async def _arrival(self, until: float) -> tuple[float, Heard] | None:
+        if self._held is not None:
+            held, self._held = self._held, None
+            return held
         if not self._arrivals.empty():
             return _answer(self._arrivals.get_nowait())
         with anyio.move_on_after(max(until - self._now(), 0)):

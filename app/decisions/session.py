@@ -71,7 +71,8 @@ class Session:
 
     def until(self, panel: Panel) -> float:
         """How long the next vote is waited for."""
-        return self.escalate_at if panel.unasked else self.decide_at
+        is_told_again = self.run is not None and self.run.arrivals.is_scripted
+        return self.escalate_at if panel.unasked and not is_told_again else self.decide_at
 
     def result(self, panel: Panel, *, is_over: bool = False) -> Result | None:
         """The panel's result, None while votes still out may change it; when time is over, none are still out."""

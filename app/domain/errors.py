@@ -329,6 +329,10 @@ class StorageUnavailable(OutcryError):
         super().__init__(Code.STORAGE_UNAVAILABLE, message, retry_after=retry_after)
 
 
+class RunUnread(StorageUnavailable):
+    """What a run holds cannot be read now, so that nobody can say what was answered."""
+
+
 class DeadlineExceeded(OutcryError):
     """The caller's deadline passed before an answer was there."""
 

@@ -12,7 +12,16 @@ import orjson
 
 from app.domain.attempt import Ask, AttemptKind, Completion
 from app.domain.chat import JSON
-from app.domain.errors import Code, Conflict, OutcryError, ProviderError, RequestRejected, Trail
+from app.domain.errors import (
+    Code,
+    Conflict,
+    OutcryError,
+    ProviderError,
+    RequestRejected,
+    RunUnread,
+    StorageUnavailable,
+    Trail,
+)
 from app.domain.ports import Shelf
 from app.domain.provider import RateLimit
 from app.domain.replay import Replay, Take, TakeKind
@@ -106,7 +115,10 @@ class Replays:
         keys = {own}
         if itinerary is not None:
             keys |= {_key(itinerary, step.target, streamed=streamed) for step in itinerary.plan.steps}
-        take = await shelf.find(ask.caller.key_id, replay, TakeKind.CALL, sorted(keys))
+        try:
+            take = await shelf.find(ask.caller.key_id, replay, TakeKind.CALL, sorted(keys))
+        except StorageUnavailable as reason:
+            raise RunUnread(reason.message, retry_after=reason.retry_after) from None
         if take is None:
             if refusal is not None:
                 raise refusal

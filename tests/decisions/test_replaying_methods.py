@@ -15,14 +15,15 @@ import pytest
 from app.decisions.service import DecisionEvent, DecisionService, VoteEvent
 from app.domain.chat import Call, ChatResponse
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, VoteStatus
-from app.domain.errors import Code, Conflict
+from app.domain.errors import Code, Conflict, StorageUnavailable
 from app.domain.grades import Grade
 from app.domain.kill import Kill
 from app.domain.provider import PanelConfig
-from app.domain.replay import Replay, ReplayMode, TakeKind
+from app.domain.replay import Replay, ReplayMode, Take, TakeKind
 from app.domain.target import Target
 from tests.decisions.fakes import NOON, Panels, Shelf, market, question, vote_text
 from tests.fakes import FakeClock, ScriptedAdapter, answer
+from tests.fakes_replay import FakeTakes
 from tests.gateway.conftest import House
 
 BUY, SELL, HOLD = vote_text("BUY"), vote_text("SELL"), vote_text("HOLD")
@@ -71,17 +72,30 @@ class Graded:
         return self.known.get(target.provider)
 
 
+class Torn(FakeTakes):
+    """A database that is away for some reads: those about members whose names end like this."""
+
+    ending: str | None = None
+
+    async def nth(self, *args: Any, member: str, **named: Any) -> tuple[Take | None, int]:
+        if self.ending is not None and member.endswith(self.ending):
+            raise StorageUnavailable("the database is away")
+        return await super().nth(*args, member=member, **named)
+
+
 @dataclass
 class Desk:
     """Members behind one gateway, and a panel that may be recorded."""
 
     members: dict[str, Member]
     kill: Kill | None = None
+    skew: float = 0.0
+    takes: Torn = field(default_factory=Torn)
     grades: Graded = field(default_factory=Graded)
     decided: list[Decision] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.house = House(dict(self.members), clock=_Real())
+        self.house = House(dict(self.members), clock=_Real(), takes=self.takes)
         names = [f"{name}/{name}-1" for name in self.members]
         self.panels = Panels(names, {"staged": PanelConfig(tuple(names), first_stage=tuple(names[:2]))})
         self.shelf = Shelf()
@@ -89,7 +103,7 @@ class Desk:
             self.house.gateway,
             self.panels,
             self.shelf,
-            now=time.monotonic,
+            now=lambda: time.monotonic() + self.skew,
             wall=lambda: NOON,
             decided=self.decided.append,
             killed=lambda _: self.kill,
@@ -341,3 +355,41 @@ async def test_what_is_asked_otherwise_is_a_miss_and_no_call() -> None:
 
         takes = [take.kind for take in three.house.takes.takes]
         assert (three.calls(), takes.count(TakeKind.PANEL)) == (asked, 1)
+
+
+@pytest.mark.parametrize("ending", [".0", ".risk"])
+async def test_a_run_that_cannot_be_read_is_no_abstention(ending: str) -> None:
+    async with desk(SIZED, SIZED, word("reject")) as three:
+        await three.made(ReplayMode.RECORD, **CHECKED)
+        await three.house.shelf.drain()
+        three.takes.ending = ending
+
+        with pytest.raises(StorageUnavailable):
+            await three.made(ReplayMode.REPLAY, **CHECKED)
+
+
+async def test_a_vote_too_late_for_the_first_stage_is_in_time_for_the_panel() -> None:
+    released = anyio.Event()
+
+    class Slow(Member):
+        async def complete(self, call: Call) -> ChatResponse:
+            await released.wait()
+            return await super().complete(call)
+
+    async with desk(BUY, Slow(SELL), Member(SELL), Member(SELL)) as four:
+        fields: dict[str, Any] = {"panel": "staged", "method": "two_stage", "within": 60.0, "settle": "all"}
+        live: Decision | None = None
+        async for event in four.service.stream(question(replay=Replay(ReplayMode.RECORD, "r"), **fields)):
+            if isinstance(event, DecisionEvent):
+                live = event.decision
+            elif not released.is_set():
+                # Whoever listens is slow: half of the time is over before he asks for the next vote.
+                four.skew = 31.0
+                released.set()
+                await four.background()
+        four.skew = 0.0
+        again, _ = await four.made(ReplayMode.REPLAY, **fields)
+
+        assert live is not None
+        assert live.decision_hash == again.decision_hash
+        assert [vote.status for vote in live.votes][:2] == [VoteStatus.OK, VoteStatus.OK]
