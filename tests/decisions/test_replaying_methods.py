@@ -130,7 +130,7 @@ class Desk:
         await self.background()
         assert told == order
         assert again.decision_hash == live.decision_hash
-        assert (live.replayed, again.replayed, again.cost_usd) == (False, True, 0)
+        assert (live.replayed, again.replayed, str(again.cost_usd)) == (False, True, "0")
         assert (self.calls(), self.decided) == (asked, [live])
         return live, again
 
@@ -227,7 +227,7 @@ async def test_an_officers_word_comes_out_of_the_run(says: str, settle: str) -> 
         live, again = await three.twice(**CHECKED, settle=settle)
 
         assert live.risk is not None
-        assert again.risk == live.risk | {"cost_usd": "0"}
+        assert again.risk == {**live.risk, "cost_usd": "0"}
 
 
 async def test_an_officer_who_was_late_is_late_again_and_nobody_waits() -> None:
