@@ -228,7 +228,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
 
     _close_last_first(stack, days.sync, writer.drain, cache.flights.close, decisions.close)
     supervisor = Supervisor(metrics.job_restarted)
-    arrival, bell = Arrival(database, settings.database_url), Bell(database, CHANNEL)
+    arrival, bell = Arrival(database, settings.database_url), Bell(database, CHANNEL, hurries=leases.is_needed)
     for name, job in {
         "health": monitor.run,
         "history": history.run,

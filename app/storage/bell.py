@@ -23,17 +23,21 @@ _CLOSE_SECONDS: Final = 1.0
 _AGAIN_SECONDS: Final = 1.0
 # Two calls of stat take five microseconds; half of the wait at a limit may pass before the other process has looked.
 _LOOK_SECONDS: Final = 0.04
+# To wake up costs a hundred microseconds, whatever is done then.
+_LEISURELY_SECONDS: Final = 0.25
 
 
 class Bell:
     """A job that tells when another process may have written. It may tell too often; whoever hears it looks.
 
-    `channel` is PostgreSQL's. Nothing is told while the database is away: whoever must not miss a word polls, too.
+    `channel` is PostgreSQL's. A file is looked at 25 times a second while somebody `hurries`, else four times. Nothing
+    is told while the database is away: whoever must not miss a word polls, too.
     """
 
-    def __init__(self, database: Database, channel: str) -> None:
+    def __init__(self, database: Database, channel: str, *, hurries: Callable[[], bool] = lambda: True) -> None:
         self._database = database
         self._channel = channel
+        self._hurries = hurries
 
     async def run(self, *hearers: Callable[[], None]) -> None:
         """Call the hearers whenever there may be something to see, until cancelled."""
@@ -58,7 +62,7 @@ class Bell:
     async def _watch(self, heard: Callable[[], None]) -> None:
         seen = last_touch(self._database)
         while True:
-            await anyio.sleep(_LOOK_SECONDS)
+            await anyio.sleep(_LOOK_SECONDS if self._hurries() else _LEISURELY_SECONDS)
             touched = last_touch(self._database)
             if touched != seen:
                 seen = touched
