@@ -35,7 +35,7 @@ class Wire(ResponseHandler):
         super().data_received(data)
         if self.is_idle and self.should_close:
             self.close()  # the end of one answer and more than that, in one read
-        elif len(self) > _MOST_WAITING:
+        elif len(self._buffer) > _MOST_WAITING:
             self._buffer.clear()
             self._refuse(HttpProcessingError(message="interim answers without end"))
         elif self._exception is not None and self._payload is not None and not self._payload.is_eof():

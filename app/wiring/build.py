@@ -122,7 +122,8 @@ def _jobs(
     """What runs in the background, still at rest; docs/architecture.md says what each is for."""
     metrics, database, settings = ground.metrics, ground.database, ground.settings
     supervisor = Supervisor(metrics.job_restarted)
-    arrival, bell = Arrival(database, settings.database_url), Bell(database, CHANNEL)
+    arrival = Arrival(database, settings.database_url)
+    bell = Bell(database, CHANNEL, hurries=watching.leases.is_needed)
     views = [agents.refresh, way.tools.refresh, way.kills.refresh, way.strategy.refresh]
     for name, job in {
         "health": watching.monitor.run,

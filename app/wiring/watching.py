@@ -52,7 +52,14 @@ def watchers(ground: Ground) -> Watchers:
         ),
         days=DayRecord(pool, SqlDayRepository(database), now=clock.now, wall=clock.wall),
         leases=Leases(pool, SqlLeaseRepository(database), ground.shortage, holder=os.urandom(8).hex(), now=clock.now),
-        news=NewsDesk(pool, SqlNewsRepository(database), origin=os.urandom(8).hex(), now=clock.now),
+        news=NewsDesk(
+            pool,
+            SqlNewsRepository(database),
+            origin=os.urandom(8).hex(),
+            now=clock.now,
+            # A file shows every commit; a notification may be lost on its way. Looking is most of what idling costs.
+            listen_every=3.0 if database.is_sqlite else 1.0,
+        ),
         alerts=alerts,
         voice=voice,
         webhooks=webhooks,
