@@ -138,7 +138,10 @@ class Planner:
 
         Raises NotFound for a name that means nothing.
         """
-        found = self._prospects(ask)
+        try:
+            found = self._prospects(ask)
+        except (NotAdmitted, StorageUnavailable) as error:
+            return Explanation(None, (), error=error)
         query = _rehearsed(found.query)
         try:
             plan = self._route(found.candidates, query, found.choice)
