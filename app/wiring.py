@@ -203,6 +203,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
             [metrics, writer],
             rules=RoundRules(**settings.tools.model_dump()),
             clock=clock,
+            check_running=planner.check_running,
         ),
     )
     decisions = DecisionService(
