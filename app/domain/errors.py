@@ -235,7 +235,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """What the gateway had done when an error ended a request: for headers and the record.
+    """What the gateway had done when an error ended a request, or a stream was committed: for headers and the record.
 
     `target` is the last one tried; `is_final` tells the caller not to repeat the request by itself;
     `overhead` is the seconds that the gateway itself took.
