@@ -12,13 +12,16 @@ CLIENTS_JS := tests/clients/js
 STAMP := .installed
 DEV_PYTHON := $(DEV)/bin/python
 
-# An example's date and where the gateway is; `make local-model`'s port; `make prove SHORT=1`, one group of it, its seed.
+# An example's date, a backtest's days and where the gateway is; `make local-model`'s port; `make prove SHORT=1`, one group of
+# it, its seed.
 DATE ?=
+DAYS ?=
 URL ?= http://127.0.0.1:8080
 MODEL_PORT ?= 8081
 SHORT ?=
 ONLY ?=
 SEED ?=
+SECONDS ?=
 
 # Each in its own environment, since they disagree about each other's versions; Node comes from a wheel.
 CLIENT_NAMES := openai2 openai3 anthropic langchain instructor pydantic-ai node
@@ -28,7 +31,7 @@ export PIP_ROOT_USER_ACTION := ignore
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-clients check lock prove bench example local-model clean
+.PHONY: help run test test-clients check lock prove bench fuzz example backtest local-model clean
 
 help:  ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,8 +58,14 @@ prove: $(DEV)/$(STAMP)  ## the scoreboard: what is promised, measured; writes do
 bench: $(DEV)/$(STAMP)  ## CPU per proxied request and per streamed chunk
 	$(DEV_PYTHON) -m benchmarks.bench $(if $(SHORT),--short)
 
+fuzz: $(DEV)/$(STAMP)  ## mutated answers against the parser's properties, for SECONDS=180; failing ones go to fuzz-failures/
+	$(DEV_PYTHON) -m benchmarks.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
 example: $(VENV)/$(STAMP)-examples  ## a decision about a real day: make example DATE=2018-12-24
 	@$(VENV)/bin/python examples/first_decision.py $(DATE) --base-url $(URL)
+
+backtest: $(VENV)/$(STAMP)-examples  ## two years of decisions, made twice from one recording: make backtest DAYS=60
+	@$(VENV)/bin/python examples/backtest.py $(if $(DAYS),--days $(DAYS)) --base-url $(URL)
 
 local-model: $(VENV)/$(STAMP)-local-model  ## a small real language model as a provider on 127.0.0.1:8081
 	@exec $(VENV)/bin/python examples/local_model.py --port $(MODEL_PORT)
@@ -72,7 +81,7 @@ lock: $(TOOLS)/$(STAMP)  ## resolve the lock files again (UPGRADE=1: to the newe
 	done
 
 clean:  ## remove environments and caches; the database, .env and .outcry stay
-	rm -rf $(VENV) $(DEV) $(TOOLS) $(CLIENTS) $(CLIENTS_JS)/node_modules .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench-out dist
+	rm -rf $(VENV) $(DEV) $(TOOLS) $(CLIENTS) $(CLIENTS_JS)/node_modules .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench-out fuzz-failures dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define compile

@@ -22,6 +22,7 @@ from app.domain.provider import ProviderSet
 from app.provider_file import load_providers
 from app.provider_tests import show_test
 from app.reloading import check_webhooks
+from app.replay_commands import app as replay_commands
 from app.serving import serve as serve_forever
 from app.settings import ConfigurationError, Settings, load_settings, read_environment
 from app.storage.database import open_database
@@ -39,6 +40,7 @@ providers_app = typer.Typer()
 app.add_typer(providers_app, name="providers")
 out = Console(highlight=False, markup=False, soft_wrap=True)
 app.add_typer(catalog_commands, name="catalog")
+app.add_typer(replay_commands, name="replay")
 
 
 @app.command()

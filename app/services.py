@@ -15,7 +15,10 @@ from pydantic import SecretStr
 
 from app.agents.changes import ConfigChange
 from app.conformance.report import CheckResult, Report
+from app.decisions.officer import Judged, Proposal
 from app.decisions.question import Question
+from app.decisions.rendering import Rendering, Template
+from app.decisions.repeat import Told
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import Ask, AttemptRecord, Completion, EmbeddingCompletion, TokenCount
@@ -24,6 +27,8 @@ from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
 from app.domain.health import HealthSample, HistoryWindow
+from app.domain.hindsight import DEFAULT_EMBARGO
+from app.domain.idempotency import RequestKey
 from app.domain.kill import Kill, KillEvent
 from app.domain.listing import ListedName
 from app.domain.provider import ProviderSet
@@ -39,7 +44,7 @@ class CompletionStream(Protocol):
     """A committed stream: its first chunk is there when the context is entered. Figures are final after the end.
 
     `attempts` are the finished ones; durations are seconds; `overhead` is what the gateway itself took before the
-    first chunk. `cache` is None where the cache was off.
+    first chunk. `cache` is None where the cache was off. `replayed`: told again from a run.
     """
 
     @property
@@ -62,6 +67,8 @@ class CompletionStream(Protocol):
     def rung(self) -> Rung | None: ...
     @property
     def cache(self) -> CacheNote | None: ...
+    @property
+    def replayed(self) -> bool: ...
     @property
     def latency(self) -> float: ...
     @property
@@ -89,14 +96,37 @@ class Admission(Protocol):
 
 
 class Decisions(Protocol):
-    """Panels. What is wrong with a question is raised before the first vote; `get` and `page` give stored answers."""
+    """Panels. What is wrong with a question is raised before the first vote; `get` and `page` give stored answers.
+
+    `assess` judges a proposed decision and never raises for a model that fails.
+    """
 
     async def decide(self, question: Question) -> Decision: ...
     def stream(self, question: Question) -> AsyncGenerator[VoteEvent | DecisionEvent]: ...
+    async def assess(self, proposal: Proposal) -> Judged: ...
     async def get(self, decision_id: str) -> dict[str, Any] | None: ...
     async def page(
         self, *, limit: int, cursor: str | None = None, symbol: str | None = None, agent_id: int | None = None
     ) -> tuple[list[dict[str, Any]], str | None]: ...
+
+
+class Prompts(Protocol):
+    """Prompts as they would be sent. Raises what a decision would for a wrong question; calls nobody."""
+
+    async def render(
+        self, question: Question, template: Template, proposal: Mapping[str, Any] | None = None
+    ) -> Rendering: ...
+
+
+class Idempotency(Protocol):
+    """Panels behind keys: `ask` calls `panel` only where no request with the key has been decided, or is."""
+
+    def ask(
+        self,
+        key: RequestKey,
+        question: Question,
+        panel: Callable[[Question], AsyncGenerator[VoteEvent | DecisionEvent]],
+    ) -> AsyncGenerator[Told]: ...
 
 
 class Agents(Protocol):
@@ -249,12 +279,14 @@ class Services:
     none when ready.
     `reload` reads the provider file again and says what is in force; it raises RequestRejected or Conflict when the
     file is wrong, and the old one stays. `draining` is set when the process was told to stop. Without `keys` only
-    loopback is served. Durations are seconds.
+    loopback is served. Durations are seconds, but `embargo` whole days after a knowledge cutoff.
     """
 
     gateway: Gateway
     admission: Admission
     decisions: Decisions
+    prompts: Prompts
+    idempotency: Idempotency
     agents: Agents
     tools: Tools
     providers: Providers
@@ -277,3 +309,4 @@ class Services:
     max_deadline: float = 120.0
     drain_grace: float = 25.0
     keep_alive: float = 15.0
+    embargo: int = DEFAULT_EMBARGO

@@ -22,6 +22,7 @@ from app.configuration.groups import (
     HedgingSettings,
     HistorySettings,
     LedgerSettings,
+    ReplaySettings,
     RetrySettings,
     Seconds,
     TimeoutSettings,
@@ -95,6 +96,9 @@ class Settings(BaseSettings):
     )
     default_deadline: Seconds = Field(60.0, description="Seconds a request may take when it does not say.")
     max_deadline: Seconds = Field(120.0, description="The most seconds a request may ask for.")
+    as_of_embargo_days: int = Field(
+        30, ge=0, le=3660, description="Days past its knowledge cutoff for which a model counts as contaminated."
+    )
     breaker: BreakerSettings = BreakerSettings()
     retry: RetrySettings = RetrySettings()
     hedging: HedgingSettings = HedgingSettings()
@@ -102,6 +106,7 @@ class Settings(BaseSettings):
     history: HistorySettings = HistorySettings()
     ledger: LedgerSettings = LedgerSettings()
     cache: CacheSettings = CacheSettings()
+    replay: ReplaySettings = ReplaySettings()
     transport: TransportSettings = TransportSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     database: DatabaseSettings = DatabaseSettings()

@@ -27,6 +27,8 @@ from app.catalog.catalog import Catalog
 from app.catalog.records import read_models
 from app.catalog.tokenizer import token_counter
 from app.conformance.suite import ConformanceTests
+from app.decisions.idempotency import Idempotency
+from app.decisions.rendering import PromptRendering
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
 from app.decisions.validity import VoteValidity
@@ -38,13 +40,16 @@ from app.gateway.answer_cache import AnswerCache
 from app.gateway.attempt import Clock
 from app.gateway.control import RoutingControl
 from app.gateway.conversations import Conversations
+from app.gateway.estimates import Estimates
 from app.gateway.gateway import Gateway
 from app.gateway.hedging import Hedges
 from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
 from app.gateway.strategy import Strategy
 from app.gateway.timers import TimerRules
+from app.ledger.spill import Spill
 from app.ledger.stores import Records
+from app.ledger.tapes import TapeRules, TapeStore
 from app.ledger.writer import LedgerRules, UsageWriter
 from app.model_listing import ModelListing
 from app.providers.alerts import AlertMonitor
@@ -73,10 +78,12 @@ from app.storage.days import SqlDayRepository
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.firing import SqlFiringRepository
 from app.storage.health import SqlHealthRepository
+from app.storage.idempotency import SqlIdempotencyRepository
 from app.storage.kills import SqlKillRepository
 from app.storage.leases import CHANNEL, SqlLeaseRepository
 from app.storage.listener import ConfigListener
 from app.storage.news import SqlNewsRepository
+from app.storage.replay import SqlTakeRepository
 from app.storage.settings import SqlSettingsRepository
 from app.storage.tool_calls import SqlToolCallRepository
 from app.storage.tools import SqlToolRepository
@@ -141,8 +148,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     database = await stack.enter_async_context(
         open_database(settings.database_url, DatabaseRules(**settings.database.model_dump()))
     )
-    usage_rows = SqlUsageRepository(database)
-    health_rows = SqlHealthRepository(database)
+    usage_rows, health_rows = SqlUsageRepository(database), SqlHealthRepository(database)
     directory = AgentDirectory()
 
     monitor = HealthMonitor(
@@ -164,7 +170,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     kills = KillSwitch(SqlKillRepository(database), pool.type_of, clock.wall)
     # Only the record hears of free answers: they say nothing about a provider, and no provider was asked.
     cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer], metrics.cache_used)
-    conversations, routing_stats = Conversations(clock.now), RoutingStats(clock.wall)
+    conversations, routing_stats, counter = Conversations(clock.now), RoutingStats(clock.wall), token_counter()
     planner = Planner(
         pool,
         Router(build_policies(rng)),
@@ -174,13 +180,16 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         panicked=_each_told(metrics.panicked, routing_stats.panicked),
     )
     strategy = Strategy(pool, SqlSettingsRepository(database), workers=settings.workers)
+    tapes = TapeStore(
+        SqlTakeRepository(database), TapeRules(**settings.replay.model_dump()), now=clock.now, wall=clock.wall
+    )
     gateway = Gateway(
         pool,
         planner,
         [monitor, metrics, writer, routing_stats, conversations],
         retry=retry,
         timers=TimerRules(**settings.timeouts.model_dump()),
-        counter=token_counter(),
+        counter=counter,
         clock=clock,
         rng=rng,
         cache=cache,
@@ -191,6 +200,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
             [metrics.hedge_ended, routing_stats.hedge_ended],
             may_go_out=planner.is_running,
         ),
+        shelf=tapes,
     )
     rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
     agents = AgentService(rows, directory, ProviderLookup(pool, catalog), gateway.complete, clock.now)
@@ -214,13 +224,19 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         wall=clock.wall,
         decided=_each_told(metrics.decision_finished, validity.decided),
         killed=kills.of,
+        grades=validity,
+        spill=Spill(settings.ledger.decision_spill_path, settings.ledger.spill_max_bytes),
+        shelf=tapes,
     )
+    idempotency = Idempotency(SqlIdempotencyRepository(database), now=clock.now, wall=clock.wall)
     metrics.collectors += [
         _states(pool, writer, directory, tools.registry),
         lambda metrics: metrics.set_cache(cache.kept.size),
     ]
 
-    _close_last_first(stack, days.sync, writer.drain, cache.flights.close, decisions.close)
+    _close_last_first(
+        stack, days.sync, writer.drain, tapes.drain, cache.flights.close, decisions.close, idempotency.close
+    )
     supervisor = Supervisor(metrics.job_restarted)
     arrival, bell = Arrival(database, settings.database_url), Bell(database, CHANNEL)
     for name, job in {
@@ -230,7 +246,10 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         "voice": voice.run,
         "webhooks": webhooks.run,
         "usage": writer.run,
+        "decisions": decisions.run,
+        "runs": tapes.run,
         "days": arrival.before(days.run),
+        "idempotency": arrival.before(idempotency.run),
         "configuration": arrival.before(
             lambda: ConfigListener(database).run(
                 partial(_refresh, [agents.refresh, tools.refresh, kills.refresh, strategy.refresh])
@@ -254,6 +273,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
             lambda: pool.current.caller_limits, now=clock.now, wall=clock.wall, rejected=metrics.limit_rejected
         ),
         decisions=decisions,
+        prompts=PromptRendering(Seating(pool, directory), Estimates(planner, counter), clock.wall),
+        idempotency=idempotency,
         agents=agents,
         tools=tools,
         providers=pool,
@@ -280,6 +301,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         keys=tuple(GatewayKey.of(key.key, key.scopes) for key in settings.api_keys),
         default_deadline=pool.current.global_timeout or settings.default_deadline,
         max_deadline=settings.max_deadline,
+        embargo=settings.as_of_embargo_days,
     )
 
 

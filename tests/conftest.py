@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.postgres import PostgresServer, postgres_server
+
+# How long an example takes says something about the machine; what is slow is found by benchmarks.
+settings.register_profile("outcry", deadline=None)
+settings.load_profile("outcry")
 
 
 @pytest.fixture(scope="session")

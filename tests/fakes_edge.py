@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,13 @@ from typing import Any
 from app.agents.changes import UNSET, ConfigChange
 from app.conformance.report import CheckResult, Report
 from app.conformance.report import Status as ConformanceStatus
+from app.decisions.composition import prompted
+from app.decisions.idempotency import Idempotency
+from app.decisions.officer import Judged, Proposal
 from app.decisions.question import Question
+from app.decisions.rendering import MemberEstimate, Rendering, Template
+from app.decisions.risk import assess
+from app.decisions.seat import Seat
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import (
@@ -51,8 +57,10 @@ from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
 from app.gateway.admission import Admission
+from app.gateway.estimates import Estimate
 from app.gateway.kills import KillSwitch
 from app.services import Services
+from tests.fakes_keys import KeyShelf
 from tests.fakes_tools import FakeTools
 
 TARGET = Target("alpha", "alpha-1")
@@ -122,6 +130,7 @@ class FakeStream:
         self.finish_reason: str | None = gateway.finish_reason
         self.rung: Rung | None = None
         self.cache = gateway.cache
+        self.replayed = False
         self.latency = 0.25
         self.overhead = 0.001
 
@@ -253,6 +262,7 @@ class FakeDecisions:
 
     def __init__(self) -> None:
         self.asked: list[Question] = []
+        self.judged: list[Proposal] = []
         self.script: list[VoteEvent | DecisionEvent | asyncio.Event | Exception] = [
             VoteEvent(VOTE),
             DecisionEvent(DECISION),
@@ -284,6 +294,10 @@ class FakeDecisions:
             self.cancelled.set()
             raise
 
+    async def assess(self, proposal: Proposal) -> Judged:
+        self.judged.append(proposal)
+        return Judged(assess(proposal.opinion, proposal.market, proposal.constraints, proposal.account))
+
     async def get(self, decision_id: str) -> dict[str, Any] | None:
         return self.stored.get(decision_id)
 
@@ -292,6 +306,21 @@ class FakeDecisions:
     ) -> tuple[list[dict[str, Any]], str | None]:
         self.pages.append({"limit": limit, "cursor": cursor, "symbol": symbol, "agent_id": agent_id})
         return list(self.stored.values()), None
+
+
+class FakePrompts:
+    """The prompt of a question, at one member without an estimate."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Question, Template, Mapping[str, Any] | None]] = []
+
+    async def render(
+        self, question: Question, template: Template, proposal: Mapping[str, Any] | None = None
+    ) -> Rendering:
+        self.asked.append((question, template, proposal))
+        estimate = Estimate(TARGET, 1_240, CountSource.ESTIMATE, Decimal("0.000186"))
+        members = (MemberEstimate(Seat(0, "alpha/alpha-1"), estimate), MemberEstimate(Seat(1, "beta/beta-1"), None))
+        return Rendering(prompted(question), members, ("no estimate for beta/beta-1: down",))
 
 
 class FakeAgents:
@@ -571,6 +600,8 @@ def fake_services(**changes: Any) -> Services:
         "gateway": FakeGateway(),
         "admission": admission_by({}),
         "decisions": FakeDecisions(),
+        "prompts": FakePrompts(),
+        "idempotency": Idempotency(KeyShelf(), now=time.monotonic, wall=lambda: datetime.now(UTC)),
         "agents": FakeAgents(),
         "providers": FakeProviders(),
         "monitor": FakeMonitor(),

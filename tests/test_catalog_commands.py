@@ -42,7 +42,7 @@ def _refreshed(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def outcry(*arguments: str, answer: str = "") -> Result:
-    return CliRunner().invoke(app, ["catalog", *arguments], input=answer)
+    return CliRunner().invoke(app, ["catalog", *arguments], input=answer, env={"COLUMNS": "200"})
 
 
 def shipped_price(here: Path) -> Any:

@@ -358,6 +358,9 @@ ENTRY = "providers:\n  - name: a\n    provider_type: openai_compatible\n    base
         (ENTRY + "aliases: {auto: a/x}\n", 5, ["aliases.auto"]),
         (ENTRY + "aliases: {b: []}\n", 5, ["aliases.b", "at least one"]),
         (ENTRY + "panels: {p: {members: [a/x], quorum: 2}}\n", 5, ["panels.p.quorum", "at most 1"]),
+        (ENTRY + "panels: {p: {members: [a/x, a/y], method: two_stage, stages: [[a/x]]}}\n", 5, ["panels.p.stages"]),
+        (ENTRY + "panels: {p: {members: [a/x, a/y], stages: [[a/x], [a/y]]}}\n", 5, ["panels.p.stages", "two_stage"]),
+        (ENTRY + "panels: {p: {members: [a/x], risk_officer: a/y}}\n", 5, ["panels.p.risk_officer"]),
         (ENTRY + "panels: {p: {members: [a/x], method: majorty}}\n", 5, ["did you mean 'majority'"]),
         (ENTRY + "tasks: {t: {policy: cheap}}\n", 5, ["tasks.t.policy", "cost"]),
         (

@@ -7,6 +7,7 @@ from types import TracebackType
 from app.api.exchange import Exchange
 from app.domain.attempt import Ask
 from app.domain.errors import OutcryError
+from app.domain.replay import Replay
 from app.domain.routing import Priority
 from app.gateway.admission import Admitted
 from app.gateway.expected import expected_tokens
@@ -16,13 +17,21 @@ class Admission:
     """While this lasts the request is counted against its caller's limits; whoever is inside sets `tokens`.
 
     Entering raises NotAdmitted (policy_rate_limit) when a limit of the key or the agent says no. A request for which
-    no provider was asked counts for nothing. `expected` are the tokens reserved meanwhile, `deadline` is monotonic.
+    no provider was asked counts for nothing, and one that will ask none (`is_free`) is not held up. `expected` are the
+    tokens reserved meanwhile, `deadline` is monotonic.
     """
 
-    __slots__ = ("_admitted", "_agent_id", "_deadline", "_exchange", "_expected", "_priority", "tokens")
+    __slots__ = ("_admitted", "_agent_id", "_deadline", "_exchange", "_expected", "_is_free", "_priority", "tokens")
 
     def __init__(
-        self, exchange: Exchange, *, agent_id: int | None, expected: int, priority: Priority, deadline: float
+        self,
+        exchange: Exchange,
+        *,
+        agent_id: int | None,
+        expected: int,
+        priority: Priority,
+        deadline: float,
+        is_free: bool = False,
     ) -> None:
         self.tokens: int | None = None
         """What it took in the end; None while nobody knows, and then what was expected stands."""
@@ -31,17 +40,25 @@ class Admission:
         self._expected = expected
         self._priority = priority
         self._deadline = deadline
+        self._is_free = is_free
         self._admitted: Admitted | None = None
 
     @classmethod
     def of(cls, exchange: Exchange, ask: Ask) -> Admission:
         """That of one completion or embedding."""
         expected = 0 if exchange.services.admission.is_open else expected_tokens(ask.request)
-        return cls(exchange, agent_id=_agent_of(ask), expected=expected, priority=ask.priority, deadline=ask.deadline)
+        return cls(
+            exchange,
+            agent_id=_agent_of(ask),
+            expected=expected,
+            priority=ask.priority,
+            deadline=ask.deadline,
+            is_free=is_replay(ask.replay),
+        )
 
     async def __aenter__(self) -> Admission:
         admission = self._exchange.services.admission
-        if not admission.is_open:
+        if not admission.is_open and not self._is_free:
             self._admitted = await admission.admit(
                 self._exchange.caller.key_id,
                 self._agent_id,
@@ -64,6 +81,11 @@ class Admission:
         if isinstance(error, OutcryError) and not error.trail.attempts:
             self._admitted.refund()
         self._admitted.settle(self.tokens)
+
+
+def is_replay(replay: Replay | None) -> bool:
+    """Whether a request asks no provider, whatever comes."""
+    return replay is not None and not replay.mode.may_go_live
 
 
 def _agent_of(ask: Ask) -> int | None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from app.api.errors import CallerLeft
 from app.api.exchange import Exchange
-from app.api.strict_json import parse
+from app.api.strict_json import has_constants, parse, with_constants
 from app.domain.errors import Code, OutcryError, RequestRejected
 from app.waiting import Waiting
 
+T = TypeVar("T")
 MIB = 1024 * 1024
 OPENAI_LIMIT = 10 * MIB
 NATIVE_LIMIT = 1 * MIB
@@ -30,7 +32,27 @@ LARGE = 64 * 1024
 
 async def read_object(exchange: Exchange, limit: int) -> dict[str, Any]:
     """The body as a JSON object. Raises RequestRejected when it is anything else, CallerLeft when it stops coming."""
+    return await _object_of(await read_body(exchange, limit), limit)
+
+
+async def read_checked(exchange: Exchange, limit: int, check: Callable[[dict[str, Any]], T], measured: str) -> T:
+    """What `check` makes of the body. A NaN in the field `measured` is refused by `check`, where it stands.
+
+    Whoever measures will have a NaN one day, and wants to know where; anywhere else it is a body that is no JSON.
+    Raises RequestRejected as `read_object` and `check` do.
+    """
     raw = await read_body(exchange, limit)
+    try:
+        value = await _object_of(raw, limit)
+    except RequestRejected as error:
+        loose = with_constants(raw) if error.code is Code.INVALID_JSON else None
+        if isinstance(loose, dict) and has_constants(loose.get(measured)):
+            check(loose)
+        raise
+    return check(value)
+
+
+async def _object_of(raw: bytes, limit: int) -> dict[str, Any]:
     if limit == NATIVE_LIMIT and b"\\u0000" in raw and _NUL.search(raw):
         raise RequestRejected(Code.INVALID_JSON, "invalid JSON: the character U+0000 is not taken, it cannot be stored")
     value = parse(raw) if len(raw) < LARGE else await anyio.to_thread.run_sync(parse, raw)

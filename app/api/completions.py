@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
@@ -14,12 +15,13 @@ import orjson
 from app.api.admission import Admission
 from app.api.errors import Headers, header_value
 from app.api.exchange import Exchange
-from app.api.intent import Intent, read_intent
+from app.api.intent import Intent, malformed, read_intent
 from app.api.watch import Watch
 from app.domain.attempt import Ask, AttemptOutcome, AttemptRecord, Completion, EmbeddingCompletion
 from app.domain.caching import CacheMode, CacheNote
 from app.domain.chat import ChatChunk
 from app.domain.errors import Code, OutcryError, RequestRejected
+from app.domain.hindsight import AsOf, AsOfMode
 from app.domain.structured import Rung
 from app.domain.target import Target
 from app.services import CompletionStream
@@ -64,10 +66,13 @@ class Closing(Generic[T]):
 
 
 def intent_of(exchange: Exchange) -> Intent:
-    """The routing headers of a completion; a moment asked about is no use to it."""
+    """The routing headers of a completion. Raises RequestRejected for a guard that has no moment to go by."""
     intent = read_intent(exchange.headers)
     if intent.as_of is not None:
-        exchange.warnings.append("x-outcry-as-of: completions are not checked against it")
+        mode = intent.as_of_mode or AsOfMode.WARN
+        return replace(intent, hindsight=AsOf(intent.as_of, mode, exchange.services.embargo))
+    if intent.as_of_mode is not None:
+        raise malformed("x-outcry-as-of-mode", "given together with x-outcry-as-of")
     return intent
 
 
@@ -76,6 +81,14 @@ def uncached(intent: Intent) -> Intent:
     if intent.cache not in (None, CacheMode.OFF):
         message = f"header x-outcry-cache: {intent.cache} is not available here, only off is"
         raise RequestRejected(Code.UNSUPPORTED_PARAMETER, message, param="x-outcry-cache")
+    return live(intent)
+
+
+def live(intent: Intent) -> Intent:
+    """The same of what belongs to no run. Raises RequestRejected for a caller who counts on it."""
+    if intent.replay is not None:
+        message = f"header x-outcry-replay: {intent.replay.mode} is not available here, only off is"
+        raise RequestRejected(Code.UNSUPPORTED_PARAMETER, message, param="x-outcry-replay")
     return intent
 
 
@@ -112,6 +125,7 @@ async def tell(exchange: Exchange, completion: Completion | EmbeddingCompletion,
     )
     if isinstance(completion, Completion):
         headers += _structured(completion.rung) + _cached(completion.cache)
+        headers += replay_headers(replayed=completion.replayed)
     if completion.cost_usd is not None:
         headers.append((b"x-outcry-cost-usd", money(completion.cost_usd).encode()))
     if warn:
@@ -132,7 +146,7 @@ async def stream(exchange: Exchange, ask: Ask, wire: StreamWire, *, warn: bool, 
 async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *, warn: bool, by: Chats) -> None:
     async with Admission.of(exchange, ask) as admission, Closing(by.stream(ask)) as upstream:
         exchange.overhead = upstream.overhead
-        is_free = _is_free(upstream.cache)
+        is_free = upstream.replayed or _is_free(upstream.cache)
         if is_free:
             admission.forget()
         is_fallback = upstream.target != upstream.plan.steps[0].target
@@ -140,6 +154,7 @@ async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *,
         attempts = upstream.trail.attempts
         headers = plan_headers(upstream.target, attempts, upstream.overhead, is_fallback=is_fallback)
         headers += _structured(upstream.rung) + _cached(upstream.cache)
+        headers += replay_headers(replayed=upstream.replayed)
         if warn:
             headers += warning_headers(exchange, upstream.warnings)
         await exchange.start_stream(headers)
@@ -181,6 +196,11 @@ def _cached(note: CacheNote | None) -> Headers:
         return []
     age = "" if note.age is None else f"; age={note.age:.0f}"
     return [(b"x-outcry-cache", f"{note.status}{age}".encode())]
+
+
+def replay_headers(*, replayed: bool) -> Headers:
+    """That nobody was asked: the answer is one that was recorded."""
+    return [(b"x-outcry-replayed", b"true")] if replayed else []
 
 
 def warning_headers(exchange: Exchange, warnings: Sequence[str]) -> Headers:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
-import orjson
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from app.api.exchange import Exchange
@@ -16,9 +15,10 @@ from app.api.native_chat import Name
 from app.api.timing import deadline_of
 from app.decisions.context import MarketContext
 from app.decisions.question import Question
-from app.decisions.symbols import SYMBOL_PATTERN
+from app.decisions.symbols import SYMBOL_PATTERN, is_symbol, same_symbol
 from app.domain.caching import CacheMode
-from app.domain.errors import Code, RequestRejected, Violation
+from app.domain.errors import Violation
+from app.domain.hindsight import AsOfMode
 from app.domain.routing import Priority
 
 
@@ -29,15 +29,6 @@ def _capitals(given: object) -> object:
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 # Capitals first: pydantic's own to_upper comes after its pattern.
 Symbol = Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN), BeforeValidator(_capitals)]
-
-UNAVAILABLE: Final[Mapping[str, object]] = {
-    "risk_officer": None,
-    "risk_check": False,
-    "samples": 1,
-    "news_check": False,
-    "as_of_mode": "warn",
-}
-"""Fields of the contract that change nothing yet, with the only value that is therefore taken."""
 
 
 class DecisionBody(Body):
@@ -57,11 +48,11 @@ class DecisionBody(Body):
     on_invalid: str = Field(default="abstain", pattern="^(abstain|repair_once)$")
     on_violation: str = Field(default="reject", pattern="^(reject|clamp)$")
     convert_percent_stops: bool = False
-    risk_officer: str | None = None
+    risk_officer: Name | None = None
     risk_check: bool = False
-    samples: int = 1
+    samples: int = Field(default=1, ge=1, le=10)
     news_check: bool = False
-    as_of_mode: str = Field(default="warn", pattern="^(warn|block|filter)$")
+    as_of_mode: str | None = Field(default=None, pattern="^(warn|block|filter)$")
     stream: bool = False
     algo_id: Label | None = None
     decision_maker_id: Label | None = None
@@ -81,6 +72,9 @@ class DecisionAnswer(Answer):
     stop_loss: float | None
     take_profit: list[float]
     size: dict[str, Any] | None
+    intent: str | None
+    leverage: float | None
+    risk_reward: float | None
     status: str
     consensus: dict[str, Any]
     votes: list[dict[str, Any]]
@@ -97,6 +91,8 @@ class DecisionAnswer(Answer):
     algo_id: str | None
     decision_maker_id: str | None
     metadata: dict[str, Any]
+    replayed: bool
+    decision_hash: str | None
 
 
 class DecisionPage(Answer):
@@ -111,13 +107,19 @@ def read_decision(body: dict[str, Any]) -> DecisionBody:
     return checked(DecisionBody, body, list(_violations(body)))
 
 
+def symbol_violations(body: Mapping[str, Any]) -> Iterator[Violation]:
+    """Whether the market is another's than the one asked about; looked at here to be told with the rest."""
+    asked, market = body.get("symbol"), body.get("market")
+    stated = market.get("symbol") if isinstance(market, dict) else None
+    if not isinstance(asked, str) or not isinstance(stated, str):
+        return
+    asked, stated = asked.strip().upper(), stated.strip().upper()
+    if is_symbol(asked) and is_symbol(stated) and not same_symbol(asked, stated):
+        yield Violation("market.symbol", f"{stated} is not the symbol asked about, {asked}")
+
+
 def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Question:
     """What the body and the headers ask; the body is the nearer word. Raises RequestRejected."""
-    if b"idempotency-key" in exchange.headers:
-        # Taking the key and deciding twice all the same would be worse than saying so.
-        raise RequestRejected(
-            Code.UNSUPPORTED_PARAMETER, "header idempotency-key is not available", param="idempotency-key"
-        )
     milliseconds = body.deadline_ms
     return Question(
         symbol=body.symbol,
@@ -136,8 +138,13 @@ def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Quest
         on_invalid=body.on_invalid,
         on_violation=body.on_violation,
         convert_percent_stops=body.convert_percent_stops,
+        samples=body.samples,
+        risk_check=body.risk_check,
+        risk_officer=body.risk_officer,
+        news_check=body.news_check,
         as_of=intent.as_of,
-        as_of_mode=body.as_of_mode,
+        as_of_mode=body.as_of_mode or intent.as_of_mode or AsOfMode.WARN,
+        embargo=exchange.services.embargo,
         policy=intent.policy,
         priority=intent.priority or Priority.NORMAL,
         algo_id=body.algo_id,
@@ -146,6 +153,7 @@ def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Quest
         metadata=body.metadata,
         cache=intent.cache or CacheMode.OFF,
         hedge=intent.hedge,
+        replay=intent.replay,
     )
 
 
@@ -154,6 +162,7 @@ def _violations(body: Mapping[str, Any]) -> Iterator[Violation]:
         yield Violation("market", "one of market, prompt and messages is needed")
     if body.get("messages") is not None:
         yield from message_violations(body["messages"])
-    for name, only in UNAVAILABLE.items():
-        if body.get(name, only) != only:
-            yield Violation(name, f"is not available yet: only {orjson.dumps(only).decode()} is taken")
+    is_asked = body.get("risk_check") is True or body.get("method") == "risk_officer_veto"
+    if body.get("risk_officer") is not None and not is_asked:
+        yield Violation("risk_officer", "is asked only with risk_check: true or method risk_officer_veto")
+    yield from symbol_violations(body)

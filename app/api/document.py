@@ -85,7 +85,11 @@ INTENT_HEADERS: Final = {
     "x-outcry-cache": "off, read, write or read-write; absent: as the provider file says",
     "x-outcry-conversation": "Requests with the same one go to the target that answered last (completions)",
     "x-outcry-hedge": "on or off: whether a second target may start beside a slow first one",
-    "x-outcry-as-of": "The moment that is asked about, ISO 8601",
+    "x-outcry-replay": "off, record, replay or replay-or-record: what the request does with its run",
+    "x-outcry-run": "The name of the run that is recorded or replayed",
+    "x-outcry-as-of": "The moment that is asked about, ISO 8601: models that may remember it are found out",
+    "x-outcry-as-of-mode": "What becomes of these: warn, block or filter",
+    "idempotency-key": "On decisions: asked once in 24 hours, told again to whoever repeats it; ignored elsewhere",
     "x-request-id": "Comes back with the answer; made up when absent",
 }
 

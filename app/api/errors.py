@@ -67,7 +67,7 @@ def encoded_error(error: OutcryError, request_id: str) -> bytes:
 def error_headers(error: OutcryError) -> Headers:
     """Headers that tell a client what to do next, and where the request had been."""
     headers: Headers = []
-    if error.status in (429, 503):
+    if error.status in (429, 503) or (error.status == 409 and error.retry_after is not None):
         seconds = DEFAULT_RETRY_AFTER if error.retry_after is None else max(error.retry_after, 0.0)
         headers.append((b"retry-after", str(math.ceil(seconds)).encode()))
         headers.append((b"retry-after-ms", str(math.ceil(seconds * 1000)).encode()))

@@ -16,7 +16,16 @@ MAX_HOPS = 1
 _LOCAL_HOST = re.compile(rb"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 _HOST = re.compile(rb"(\[[0-9a-f:.%a-z_~-]+\]|[a-z0-9._~-]+)(:\d{1,5})?", re.IGNORECASE)
 _SAID_ONCE = frozenset(
-    (b"host", b"content-length", b"transfer-encoding", b"authorization", b"x-api-key", b"api-key", b"origin")
+    (
+        b"host",
+        b"content-length",
+        b"transfer-encoding",
+        b"authorization",
+        b"x-api-key",
+        b"api-key",
+        b"origin",
+        b"idempotency-key",
+    )
 )
 
 

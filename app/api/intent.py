@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, TypeVar
 
 from app.domain.caching import CacheMode
 from app.domain.conversation import MOST_CHARACTERS, NAME
 from app.domain.errors import Code, OutcryError, RequestRejected
+from app.domain.hindsight import AsOf, AsOfMode
+from app.domain.replay import RUN_NAME, Replay, ReplayMode
 from app.domain.routing import PolicyName, Priority
 
 SHORT_POLICIES: Final[Mapping[str, PolicyName]] = {
@@ -20,23 +21,28 @@ SHORT_POLICIES: Final[Mapping[str, PolicyName]] = {
     "accuracy": PolicyName.ACCURACY_FIRST,
     "health": PolicyName.HEALTH_BASED,
 }
-_RUN = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_REPLAY = frozenset(("off", "record", "replay", "replay-or-record"))
+_OFF: Final = "off"
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """Routing wishes of one request; None is not said. `deadline` is seconds from arrival."""
+    """Routing wishes of one request; None is not said. `deadline` is seconds from arrival.
+
+    `hindsight` is what a completion is asked as of; a decision has `as_of`, `as_of_mode` and its own mind.
+    """
 
     agent_id: int | None = None
     policy: PolicyName | None = None
     deadline: float | None = None
     priority: Priority | None = None
     as_of: datetime | None = None
+    as_of_mode: AsOfMode | None = None
+    hindsight: AsOf | None = None
     cache: CacheMode | None = None
     conversation: str | None = None
     hedge: bool | None = None
+    replay: Replay | None = None
 
 
 NO_INTENT: Final = Intent()
@@ -53,19 +59,17 @@ def read_intent(headers: Mapping[bytes, bytes]) -> Intent:
     anew = _asks_anew(headers.get(b"cache-control"))
     if not said:
         return _ANEW if anew else NO_INTENT
-    _refuse_unbuilt(said, "x-outcry-replay", _REPLAY)
-    run = said.get("x-outcry-run")
-    if run is not None and not _RUN.fullmatch(run):
-        raise malformed("x-outcry-run", "1 to 128 letters, digits, `.`, `_` or `-`")
     return Intent(
         agent_id=_positive(said, "x-outcry-agent"),
         policy=_policy(said),
         deadline=_milliseconds(said),
         priority=_word(said, "x-outcry-priority", Priority),
         as_of=_moment(said),
+        as_of_mode=_word(said, "x-outcry-as-of-mode", AsOfMode),
         cache=_word(said, "x-outcry-cache", CacheMode) or (CacheMode.OFF if anew else None),
         conversation=_conversation(said),
         hedge=_switch(said, "x-outcry-hedge"),
+        replay=_replay(said),
     )
 
 
@@ -94,16 +98,6 @@ def _asks_anew(control: bytes | None) -> bool:
     if control is None:
         return False
     return any(word.strip() in (b"no-store", b"no-cache") for word in control.lower().split(b","))
-
-
-def _refuse_unbuilt(said: Mapping[str, str], name: str, known: frozenset[str]) -> None:
-    value = said.get(name, "off")
-    if value not in known:
-        raise malformed(name, f"one of {', '.join(sorted(known))}")
-    if value != "off":
-        raise RequestRejected(
-            Code.UNSUPPORTED_PARAMETER, f"header {name}: {value} is not available, only off is", param=name
-        )
 
 
 def _positive(said: Mapping[str, str], name: str) -> int | None:
@@ -154,14 +148,27 @@ def _switch(said: Mapping[str, str], name: str) -> bool | None:
     return None if text is None else text == "on"
 
 
+def _replay(said: Mapping[str, str]) -> Replay | None:
+    mode, run = said.get("x-outcry-replay", _OFF), said.get("x-outcry-run")
+    if run is not None and not RUN_NAME.fullmatch(run):
+        raise malformed("x-outcry-run", "1 to 128 letters, digits, `.`, `_` or `-`")
+    if mode == _OFF:
+        return None
+    if mode not in tuple(ReplayMode):
+        raise malformed("x-outcry-replay", f"one of {', '.join((_OFF, *ReplayMode))}")
+    if run is None:
+        raise malformed("x-outcry-run", f"there with x-outcry-replay: {mode}, and name the run")
+    return Replay(ReplayMode(mode), run)
+
+
 def _moment(said: Mapping[str, str]) -> datetime | None:
     text = said.get("x-outcry-as-of")
     if text is None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise malformed("x-outcry-as-of", "an ISO 8601 date-time with its offset") from None
-    if moment.tzinfo is None:
-        raise malformed("x-outcry-as-of", "an ISO 8601 date-time with its offset")
-    return moment
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise malformed("x-outcry-as-of", "an ISO 8601 date-time with its offset")

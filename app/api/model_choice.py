@@ -59,8 +59,10 @@ class ModelChoice:
             caller=exchange.caller,
             route=route,
             cache=intent.cache,
+            as_of=intent.hindsight,
             conversation=None if named is None else conversation_key(exchange.caller.key_id, named),
             hedge=intent.hedge,
+            replay=intent.replay,
         )
 
 

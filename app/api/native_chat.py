@@ -132,6 +132,7 @@ class ChatAnswer(Answer):
     attempts: list[AttemptAnswer]
     routing: dict[str, Any]
     cache: CacheAnswer | None = Field(description="Null where the cache was off.")
+    replayed: bool = Field(description="Whether it was told again from a run: nobody was asked.")
     warnings: list[str]
 
 
@@ -169,7 +170,9 @@ def ask_of(chat: ChatBody, intent: Intent, exchange: Exchange) -> Ask:
         metadata=chat.metadata,
         cache=CacheMode(chat.cache) if chat.cache and intent.cache is not CacheMode.OFF else intent.cache,
         conversation=None if named is None else conversation_key(exchange.caller.key_id, named),
+        as_of=intent.hindsight,
         hedge=intent.hedge if chat.hedge is None else chat.hedge,
+        replay=intent.replay,
     )
 
 
@@ -236,6 +239,7 @@ def rendered(
         "attempts": [attempt_rendered(attempt) for attempt in completion.attempts],
         "routing": plan_rendered(completion.plan),
         "cache": cache_rendered(completion.cache),
+        "replayed": completion.replayed,
         "warnings": [*completion.warnings, *warnings],
     }
 
@@ -362,6 +366,7 @@ class NativeStream:
             "attempts": [attempt_rendered(attempt) for attempt in stream.attempts],
             "routing": plan_rendered(stream.plan),
             "cache": cache_rendered(stream.cache),
+            "replayed": stream.replayed,
             "warnings": [*stream.warnings, *self._warnings],
         }
         return event("usage", usage or {}) + event("done", done)

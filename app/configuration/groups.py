@@ -89,6 +89,10 @@ class LedgerSettings(Group):
         Path(".outcry/usage-spill.jsonl"), description="File that records go to while the database is away."
     )
     spill_max_bytes: Count = Field(64 * 1024 * 1024, description="Size at which that file takes no more.")
+    decision_spill_path: Path = Field(
+        Path(".outcry/decision-spill.jsonl"),
+        description="File, of the same size, that decisions go to when their commit does not return in time.",
+    )
 
 
 class CacheSettings(Group):
@@ -98,6 +102,17 @@ class CacheSettings(Group):
         64 * 1024 * 1024, description="Bytes of all answers together; one may take a mebibyte. 0 keeps none."
     )
     ttl: Seconds = Field(300.0, description="Seconds an answer is kept.")
+
+
+class ReplaySettings(Group):
+    """How much of recorded runs is kept, and for how long."""
+
+    max_question: Count = Field(4 * 1024 * 1024, description="Bytes of one recorded question with its answers.")
+    max_run: Count = Field(512 * 1024 * 1024, description="Bytes of one run; what comes after is not recorded.")
+    max_waiting: Count = Field(64 * 1024 * 1024, description="Bytes that may wait in memory to be written.")
+    retention_days: Annotated[float, Field(gt=0, le=3660, allow_inf_nan=False)] = Field(
+        90.0, description="Days after which a run in which nothing more was recorded is deleted."
+    )
 
 
 class TransportSettings(Group):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -315,10 +315,32 @@ class ProviderFile:
         for name, panel in self.shape.panels.items():
             if panel.quorum is not None and panel.quorum > len(panel.members):
                 raise wrong(self.document, ("panels", name, "quorum"), f"expected at most {len(panel.members)}")
+            if panel.stages is not None and not _divides(panel.stages, panel.members):
+                raise wrong(
+                    self.document, ("panels", name, "stages"), "expected two lists with each member in one of them"
+                )
+            if panel.risk_officer is not None and panel.method != "risk_officer_veto":
+                raise wrong(
+                    self.document, ("panels", name, "risk_officer"), "expected only with method risk_officer_veto"
+                )
+            if panel.stages is not None and panel.method != "two_stage":
+                raise wrong(self.document, ("panels", name, "stages"), "expected only with method two_stage")
         return {
-            name: PanelConfig(tuple(panel.members), panel.method, panel.quorum)
+            name: PanelConfig(
+                tuple(panel.members),
+                panel.method,
+                panel.quorum,
+                panel.risk_officer,
+                tuple(panel.stages[0]) if panel.stages else (),
+            )
             for name, panel in self.shape.panels.items()
         }
+
+
+def _divides(stages: Sequence[Sequence[str]], members: Sequence[str]) -> bool:
+    """Whether these are two groups with everybody in one of them."""
+    named = [name for stage in stages for name in stage]
+    return len(stages) == 2 and len(named) == len(set(named)) and set(named) == set(members)
 
 
 def _task(shape: TaskShape) -> TaskConfig:

@@ -239,11 +239,13 @@ class TaskShape(Shape):
 
 
 class PanelShape(Shape):
-    """A named panel."""
+    """A named panel. `stages` are the members in two groups: who is asked first, and who on disagreement."""
 
     members: Texts
     method: METHODS | None = None
     quorum: Count | None = None
+    risk_officer: Text | None = None
+    stages: list[Texts] | None = None
 
 
 class FileShape(Shape):

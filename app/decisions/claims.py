@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Final
 
+from app.decisions.forms import FORMS, forms_within, word_of
 from app.decisions.numbers import read_number
 from app.decisions.symbols import is_symbol, same_symbol
-from app.decisions.vocabulary import (
-    ACTION_KEYS,
-    FIELD_KEYS,
-    FORMS,
-    RATING_KEYS,
-    WRAPPER_KEYS,
-    forms_within,
-    key_of,
-    word_of,
-)
-from app.text.strict_json import NotJson, loads
+from app.decisions.vocabulary import ACTION_KEYS, FIELD_KEYS, NOT_MEANT_KEYS, RATING_KEYS, WRAPPER_KEYS, key_of
+from app.text.scan import TooTangled
+from app.text.strict_json import NonFinite, NotJson, loads
 
 _MAX_DEPTH: Final = 8
+_MOST_LOOKED_AT: Final = 4_000
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One object with an action: its values by field, and the symbol it was filed under, if any.
 
-    `key` is the key that the action stood under; `word` is the action as written, "" for a null.
+    `key` is the key that the action stood under; `word` is the action as written, "" for a null; `position` is the side
+    that it says is held: `{"action": "EXIT", "side": "long"}`.
     """
 
     word: str
@@ -35,6 +31,7 @@ class Claim:
     values: Mapping[str, object]
     symbol: str | None
     contradicts_itself: bool = False
+    position: str | None = None
 
     @property
     def is_template(self) -> bool:
@@ -45,8 +42,11 @@ class Claim:
 
 
 def claims_in(value: object, asked: str) -> list[Claim]:
-    """Every claim in a JSON value; the asked symbol tells which keys are symbols."""
-    return list(_claims(value, asked, None, 0))
+    """Every claim in a JSON value; the asked symbol tells which keys are symbols.
+
+    Raises TooTangled where there are more values to look at than an honest answer has.
+    """
+    return list(_claims(value, asked, None, 0, _Patience()))
 
 
 def is_schema(value: object) -> bool:
@@ -58,23 +58,37 @@ def is_schema(value: object) -> bool:
     return any(is_schema(item) for item in value.values()) if len(value) <= 3 else False
 
 
-def _claims(value: object, asked: str, symbol: str | None, depth: int) -> Iterator[Claim]:
+class _Patience:
+    """How many more keys and items are looked at."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_LOOKED_AT
+
+    def spend(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise TooTangled("values")
+
+
+def _claims(value: object, asked: str, symbol: str | None, depth: int, patience: _Patience) -> Iterator[Claim]:
     if depth > _MAX_DEPTH:
         return
     if isinstance(value, str):
-        yield from _claims(_decoded(value), asked, symbol, depth + 1)
+        yield from _claims(_decoded(value), asked, symbol, depth + 1, patience)
     elif isinstance(value, list):
+        patience.spend(len(value))
         for item in value:
             if isinstance(item, Mapping | str):
-                yield from _claims(item, asked, symbol, depth + 1)
+                yield from _claims(item, asked, symbol, depth + 1, patience)
     elif isinstance(value, Mapping):
+        patience.spend(len(value))
         claim = _claim(value, symbol)
         if claim is not None:
             yield claim
             return
         for key, item in value.items():
             if _descends(key, item, value, asked):
-                yield from _claims(item, asked, key if _names_symbol(key, asked) else symbol, depth + 1)
+                yield from _claims(item, asked, key if _names_symbol(key, asked) else symbol, depth + 1, patience)
 
 
 def _decoded(text: str) -> object:
@@ -91,7 +105,9 @@ def _decoded(text: str) -> object:
 def _descends(key: str, item: object, whole: Mapping[str, object], asked: str) -> bool:
     if not isinstance(item, Mapping | list | str) or key_of(key) == "properties":
         return False
-    return len(whole) == 1 or key_of(key) in WRAPPER_KEYS or _names_symbol(key, asked)
+    if len(whole) == 1:
+        return key_of(key) not in NOT_MEANT_KEYS
+    return key_of(key) in WRAPPER_KEYS or _names_symbol(key, asked)
 
 
 def _names_symbol(key: str, asked: str) -> bool:
@@ -101,24 +117,46 @@ def _names_symbol(key: str, asked: str) -> bool:
 
 
 def _claim(value: Mapping[str, object], symbol: str | None) -> Claim | None:
-    by_key = {key_of(key): item for key, item in value.items()}
+    by_key: dict[str, object] = {}
+    is_twice = False
+    for name, item in value.items():
+        key = key_of(name)
+        is_twice |= by_key.get(key, item) != item and (key in ACTION_KEYS or key in FIELD_KEYS)
+        by_key[key] = item
+        if isinstance(item, float) and not isfinite(item):
+            # No JSON text gets here with one, but arguments may come as objects.
+            raise NonFinite(f"{key[:40]} is no number")
     stated = [(key, _single(by_key[key])) for key in ACTION_KEYS if key in by_key]
     scalars = [(key, item) for key, item in stated if item is None or (isinstance(item, str) and not _decoded(item))]
     if not scalars or (len(scalars) < len(stated) and scalars[0][1] is None):
         return None
     key, action = scalars[0]
+    word = action[:200] if isinstance(action, str) else ""
     fields: dict[str, list[object]] = {}
-    for alias, field in FIELD_KEYS.items():
-        if by_key.get(alias) is not None:
-            fields.setdefault(field, []).append(by_key[alias])
+    for alias in by_key.keys() & FIELD_KEYS.keys():
+        if by_key[alias] is not None:
+            fields.setdefault(FIELD_KEYS[alias], []).append(by_key[alias])
     named = fields.get("symbol", [None])[0]
+    position = _closed_side(word, by_key.get("side"))
+    others = [(name, item) for name, item in scalars if position is None or name != "side"]
     return Claim(
-        word=(action or "")[:200] if isinstance(action, str) else "",
+        word=word,
         key=key,
         values={field: found[0] for field, found in fields.items()},
-        symbol=(named.partition("(")[0].strip() or symbol) if isinstance(named, str) else symbol,
-        contradicts_itself=_contradicts(scalars) or _differ(fields),
+        symbol=(named[:64].partition("(")[0].strip() or symbol) if isinstance(named, str) else symbol,
+        contradicts_itself=is_twice or _contradicts(others) or _differ(fields),
+        position=position,
     )
+
+
+def _closed_side(word: str, side: object) -> str | None:
+    """The position's side where an action that closes or keeps one stands beside it; there, long is no wish to buy."""
+    form = FORMS.get(word_of(word))
+    names_position = form is not None and (
+        form.action is None or form.intent in ("close_long", "close_short", "reduce", "hold")
+    )
+    stated = word_of(side).lower() if isinstance(side, str) and names_position else ""
+    return stated if stated in ("long", "short") and word_of(word).lower() != stated else None
 
 
 def _single(item: object) -> object:
@@ -134,7 +172,7 @@ def _contradicts(stated: Sequence[tuple[str, object]]) -> bool:
 
 def _differ(fields: Mapping[str, list[object]]) -> bool:
     """Whether a price stands there twice, under two names, with two values."""
-    for field in ("entry", "stop_loss"):
+    for field in ("entry", "stop_loss", "leverage"):
         prices = {number.value for number in map(read_number, fields.get(field, [])) if number.value is not None}
         if len(prices) > 1:
             return True

@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Final, Protocol
 
-from app.decisions.prompts import Prompt, callers_prompt, market_prompt
+from app.decisions.hindsight import Cutoffs, Guard
+from app.decisions.prompts import REPAIR, Prompt, callers_prompt, market_prompt
 from app.decisions.question import Question
+from app.decisions.samples import MAX_SAMPLES
+from app.decisions.seat import Seat
 from app.decisions.symbols import is_symbol, same_symbol
+from app.decisions.validation import in_universe
 from app.decisions.voting import METHODS, default_quorum
+from app.domain.decision import Role
 from app.domain.errors import Code, NotAdmitted, NotFound, RequestRejected, Violation
 from app.domain.provider import PanelConfig
+from app.domain.target import Target
 
 MAX_MEMBERS: Final = 64
-_KNOWN_METHODS: Final = (
-    *("majority", "confidence_weighted", "performance_weighted"),
-    *("unanimous", "risk_officer_veto", "two_stage"),
-)
+OFFICERS_METHOD: Final = "risk_officer_veto"
 _CHOICES: Final = {
     "settle": ("early", "all"),
     "on_invalid": ("abstain", "repair_once"),
     "on_violation": ("reject", "clamp"),
+    "as_of_mode": ("warn", "block", "filter"),
 }
 
 
-class PanelView(Protocol):
+class PanelView(Cutoffs, Protocol):
     """What is configured of panels, agents and models."""
 
     def has_agent(self, agent_id: int) -> bool:
         """Whether there is such an agent, and it is enabled."""
         ...
 
-    def default_members(self, agent_id: int | None) -> Sequence[str]:
-        """Model names: the agent's enabled configurations, else every enabled provider's default model."""
+    def default_members(self) -> Sequence[str]:
+        """Model names: every enabled provider's default model."""
+        ...
+
+    def configured_members(self, agent_id: int) -> Sequence[tuple[int, str]]:
+        """The agent's enabled configurations that are served: each with its model name."""
         ...
 
     def named(self, panel: str) -> PanelConfig | None: ...
@@ -42,15 +52,39 @@ class PanelView(Protocol):
         """Whether a model name means anything here."""
         ...
 
+    def target(self, name: str) -> Target | None:
+        """The one target that a model name stands for; None for names that are routed."""
+        ...
+
+    def family(self, target: Target) -> str:
+        """Whose models err like this one."""
+        ...
+
+    def price(self, name: str) -> Decimal | None:
+        """Dollars for a million tokens of prompt and a million of answer together; None where nobody knows."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """A panel as it will be asked."""
+    """A panel as it will be asked: the members in their order, the risk officer, if any, behind them.
 
-    members: tuple[str, ...]
+    `quorum` is of all members, `first_quorum` of those who are asked first. With `is_checked_by_officer` a risk officer
+    is asked about the result, after the panel.
+    """
+
+    seats: tuple[Seat, ...]
     method: str
     quorum: int
+    first_quorum: int
+    samples: int = 1
     warnings: tuple[str, ...] = ()
+    is_checked_by_officer: bool = False
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The model names of all seats."""
+        return tuple(seat.name for seat in self.seats)
 
 
 def composed(question: Question, panels: PanelView) -> Composition:
@@ -58,24 +92,68 @@ def composed(question: Question, panels: PanelView) -> Composition:
     wrong = [*_wrong_fields(question), *_wrong_members(question, panels)]
     if wrong:
         raise _rejected(wrong)
-    if question.agent_id is not None and not panels.has_agent(question.agent_id):
-        raise NotFound(f"there is no agent {question.agent_id}", code=Code.UNKNOWN_AGENT, param="agent_id")
+    check_asked(question.agent_id, None, panels)
     config = panels.named(question.panel) if question.panel is not None and question.models is None else None
-    members = question.models or (config.members if config else tuple(panels.default_members(question.agent_id)))
+    method = question.method or (config.method if config else None) or "majority"
+    officer = question.risk_officer or (config.risk_officer if config else None)
+    is_asked_after = question.risk_check and question.risk_officer is not None and method != OFFICERS_METHOD
+    officer = officer if method == OFFICERS_METHOD or is_asked_after else None
+    members = list(_members(question, config, panels))
+    guard, left_out = Guard.of(question, panels), tuple[str, ...]()
+    if guard is not None:
+        kept, left_out = guard.sifted([*(name for name, _ in members), *([officer] if officer else [])])
+        members = [(name, config_id) for name, config_id in members if name in kept]
+        officer = officer if officer in kept else None
     if not members:
         raise NotAdmitted(Code.NO_TARGET, "no enabled provider to ask: nobody sits on this panel", retry_after=1.0)
-    method = question.method or (config.method if config else None) or "majority"
-    quorum = question.quorum or (config.quorum if config else None) or default_quorum(len(members))
-    limits = [*_wrong_method(method), *_wrong_quorum(quorum, members)]
+    stated = question.quorum or (config.quorum if config else None)
+    limits = [*_wrong_method(method), *_wrong_quorum(stated, members), *_wrong_officer(question, method, panels)]
     if limits:
         raise _rejected(limits)
-    repeated = sorted({name for name in members if members.count(name) > 1})
-    warnings = tuple(f"duplicate_member: {name} sits {members.count(name)} times" for name in repeated)
-    return Composition(tuple(members), method, quorum, warnings)
+    stages = _stages([name for name, _ in members], config, panels) if method == "two_stage" else [1] * len(members)
+    seats = [
+        Seat(place, name, config_id, stage)
+        for place, ((name, config_id), stage) in enumerate(zip(members, stages, strict=True))
+    ]
+    if officer is not None and not is_asked_after:
+        seats.append(Seat(len(seats), officer, role=Role.RISK_OFFICER))
+    first = stages.count(1)
+    return Composition(
+        tuple(seats),
+        method,
+        quorum=stated or default_quorum(len(members)),
+        first_quorum=stated or default_quorum(first),
+        samples=question.samples,
+        warnings=(*left_out, *_duplicates(members)),
+        is_checked_by_officer=is_asked_after and officer is not None,
+    )
+
+
+def check_asked(agent_id: int | None, model: str | None, panels: PanelView) -> None:
+    """Raises RequestRejected for a model and NotFound for an agent that nobody knows."""
+    if model is not None and not panels.known(model):
+        raise _rejected([Violation("model", f"no model {model[:100]!r} is known here")])
+    if agent_id is not None and not panels.has_agent(agent_id):
+        raise NotFound(f"there is no agent {agent_id}", code=Code.UNKNOWN_AGENT, param="agent_id")
 
 
 def prompted(question: Question) -> Prompt:
     """What the members are asked: our prompt from a market, or the caller's own words with the contract appended."""
+    prompt = _prompt(question)
+    if question.on_invalid != "repair_once":
+        return prompt
+    # Who may be asked again may read this too, so it is on record with the rest.
+    return replace(prompt, template={**prompt.template, "repair": REPAIR.stamp()})
+
+
+def prompted_without_news(question: Question) -> Prompt | None:
+    """The same without the news, where the caller wants the votes compared and there is news; else None."""
+    if not question.news_check or question.market is None or not question.market.news:
+        return None
+    return _prompt(replace(question, market=question.market.model_copy(update={"news": ()})))
+
+
+def _prompt(question: Question) -> Prompt:
     if question.messages is not None:
         return callers_prompt(question.symbol, question.messages, question.market)
     if question.prompt is not None:
@@ -83,6 +161,35 @@ def prompted(question: Question) -> Prompt:
     if question.market is None:
         raise _rejected([Violation("market", "one of market, prompt and messages is needed")])
     return market_prompt(question.symbol, question.market)
+
+
+def _members(question: Question, config: PanelConfig | None, panels: PanelView) -> Iterator[tuple[str, int | None]]:
+    """Who sits: those named, the named panel's, the agent's configurations, else everybody there is."""
+    named = question.models or (config.members if config else None)
+    if named is not None:
+        yield from ((name, None) for name in named)
+        return
+    own = panels.configured_members(question.agent_id) if question.agent_id is not None else ()
+    yield from ((name, config_id) for config_id, name in own)
+    if not own:
+        yield from ((name, None) for name in panels.default_members())
+
+
+def _stages(names: Sequence[str], config: PanelConfig | None, panels: PanelView) -> list[int]:
+    """1 or 2 for each member: as the named panel has it, else the cheaper half first, who has no known price last."""
+    if config is not None and config.first_stage:
+        return [1 if name in config.first_stage else 2 for name in names]
+    prices = [panels.price(name) for name in names]
+    by_price = sorted(range(len(names)), key=lambda place: (prices[place] is None, prices[place] or 0))
+    first = set(by_price[: (len(names) + 1) // 2])
+    return [1 if place in first else 2 for place in range(len(names))]
+
+
+def _duplicates(members: Sequence[tuple[str, int | None]]) -> Iterator[str]:
+    """Two configurations of one model differ; one name twice is the same member twice."""
+    for (name, _), times in sorted(Counter(members).items(), key=lambda item: item[0][0]):
+        if times > 1:
+            yield f"duplicate_member: {name} sits {times} times"
 
 
 def _wrong_fields(question: Question) -> Iterator[Violation]:
@@ -95,32 +202,47 @@ def _wrong_fields(question: Question) -> Iterator[Violation]:
         yield Violation("prompt", "give prompt or messages, not both")
     if market is not None and market.symbol is not None and not same_symbol(market.symbol, question.symbol):
         yield Violation("market.symbol", f"{market.symbol} is not the symbol asked about, {question.symbol[:40]}")
+    if question.as_of_mode in ("block", "filter") and question.as_of is None and market is None:
+        yield Violation("as_of_mode", f"{question.as_of_mode} needs x-outcry-as-of or a market")
+    if market is not None and not in_universe(question.symbol, market.constraints):
+        yield Violation("symbol", f"{question.symbol[:40]} is not in market.constraints.universe")
     for name, choices in _CHOICES.items():
         if getattr(question, name) not in choices:
             yield Violation(name, f"expected {' or '.join(choices)}")
+    if not 1 <= question.samples <= MAX_SAMPLES:
+        yield Violation("samples", f"expected 1 to {MAX_SAMPLES}")
 
 
 def _wrong_members(question: Question, panels: PanelView) -> Iterator[Violation]:
     if question.models is not None and not 1 <= len(question.models) <= MAX_MEMBERS:
         yield Violation("models", f"expected 1 to {MAX_MEMBERS} model names")
-        return
-    for place, name in enumerate(question.models or ()):
+    for place, name in enumerate((question.models or ())[:MAX_MEMBERS]):
         if not panels.known(name):
             yield Violation(f"models.{place}", f"no model {name[:100]!r} is known here")
+    if question.risk_officer is not None and not panels.known(question.risk_officer):
+        yield Violation("risk_officer", f"no model {question.risk_officer[:100]!r} is known here")
     if question.panel is not None and panels.named(question.panel) is None:
         yield Violation("panel", f"no panel {question.panel[:100]!r} is configured")
 
 
 def _wrong_method(method: str) -> Iterator[Violation]:
-    if method in METHODS:
-        return
-    missing = "is not available yet" if method in _KNOWN_METHODS else "is no method"
-    yield Violation("method", f"{method[:40]} {missing}: expected {' or '.join(METHODS)}")
+    if method not in METHODS:
+        yield Violation("method", f"{method[:40]} is no method: expected {' or '.join(METHODS)}")
 
 
-def _wrong_quorum(quorum: int, members: Sequence[str]) -> Iterator[Violation]:
-    if not 1 <= quorum <= len(members):
+def _wrong_quorum(quorum: int | None, members: Sequence[object]) -> Iterator[Violation]:
+    if quorum is not None and not 1 <= quorum <= len(members):
         yield Violation("quorum", f"expected 1 to {len(members)}, the size of the panel")
+
+
+def _wrong_officer(question: Question, method: str, panels: PanelView) -> Iterator[Violation]:
+    officer = question.risk_officer
+    if officer is None:
+        return
+    if method != OFFICERS_METHOD and not question.risk_check:
+        yield Violation("risk_officer", f"is asked only with risk_check: true or method {OFFICERS_METHOD}")
+    elif not panels.known(officer):
+        yield Violation("risk_officer", f"no model {officer[:100]!r} is known here")
 
 
 def _rejected(violations: Sequence[Violation]) -> RequestRejected:

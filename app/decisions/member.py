@@ -9,19 +9,25 @@ from decimal import Decimal
 from typing import Any, Final, Protocol
 
 from app.decisions.parsing import Answer, Parsed, parse_answer
-from app.decisions.prompts import RESPONSE_FORMAT, Prompt
+from app.decisions.prompts import RESPONSE_FORMAT, Prompt, repair_text
 from app.decisions.question import Question
-from app.decisions.validation import Strictness, check
+from app.decisions.rules import broken
+from app.decisions.seat import Seat, absent
+from app.decisions.validation import Strictness, check, risk_reward_of
 from app.domain.attempt import Ask, Completion
+from app.domain.caching import CacheMode
 from app.domain.chat import JSON, ChatRequest, ChatResponse
 from app.domain.decision import ParseTrace, RuleViolation, Severity, Vote, VoteStatus
 from app.domain.errors import Code, OutcryError
+from app.domain.hindsight import AsOf, AsOfMode
 from app.domain.structured import Rung
 
 log = logging.getLogger(__name__)
 
 _TIMEOUTS: Final = frozenset((Code.PROVIDER_TIMEOUT, Code.DEADLINE_EXCEEDED))
 _REFUSED_PARAMETER: Final = frozenset((Code.INVALID_REQUEST, Code.UNSUPPORTED_PARAMETER))
+MAX_QUOTE: Final = 20_000
+"""Characters of an answer that is quoted back to whoever is to repair it."""
 _ABOUT_FORMAT: Final = ("response_format", "json_schema", "output_config", "structured output", "guided", "schema")
 
 
@@ -32,30 +38,13 @@ class Asker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
-    """A member's place: its number in the panel and the model name it is asked by."""
-
-    number: int
-    name: str
-
-    @property
-    def provider(self) -> str:
-        """The provider's name as far as the model name tells it, "" for names that are routed (`auto`)."""
-        return self.name.partition("/")[0] if "/" in self.name else ""
-
-    @property
-    def model(self) -> str:
-        """The model's name without its provider."""
-        return self.name.partition("/")[2] or self.name
-
-
-@dataclass(frozen=True, slots=True)
 class Heard:
-    """A member's vote and what was to be warned of on the way."""
+    """A member's vote and what was to be warned of on the way; `sample` is which of several answers this is."""
 
     seat: Seat
     vote: Vote
     warnings: tuple[str, ...] = ()
+    sample: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +57,24 @@ class Member:
     prompt: Prompt
     decision_id: str
     now: Callable[[], float]
+    sample: int | None = None
 
     async def vote(self) -> Heard:
-        """This member's vote; raises nothing but cancellation."""
+        """This member's vote; raises nothing but cancellation, and OutcryError where a run does not hold it."""
         started = self.now()
         try:
             heard = await self._asked()
         except OutcryError as error:
+            if error.code is Code.REPLAY_MISS:
+                # Nobody abstained: what this member said is not known.
+                raise
             heard = self._failed(error)
         except Exception:
             # One member's bug must not sink the panel; it is ours all the same, so it is logged as one.
             log.exception("panel member failed", extra={"member": self.seat.name, "decision_id": self.decision_id})
             heard = Heard(self.seat, absent(self.seat, VoteStatus.ERROR, Code.INTERNAL.value))
-        return replace(heard, vote=replace(heard.vote, latency=self.now() - started))
+        vote = replace(heard.vote, latency=self.now() - started, stage=self.seat.stage, role=self.seat.role)
+        return replace(heard, vote=vote, sample=self.sample)
 
     async def _asked(self) -> Heard:
         completion = await self._strongest()
@@ -93,7 +87,7 @@ class Member:
         try:
             return await self._complete(self.prompt.messages, {"response_format": dict(RESPONSE_FORMAT)})
         except OutcryError as error:
-            if not _refuses_format(error):
+            if not refuses_format(error):
                 raise
         return await self._complete(self.prompt.messages, {}, ".prompt")
 
@@ -101,13 +95,15 @@ class Member:
         """The one re-ask, quoting what was wrong; the first verdict stands when it fails."""
         messages = [
             *self.prompt.messages,
-            {"role": "assistant", "content": first.response.text or "(empty)"},
+            {"role": "assistant", "content": first.response.text[:MAX_QUOTE] or "(empty)"},
             {"role": "user", "content": _complaint(heard.vote)},
         ]
         parameters = {} if first.rung is None else {"response_format": dict(RESPONSE_FORMAT)}
         try:
             again = self._judged(await self._complete(messages, parameters, ".repair"))
         except OutcryError as error:
+            if error.code is Code.REPLAY_MISS:
+                raise
             return replace(heard, warnings=(*heard.warnings, f"repair of {self.seat.name} failed: {error.code.value}"))
         status = VoteStatus.REPAIRED if again.vote.is_valid else again.vote.status
         cost = _sum(heard.vote.cost_usd, again.vote.cost_usd)
@@ -115,13 +111,15 @@ class Member:
 
     async def _complete(self, messages: Sequence[JSON], parameters: Mapping[str, Any], suffix: str = "") -> Completion:
         question = self.question
+        number = self.seat.number if self.sample is None else f"{self.seat.number}s{self.sample}"
         return await self.asker.complete(
             Ask(
                 request=ChatRequest(messages, parameters),
-                request_id=f"{question.request_id}.{self.seat.number}{suffix}",
+                request_id=f"{question.request_id}.{number}{suffix}",
                 deadline=question.deadline,
                 model=self.seat.name,
                 agent_id=question.agent_id,
+                config_id=self.seat.config_id,
                 policy=question.policy,
                 # A pinned seat is one model's; somebody else's answer in it would be a second vote of his.
                 allow_failover="/" not in self.seat.name,
@@ -131,14 +129,16 @@ class Member:
                 decision_id=self.decision_id,
                 metadata=question.metadata,
                 enforces_format=False,
-                cache=question.cache,
+                # The same answer again would be no second sample.
+                cache=question.cache if self.sample is None else CacheMode.OFF,
+                as_of=_demanded(question.hindsight),
                 hedge=question.hedge,
             )
         )
 
     def _judged(self, completion: Completion) -> Heard:
         question = self.question
-        parsed = parse_answer(_answer(completion.response), question.symbol, side=question.side)
+        parsed = parse_answer(answer_of(completion.response), question.symbol, side=question.side)
         vote = Vote(
             provider=completion.target.provider,
             model=completion.target.model,
@@ -162,7 +162,8 @@ class Member:
         violations = (*checked.violations, *_confidence_notes(parsed.trace))
         if not checked.is_valid:
             return replace(vote, status=VoteStatus.INVALID, reason=checked.reason, violations=violations)
-        return replace(vote, opinion=checked.opinion, violations=violations)
+        ratio = risk_reward_of(checked.opinion, question.market)
+        return replace(vote, opinion=checked.opinion, violations=violations, risk_reward=ratio)
 
     def _failed(self, error: OutcryError) -> Heard:
         status = VoteStatus.TIMEOUT if error.code in _TIMEOUTS else VoteStatus.ERROR
@@ -172,12 +173,13 @@ class Member:
         return Heard(self.seat, vote)
 
 
-def absent(seat: Seat, status: VoteStatus, reason: str | None) -> Vote:
-    """The abstention of a member that gave no answer."""
-    return Vote(provider=seat.provider, model=seat.model, status=status, reason=reason)
+def _demanded(as_of: AsOf | None) -> AsOf | None:
+    """What routing has to see to: who may sit is settled by now, and what is only warned of stands in the vote."""
+    return None if as_of is None or not as_of.only_clean else replace(as_of, mode=AsOfMode.FILTER)
 
 
-def _answer(response: ChatResponse) -> Answer:
+def answer_of(response: ChatResponse) -> Answer:
+    """What is to be read of a response."""
     message = response.message
     calls = message.get("tool_calls") or ()
     arguments = [call["function"].get("arguments") for call in calls if isinstance(call.get("function"), dict)]
@@ -187,26 +189,20 @@ def _answer(response: ChatResponse) -> Answer:
     )
 
 
-def _refuses_format(error: OutcryError) -> bool:
+def refuses_format(error: OutcryError) -> bool:
     """Whether a provider, or routing, turned the request down because of the schema."""
     told = f"{error.param or ''} {error.message}".lower()
     return error.code in _REFUSED_PARAMETER and any(word in told for word in _ABOUT_FORMAT)
 
 
 def _complaint(vote: Vote) -> str:
-    wrong = [f"- {v.field}: {v.code}: {v.message}" for v in vote.violations if v.severity is Severity.ERROR]
-    return "\n".join(
-        [
-            "Your answer cannot be used:",
-            *(wrong or [f"- {vote.reason}"]),
-            "Answer once more with one JSON object as asked, corrected.",
-        ]
-    )
+    wrong = [f"{v.field}: {v.code}: {v.message}" for v in vote.violations if v.severity is Severity.ERROR]
+    return repair_text(wrong or [str(vote.reason)])
 
 
 def _confidence_notes(trace: ParseTrace) -> list[RuleViolation]:
     return [
-        RuleViolation(warning, Severity.WARNING, "confidence", "not a plain number from 0 to 1")
+        broken(warning, "confidence", "not a plain number from 0 to 1")
         for warning in trace.warnings
         if warning in ("confidence_rescaled", "confidence_worded", "confidence_exactly_one")
     ]

@@ -5,32 +5,42 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 _NUMBER: Final = re.compile(
     r"(?P<sign>[+-]?)(?P<digits>\d[\d,._']*)(?P<exponent>[eE][+-]?\d{1,3})?\s*(?P<unit>[%kKmM])?"
 )
-_CURRENCY: Final = re.compile(r"(?i)[$€£¥]|(?<![a-z])(?:usdt|usdc|usd|eur|gbp|dollars?)(?![a-z])|^\s*[~≈]")
+_CURRENCY: Final = re.compile(
+    r"(?i)(?<![a-z])us\$|[$€£¥₽₩₿]|(?<![a-z])(?:usdt|usdc|usd|eur|gbp|jpy|cny|brl|dollars?|euros?)(?![a-z])"
+    r"|美元|美金|元|円|ドル|руб\.?|долл\.?|달러|원|^\s*[~≈]"
+)
 _THOUSANDS: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _EUROPEAN: Final = re.compile(r"\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,}|\d+,\d{1,2}|\d+,\d{4,}")
 _SCALES: Final = {"k": 1e3, "m": 1e6}
-_WORDED: Final = {
-    "VERY HIGH": 0.95,
-    "HIGH": 0.85,
-    "MEDIUM": 0.6,
-    "MODERATE": 0.6,
-    "LOW": 0.35,
-    "VERY LOW": 0.15,
-    "高": 0.85,
-    "中": 0.6,
-    "低": 0.35,
-    "ALTA": 0.85,
-    "MEDIA": 0.6,
-    "BAJA": 0.35,
-    "HOCH": 0.85,
-    "MITTEL": 0.6,
-    "NIEDRIG": 0.35,
+_WORDED: Final[Mapping[str, float]] = {
+    word: share
+    for share, words in (
+        (
+            0.95,
+            "VERY HIGH|非常高|极高|很高|非常に高い|MUY ALTA|MUITO ALTA|SEHR HOCH|TRÈS ÉLEVÉE|ОЧЕНЬ ВЫСОКАЯ",
+        ),
+        (
+            0.85,
+            "HIGH|STRONG|高|较高|高い|ALTA|ALTO|ELEVADA|HOCH|ÉLEVÉE|ÉLEVÉ|HAUTE|FORTE|ELEVATA|ВЫСОКАЯ|ВЫСОКИЙ|높음|YÜKSEK",
+        ),
+        (
+            0.6,
+            "MEDIUM|MODERATE|MID|中|中等|中程度|MEDIA|MEDIO|MÉDIA|MODERADA|MITTEL|MOYENNE|MOYEN|СРЕДНЯЯ|СРЕДНИЙ|보통|ORTA",
+        ),
+        (0.35, "LOW|WEAK|低|较低|低い|BAJA|BAJO|BAIXA|BAIXO|NIEDRIG|GERING|FAIBLE|BASSA|НИЗКАЯ|НИЗКИЙ|낮음|DÜŞÜK"),
+        (
+            0.15,
+            "VERY LOW|非常低|极低|很低|非常に低い|MUY BAJA|MUITO BAIXA|SEHR NIEDRIG|TRÈS FAIBLE|ОЧЕНЬ НИЗКАЯ",
+        ),
+    )
+    for word in words.split("|")
 }
 
 
@@ -78,10 +88,12 @@ def read_confidence(raw: object) -> tuple[float | None, str | None]:
         worded = _worded(raw)
         if worded is not None:
             return worded, "confidence_worded"
-        parts = raw.split("/")
+        parts = re.sub(r"(?i)\s+(?:out of|of|von|de|sur|из)\s+", "/", raw).split("/")
         if len(parts) == 2:
             return _fraction(parts[0], parts[1])
-        raw = re.sub(r"(?i)\s*per\s?cent$", "%", raw.strip())
+        raw = re.sub(
+            r"(?i)\s*(?:per\s?cent|prozent|por ?ciento|por cento|pour ?cent|процентов|パーセント)$", "%", raw.strip()
+        )
     number = read_number(raw)
     if number.value is None:
         return None, "confidence_unreadable"
@@ -114,7 +126,7 @@ def _fraction(part: str, whole: str) -> tuple[float | None, str | None]:
 
 def _worded(raw: str) -> float | None:
     word = " ".join(re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", raw)).upper().split())
-    return _WORDED.get(word.removesuffix(" CONFIDENCE"))
+    return _WORDED.get(word.removesuffix(" CONFIDENCE").removesuffix(" CONVICTION"))
 
 
 def _plain(digits: str) -> str | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from app.decisions.claims import Claim, rates
+from app.decisions.forms import FORMS, NO_ACTION, Form, forms_within, word_of
 from app.decisions.numbers import read_confidence, read_number
-from app.decisions.vocabulary import FORMS, HORIZONS, INTENTS, NO_ACTION, STRENGTHS, Form, forms_within, word_of
+from app.decisions.vocabulary import HORIZONS, INTENTS, STRENGTHS
 from app.domain.decision import Action, Entry, Opinion, Size
 from app.text.invisible import without_invisible
 
@@ -16,6 +18,15 @@ MAX_TEXT: Final = 8_000
 MAX_LIST: Final = 10
 MAX_TARGETS: Final = 5
 _UNITS: Final = frozenset(("fraction_of_equity", "fraction_of_position", "notional", "quantity"))
+_MOST_LISTED: Final = 100
+_BELONGS_TO: Final = {
+    "open_long": Action.BUY,
+    "close_short": Action.BUY,
+    "open_short": Action.SELL,
+    "close_long": Action.SELL,
+    "hold": Action.HOLD,
+}
+"""An intent's action; adding and reducing go either way."""
 _MARKET: Final = frozenset(("MARKET", "MARKET ORDER", "NOW", "AT MARKET", "CURRENT PRICE", "CURRENT", "MKT"))
 
 
@@ -52,9 +63,15 @@ def spoken_action(word: str, key: str, side: str | None) -> Spoken:
     return Spoken(form)
 
 
-def read_opinion(claim: Claim, action: Action, form: Form, symbol: str, notes: Notes) -> Opinion:
-    """The opinion of a claim whose action is known; whatever else cannot be read is absent, with a warning."""
+def read_opinion(claim: Claim, action: Action, form: Form, symbol: str, notes: Notes) -> Opinion | None:
+    """The opinion of a claim whose action is known; whatever else cannot be read is absent, with a warning.
+
+    None when the intent that is stated belongs to another action, or is not the one that the action's word means.
+    """
     values = claim.values
+    intent = _one_of(values, "intent", INTENTS)
+    if intent is not None and (_BELONGS_TO.get(intent, action) is not action or (form.intent or intent) != intent):
+        return None
     confidence, warning = read_confidence(values.get("confidence"))
     notes.warnings += [warning] if warning else []
     raw = values.get("confidence")
@@ -64,7 +81,7 @@ def read_opinion(claim: Claim, action: Action, form: Form, symbol: str, notes: N
     return Opinion(
         action=action,
         symbol=symbol,
-        intent=_one_of(values, "intent", INTENTS) or form.intent,
+        intent=intent or form.intent,
         strength=_one_of(values, "strength", STRENGTHS) or form.strength,
         confidence=confidence,
         confidence_raw=None if raw is None else str(raw)[:64],
@@ -84,12 +101,12 @@ def read_opinion(claim: Claim, action: Action, form: Form, symbol: str, notes: N
 
 def _text(raw: object) -> str | None:
     if isinstance(raw, Mapping):
-        raw = "; ".join(f"{key}: {item}" for key, item in raw.items())
+        raw = "; ".join(f"{key}: {str(item)[:MAX_TEXT]}" for key, item in islice(raw.items(), _MOST_LISTED))
     if isinstance(raw, list):
-        raw = "; ".join(str(item) for item in raw)
+        raw = "; ".join(str(item)[:MAX_TEXT] for item in raw[:_MOST_LISTED])
     if not isinstance(raw, str):
         return None
-    return without_invisible(raw).strip()[:MAX_TEXT] or None
+    return without_invisible(raw[: 2 * MAX_TEXT]).strip()[:MAX_TEXT] or None
 
 
 def _texts(raw: object) -> tuple[str, ...]:
@@ -138,6 +155,9 @@ def _targets(raw: object, action: Action, notes: Notes) -> tuple[float, ...]:
     items = raw if isinstance(raw, list) else [raw]
     if isinstance(raw, Mapping):
         items = [raw] if "price" in raw else list(raw.values())
+    if len(items) > _MOST_LISTED:
+        notes.warnings.append("take_profit_unreadable")
+        return ()
     prices = [item.get("price") if isinstance(item, Mapping) else item for item in items]
     known = {price for price in (_price("take_profit", item, notes) for item in prices) if price is not None}
     if len(known) > MAX_TARGETS:

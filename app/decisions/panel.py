@@ -4,57 +4,115 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 import anyio
 
+from app.decisions import arrivals
+from app.decisions.arrivals import Arrivals, turn_of
 from app.decisions.background import Background
-from app.decisions.member import Heard, Member, Seat, absent
+from app.decisions.member import Heard
+from app.decisions.samples import merged
+from app.decisions.seat import Seat, absent
 from app.domain.decision import Vote, VoteStatus
+from app.domain.errors import DeadlineExceeded, OutcryError
+
+NOT_ASKED: Final = "not_asked"
+LATE: Final = "no answer before the deadline"
+"""Why a vote that did not come is a timeout."""
+
+
+class Voter(Protocol):
+    """Who sits on a panel. `vote` raises nothing but cancellation, and OutcryError where a run does not hold it."""
+
+    @property
+    def seat(self) -> Seat: ...
+    @property
+    def sample(self) -> int | None: ...
+    async def vote(self) -> Heard: ...
 
 
 class Panel:
-    """Members that have been asked and those that have answered. Whoever starts it must cancel it in the end."""
+    """Seats, those of them that were asked, and what they answered. Whoever asks must cancel in the end.
 
-    def __init__(self, members: Sequence[Member], background: Background, now: Callable[[], float]) -> None:
-        self._seats = [member.seat for member in members]
+    Each answer is noted in `order`; where that is scripted, answers are given as it says, however they come.
+    """
+
+    def __init__(
+        self, seats: Sequence[Seat], background: Background, now: Callable[[], float], order: Arrivals | None = None
+    ) -> None:
+        self._seats = seats
+        self._background = background
         self._now = now
-        self._arrivals: asyncio.Queue[tuple[float, Heard]] = asyncio.Queue()
-        self._heard: dict[int, Heard] = {}
-        self._tasks = [background.start(self._ask(member)) for member in members]
+        self._order = order or Arrivals()
+        self._early: dict[str, tuple[float, Heard]] = {}
+        self._arrivals: asyncio.Queue[tuple[float, Heard | OutcryError]] = asyncio.Queue()
+        self._due: dict[int, int] = {}
+        self._heard: dict[int, list[Heard]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def outstanding(self) -> list[Seat]:
-        """The seats that have not been heard."""
-        return [seat for seat in self._seats if seat.number not in self._heard]
+        """The seats that were asked and have not been heard, or not to the end."""
+        return [seat for seat in self._seats if self._is_out(seat)]
+
+    @property
+    def unasked(self) -> list[Seat]:
+        """The seats that nobody has asked."""
+        return [seat for seat in self._seats if seat.number not in self._due]
 
     @property
     def has_arrived(self) -> bool:
         """Whether a vote is here that nobody has looked at."""
-        return not self._arrivals.empty()
+        return self._order.upcoming is not None if self._order.is_scripted else not self._arrivals.empty()
 
     @property
     def warnings(self) -> list[str]:
         """What members' answers warned of, each once."""
-        return list(dict.fromkeys(warning for heard in self._in_order() for warning in heard.warnings))
+        heard = (heard for seat in self._seats for heard in self._heard.get(seat.number, ()))
+        return list(dict.fromkeys(warning for one in heard for warning in one.warnings))
 
-    def votes(self, status: VoteStatus | None = None, reason: str | None = None) -> list[Vote]:
-        """The votes in the order of seats; with a status, those outstanding are given as such abstentions."""
-        if status is None:
-            return [heard.vote for heard in self._in_order()]
-        return [
-            self._heard[seat.number].vote if seat.number in self._heard else absent(seat, status, reason)
-            for seat in self._seats
+    def ask(self, members: Sequence[Voter]) -> None:
+        """Ask these, at once; several of one seat are its samples."""
+        for member in members:
+            self._due[member.seat.number] = self._due.get(member.seat.number, 0) + 1
+        self._tasks += [
+            self._background.start(self._ask(member))
+            for member in members
+            if self._order.answers(turn_of(member.seat.number, member.sample))
         ]
 
+    def voted(self) -> dict[Seat, Vote]:
+        """The votes of the seats that have been heard."""
+        return {seat: self._vote(seat) for seat in self._seats if seat.number in self._due and not self._is_out(seat)}
+
+    def at_the_end(self) -> dict[Seat, Vote]:
+        """The votes if nothing more comes: a member of whose samples some are here votes with those."""
+        return {seat: self._vote(seat) for seat in self._seats if self._heard.get(seat.number)}
+
+    def votes(self, status: VoteStatus, reason: str | None) -> list[Vote]:
+        """The votes in the order of seats, what is still out given as such abstentions.
+
+        Some samples of a member are a vote only when nothing more is waited for.
+        """
+        heard = self.at_the_end() if status is VoteStatus.TIMEOUT else self.voted()
+        return [heard[seat] if seat in heard else self._abstention(seat, status, reason) for seat in self._seats]
+
     async def next(self, until: float) -> Heard | None:
-        """The next vote, or None when all have been heard or none comes before `until` (monotonic seconds)."""
+        """The next answer, or None when all have been heard or none comes before `until` (monotonic seconds).
+
+        Raises OutcryError where a run does not hold an answer that came when it was recorded, or is not read in time.
+        """
         if not self.outstanding:
             return None
-        arrival = await self._arrival(until)
+        arrival = await (self._scripted(until) if self._order.is_scripted else self._arrival(until))
         if arrival is None or arrival[0] > until:
+            if self.unasked:
+                self._order.late()
             return None
         heard = arrival[1]
-        self._heard[heard.seat.number] = heard
+        self._heard.setdefault(heard.seat.number, []).append(heard)
+        self._order.heard(turn_of(heard.seat.number, heard.sample))
         return heard
 
     def cancel(self) -> None:
@@ -62,16 +120,67 @@ class Panel:
         for task in self._tasks:
             task.cancel()
 
-    async def _ask(self, member: Member) -> None:
-        heard = await member.vote()
+    async def _ask(self, member: Voter) -> None:
+        heard: Heard | OutcryError
+        try:
+            heard = await member.vote()
+        except OutcryError as error:
+            heard = error
         self._arrivals.put_nowait((self._now(), heard))
 
     async def _arrival(self, until: float) -> tuple[float, Heard] | None:
         if not self._arrivals.empty():
-            return self._arrivals.get_nowait()
+            return _answer(self._arrivals.get_nowait())
         with anyio.move_on_after(max(until - self._now(), 0)):
-            return await self._arrivals.get()
+            return _answer(await self._arrivals.get())
         return None
 
-    def _in_order(self) -> list[Heard]:
-        return [self._heard[number] for number in sorted(self._heard)]
+    async def _scripted(self, until: float) -> tuple[float, Heard] | None:
+        """The answer whose turn it is; None where the time was up when it was recorded."""
+        turn = self._order.upcoming
+        if turn is None or turn == arrivals.LATE:
+            return None
+        while turn not in self._early:
+            arrival = await self._arrival(until)
+            if arrival is None:
+                raise DeadlineExceeded("the deadline passed before the run was read")
+            self._early[turn_of(arrival[1].seat.number, arrival[1].sample)] = arrival
+        return min(self._now(), until), self._early.pop(turn)[1]
+
+    def _is_out(self, seat: Seat) -> bool:
+        return len(self._heard.get(seat.number, ())) < self._due.get(seat.number, 0)
+
+    def _vote(self, seat: Seat, missing: Vote | None = None) -> Vote:
+        in_order = sorted(self._heard.get(seat.number, ()), key=lambda heard: heard.sample or 0)
+        votes = [heard.vote for heard in in_order]
+        late = self._due.get(seat.number, 0) - len(votes)
+        lacking = missing or absent(seat, VoteStatus.TIMEOUT, LATE)
+        return merged([*votes, *([lacking] * late)])
+
+    def _abstention(self, seat: Seat, status: VoteStatus, reason: str | None) -> Vote:
+        if seat.number not in self._due:
+            return absent(seat, VoteStatus.CANCELLED, f"{NOT_ASKED}: it was decided without this stage")
+        vote = absent(seat, status, reason)
+        if not self._heard.get(seat.number):
+            return vote
+        # Samples that came are paid for, though the member's vote was not waited for.
+        partial = self._vote(seat, vote)
+        return Vote(
+            provider=partial.provider,
+            model=partial.model,
+            status=status,
+            reason=reason,
+            stage=seat.stage,
+            role=seat.role,
+            cost_usd=partial.cost_usd,
+            usage=partial.usage,
+            samples=partial.samples,
+            flip_rate=partial.flip_rate,
+        )
+
+
+def _answer(arrival: tuple[float, Heard | OutcryError]) -> tuple[float, Heard]:
+    at, heard = arrival
+    if isinstance(heard, OutcryError):
+        raise heard
+    return at, heard

@@ -11,6 +11,9 @@ from app.decisions.context import MarketContext
 from app.domain.caching import CacheMode
 from app.domain.caller import LOCAL_CALLER, Caller
 from app.domain.chat import JSON
+from app.domain.hindsight import DEFAULT_EMBARGO, AsOf, AsOfMode
+from app.domain.idempotency import Reservation
+from app.domain.replay import Replay
 from app.domain.routing import PolicyName, Priority
 
 
@@ -20,9 +23,13 @@ class Question:
 
     `arrived` and `deadline` are the gateway's monotonic seconds. `method` and `quorum` None mean the panel's own,
     else majority of more than half. `settle` is early or all, `on_invalid` abstain or repair_once, `on_violation`
-    reject or clamp. With `as_of` the age of the market is not looked at. `cache` is off unless the caller says
-    otherwise, whatever the provider file says: a market is asked anew. `hedge`: whether members that are no pinned
-    target may be asked twice at once; None is the default.
+    reject or clamp. Every member is asked `samples` times (1..10). With `risk_check` the result passes the risk rule,
+    and the model `risk_officer` where one is named; neither makes it larger. With the method risk_officer_veto that
+    model sits on the panel instead. With `news_check` each member is asked without the news as well. With `as_of` the
+    age of the market is not looked at; `as_of_mode` is warn, block or filter, `embargo` whole days. `cache` is off
+    unless the caller says otherwise, whatever the provider file says: a market is asked anew. `reservation` is that of
+    its idempotency key. `hedge`: whether members that are no pinned target may be asked twice at once; None is the
+    default. `replay` is the run that it belongs to.
     """
 
     symbol: str
@@ -41,8 +48,13 @@ class Question:
     on_invalid: str = "abstain"
     on_violation: str = "reject"
     convert_percent_stops: bool = False
+    risk_check: bool = False
+    risk_officer: str | None = None
+    news_check: bool = False
+    samples: int = 1
     as_of: datetime | None = None
     as_of_mode: str = "warn"
+    embargo: int = DEFAULT_EMBARGO
     policy: PolicyName | None = None
     priority: Priority = Priority.NORMAL
     algo_id: str | None = None
@@ -51,6 +63,19 @@ class Question:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     cache: CacheMode = CacheMode.OFF
     hedge: bool | None = None
+    replay: Replay | None = None
+    reservation: Reservation | None = None
+
+    @property
+    def hindsight(self) -> AsOf | None:
+        """What is demanded of members' memory; None while nothing is asked as of any moment.
+
+        Whoever asks for block or filter without saying as of when means the market's own moment.
+        """
+        mode, moment = AsOfMode(self.as_of_mode), self.as_of
+        if moment is None and mode is not AsOfMode.WARN and self.market is not None:
+            moment = self.market.as_of
+        return None if moment is None else AsOf(moment, mode, self.embargo)
 
     @property
     def side(self) -> str | None:
@@ -75,10 +100,16 @@ def recorded(question: Question, members: tuple[str, ...], messages: tuple[JSON,
         "on_invalid": question.on_invalid,
         "on_violation": question.on_violation,
         "convert_percent_stops": question.convert_percent_stops,
+        "risk_check": question.risk_check,
+        "risk_officer": question.risk_officer,
+        "news_check": question.news_check,
+        "samples": question.samples,
         "as_of": None if question.as_of is None else question.as_of.isoformat(),
         "as_of_mode": question.as_of_mode,
+        "as_of_embargo_days": question.embargo,
         "algo_id": question.algo_id,
         "decision_maker_id": question.decision_maker_id,
         "key_id": question.caller.key_id,
+        "replay": None if question.replay is None else [question.replay.mode.value, question.replay.run],
         "metadata": dict(question.metadata),
     }

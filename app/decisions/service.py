@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -12,23 +11,34 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.decisions.background import Background
-from app.decisions.composition import Composition, PanelView, composed, prompted
-from app.decisions.context import staleness
-from app.decisions.member import Asker, Member, Seat, absent
-from app.decisions.panel import Panel
-from app.decisions.prompts import Prompt
+from app.decisions.composition import PanelView, check_asked, composed, prompted, prompted_without_news
+from app.decisions.counting import UNGRADED, Counter
+from app.decisions.hindsight import Guard
+from app.decisions.member import Asker, Member
+from app.decisions.news_check import NewsChecked
+from app.decisions.officer import Judged, Officer, Proposal
+from app.decisions.panel import LATE, Panel, Voter
 from app.decisions.question import Question, recorded
+from app.decisions.record import DecisionRecord
+from app.decisions.replaying import DecisionRuns
+from app.decisions.risk_check import proposal_of, risk_checked, with_cost
+from app.decisions.seat import Seat, absent
+from app.decisions.session import Session
 from app.decisions.verdict import Settled, at_deadline, decision_from, total_cost
-from app.decisions.voting import METHODS, Result
+from app.decisions.voting import Result
 from app.decisions.wire import rendered
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
-from app.domain.errors import Code, OutcryError, StorageUnavailable
+from app.domain.errors import Code, OutcryError
 from app.domain.kill import Kill
-from app.domain.ports import DecisionRepository
+from app.domain.ports import DecisionRepository, Grades, Shelf
+from app.ledger.spill import Spill
 
 __all__ = ["Asker", "DecisionEvent", "DecisionRules", "DecisionService", "PanelView", "Question", "VoteEvent"]
 
 log = logging.getLogger(__name__)
+
+OFFICERS_SHARE: Final = 0.25
+"""Of the time for an answer, what a risk officer gets when the panel takes all of its own."""
 
 _NOBODY: Final = Result(Action.HOLD, DecisionStatus.NO_QUORUM, SettledReason.NO_QUORUM)
 _KILLED: Final = Result(Action.HOLD, DecisionStatus.KILLED, SettledReason.KILLED)
@@ -36,17 +46,18 @@ _KILLED: Final = Result(Action.HOLD, DecisionStatus.KILLED, SettledReason.KILLED
 
 @dataclass(frozen=True, slots=True)
 class DecisionRules:
-    """Seconds: decided at the deadline minus `margin` (a fifth of a short deadline), stored within `grace` after it."""
+    """Seconds: decided at the deadline minus `margin` (a fifth of a short one), on disk within `grace` after it."""
 
     margin: float = 0.1
-    grace: float = 0.1
+    grace: float = 0.15
 
 
 @dataclass(frozen=True, slots=True)
 class VoteEvent:
-    """A vote has arrived."""
+    """A vote has arrived, or one `sample` (from 1) of several that will be one."""
 
     vote: Vote
+    sample: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +65,6 @@ class DecisionEvent:
     """The decision is made and stored; the last event."""
 
     decision: Decision
-
-
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """One question under way."""
-
-    question: Question
-    composition: Composition
-    prompt: Prompt
-    decision_id: str
-    decide_at: float
-
-    def result(self, panel: Panel, *, is_over: bool = False) -> Result | None:
-        """The panel's result, None while votes still out may change it; when time is over, none are still out."""
-        composition = self.composition
-        outstanding = 0 if is_over else len(panel.outstanding)
-        return METHODS[composition.method](panel.votes(), outstanding, composition.quorum)
 
 
 class DecisionService:
@@ -91,17 +85,24 @@ class DecisionService:
         new_id: Callable[[], str] = lambda: f"dec_{secrets.token_hex(12)}",
         decided: Callable[[Decision], None] = lambda _: None,
         killed: Callable[[int | None], Kill | None] = lambda _: None,
+        grades: Grades = UNGRADED,
+        spill: Spill | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self._asker = asker
         self._panels = panels
         self._repository = repository
+        self._record = DecisionRecord(repository, now, spill)
         self._now = now
         self._wall = wall
         self._rules = rules
         self._new_id = new_id
         self._decided = decided
         self._killed = killed
+        self._grades = grades
         self._background = Background()
+        self._officer = Officer(asker, self._background, now)
+        self._runs = DecisionRuns(shelf, wall)
 
     async def decide(self, question: Question) -> Decision:
         """The decision, stored. Overruns the deadline by at most 250 ms, whatever the members do."""
@@ -117,20 +118,32 @@ class DecisionService:
         if (kill := self._killed(question.agent_id)) is not None:
             yield DecisionEvent(await self._refused(session, kill))
             return
-        panel = self._seated(session)
+        session, panel = await self._begun(session)
         is_handed_over = False
         try:
+            panel.ask(self._members(session, session.first()))
             result: Result | None = None
-            while (result is None or panel.has_arrived) and (heard := await panel.next(session.decide_at)) is not None:
-                yield VoteEvent(heard.vote)
-                result = session.result(panel)
+            while result is None or panel.has_arrived:
+                heard = await panel.next(session.until(panel))
+                if heard is not None:
+                    yield VoteEvent(session.marked(heard.vote), heard.sample)
+                    result = session.result(panel)
+                if result is None and panel.unasked:
+                    panel.ask(self._members(session, session.escalation(panel, is_late=heard is None)))
+                elif heard is None:
+                    break
             decision = self._decision(session, panel, result)
             if result is None or question.settle == "early":
                 panel.cancel()
+            if question.risk_check:
+                decision = await self._risk_checked(session, decision)
+            decision = session.stamped(decision)
             await self._store(session, decision)
             if result is not None and panel.outstanding and question.settle == "all":
                 self._background.start(self._completed(session, panel, decision))
                 is_handed_over = True
+            else:
+                self._end(session)
             self._tell(decision)
             yield DecisionEvent(decision)
         finally:
@@ -140,7 +153,7 @@ class DecisionService:
 
     async def get(self, decision_id: str) -> dict[str, Any] | None:
         """The answer of a stored decision."""
-        return await self._repository.get(decision_id)
+        return await self._record.get(decision_id)
 
     async def page(
         self, *, limit: int, cursor: str | None = None, symbol: str | None = None, agent_id: int | None = None
@@ -148,54 +161,95 @@ class DecisionService:
         """Stored answers, newest first, and the cursor of the next page."""
         return await self._repository.page(limit=limit, cursor=cursor, symbol=symbol, agent_id=agent_id)
 
+    async def assess(self, proposal: Proposal) -> Judged:
+        """The risk of a proposed decision, by the rule and by the model that the proposal names.
+
+        Raises RequestRejected for a model and NotFound for an agent that nobody knows.
+        """
+        check_asked(proposal.agent_id, proposal.model, self._panels)
+        margin = min(self._rules.margin, max(proposal.deadline - self._now(), 0) / 5)
+        return await self._officer.judged(replace(proposal, deadline=proposal.deadline - margin))
+
+    async def run(self) -> None:
+        """Hand decisions that wait on disk to the database, until cancelled."""
+        await self._record.run()
+
     async def close(self) -> None:
         """Ends what runs in the background; bounded."""
         await self._background.close()
+        self._record.close()
 
-    def _opened(self, question: Question) -> _Session:
-        composition = composed(question, self._panels)
+    def _opened(self, question: Question) -> Session:
+        composition, panels = composed(question, self._panels), self._panels
         margin = min(self._rules.margin, max(question.deadline - question.arrived, 0) / 5)
-        return _Session(question, composition, prompted(question), self._new_id(), question.deadline - margin)
+        answer_by = question.deadline - margin
+        # An officer who is asked after the panel needs time of his own, or a silent member would take it all.
+        reserved = (answer_by - question.arrived) * OFFICERS_SHARE if composition.is_checked_by_officer else 0.0
+        return Session(
+            question,
+            composition,
+            prompted(question),
+            self._new_id(),
+            answer_by - reserved,
+            answer_by,
+            Counter(composition.method, composition.seats, panels.target, panels.family, self._grades),
+            Guard.of(question, panels),
+            prompted_without_news(question),
+        )
 
-    def _seated(self, session: _Session) -> Panel:
-        members = [
-            Member(self._asker, Seat(place, name), session.question, session.prompt, session.decision_id, self._now)
-            for place, name in enumerate(session.composition.members)
-        ]
-        return Panel(members, self._background, self._now)
+    async def _begun(self, session: Session) -> tuple[Session, Panel]:
+        """The session in its run, where it belongs to one, and its panel. Raises what beginning a run raises."""
+        run = await self._runs.begin(session.question, session.composition, session.prompt)
+        order = None if run is None else run.arrivals
+        return replace(session, run=run), Panel(session.composition.seats, self._background, self._now, order)
 
-    async def _refused(self, session: _Session, kill: Kill) -> Decision:
+    def _members(self, session: Session, seats: Sequence[Seat]) -> list[Voter]:
+        times = session.composition.samples
+        samples = [None] if times == 1 else range(1, times + 1)
+        return [self._member(session, seat, sample) for seat in seats for sample in samples]
+
+    def _member(self, session: Session, seat: Seat, sample: int | None) -> Voter:
+        asker = session.asker(self._asker)
+        member = Member(asker, seat, session.question, session.prompt, session.decision_id, self._now, sample)
+        if session.without_news is None or seat.is_officer:
+            return member
+        return NewsChecked(member, session.without_news, self._background.start, session.decide_at)
+
+    async def _refused(self, session: Session, kill: Kill) -> Decision:
         """The answer while an operator's stop is in force, on record as any other; nobody is asked."""
-        seats = [Seat(place, name) for place, name in enumerate(session.composition.members)]
-        votes = [absent(seat, VoteStatus.CANCELLED, f"{Code.KILLED.value}: {kill.says()}") for seat in seats]
+        reason = f"{Code.KILLED.value}: {kill.says()}"
+        votes = [absent(seat, VoteStatus.CANCELLED, reason) for seat in session.composition.seats]
         decision = self._made(session, _KILLED, votes, [*session.composition.warnings, kill.says()])
         await self._store(session, decision)
         self._tell(decision)
         return decision
 
-    def _decision(self, session: _Session, panel: Panel, result: Result | None) -> Decision:
+    def _decision(self, session: Session, panel: Panel, result: Result | None) -> Decision:
         question = session.question
         if result is not None:
             is_pending = question.settle == "all"
-            votes = panel.votes(
-                *((VoteStatus.PENDING, None) if is_pending else (VoteStatus.CANCELLED, result.reason.value))
+            votes = session.votes(
+                panel, *((VoteStatus.PENDING, None) if is_pending else (VoteStatus.CANCELLED, result.reason.value))
             )
         else:
             result = at_deadline(session.result(panel, is_over=True) or _NOBODY)
-            votes = panel.votes(VoteStatus.TIMEOUT, "no answer before the deadline")
-        warnings = self._warnings(session, panel)
+            votes = session.votes(panel, VoteStatus.TIMEOUT, LATE)
+        warnings = session.warnings(panel, self._wall())
         if (kill := self._killed(question.agent_id)) is not None:
             # Stopped while the members thought: what they said is on record, and nobody may act on it.
             result, warnings = _KILLED, [*warnings, kill.says()]
         elif all((vote.reason or "").startswith(Code.KILLED.value) for vote in votes):
             result = _KILLED
+        if session.run is not None:
+            session.run.arrivals.settled()
         return self._made(session, result, votes, warnings)
 
-    def _made(self, session: _Session, result: Result, votes: Sequence[Vote], warnings: Sequence[str]) -> Decision:
+    def _made(self, session: Session, result: Result, votes: Sequence[Vote], warnings: Sequence[str]) -> Decision:
         question, composition = session.question, session.composition
         elapsed = self._now() - question.arrived
-        settled = Settled(result, tuple(votes), composition.method, composition.quorum, elapsed, elapsed)
-        return decision_from(
+        quorum = composition.first_quorum if session.is_first_alone(votes) else composition.quorum
+        settled = Settled(result, tuple(votes), composition.method, quorum, elapsed, elapsed)
+        decision = decision_from(
             question,
             session.prompt,
             settled,
@@ -203,44 +257,59 @@ class DecisionService:
             created_at=self._wall(),
             warnings=warnings,
         )
+        return session.judged(decision)
 
-    def _warnings(self, session: _Session, panel: Panel) -> list[str]:
-        market, question = session.question.market, session.question
-        found = list(session.composition.warnings)
-        stale = staleness(market, self._wall()) if market is not None and question.as_of is None else None
-        if stale is not None:
-            found.append(stale)
-        if session.prompt.injection_suspected:
-            found.append("injection_suspected: a news item speaks to its reader in the imperative")
-        return [*found, *panel.warnings]
+    async def _risk_checked(self, session: Session, decision: Decision) -> Decision:
+        """The decision after the rule and, where one is named, the officer; a panel without a result has no risk."""
+        question = session.question
+        if decision.status is not DecisionStatus.DECIDED:
+            return decision
+        officer = question.risk_officer if session.composition.is_checked_by_officer else None
+        proposal = replace(proposal_of(decision, question, session.answer_by), model=officer)
+        by = self._officer if session.run is None else Officer(session.asker(self._asker), self._background, self._now)
+        checked = risk_checked(decision, await by.judged(proposal), question.market)
+        if (kill := self._killed(question.agent_id)) is not None:
+            # Stopped while the officer thought.
+            return self._made(session, _KILLED, decision.votes, [*checked.warnings, kill.says()])
+        return replace(checked, latency=self._now() - question.arrived)
 
-    async def _store(self, session: _Session, decision: Decision) -> None:
+    async def _store(self, session: Session, decision: Decision) -> None:
         """Returns once the decision is durable, or raises StorageUnavailable in time for the caller to hear it."""
         request = recorded(session.question, session.composition.members, session.prompt.messages)
         request["raw_answers"] = [vote.raw_answer for vote in decision.votes]
-        write = self._background.start(self._repository.append(decision, rendered(decision), request))
-        patience = max(session.question.deadline + self._rules.grace - self._now(), 0)
-        done, _ = await asyncio.wait({write}, timeout=patience)
-        if not done:
-            write.cancel()
-            raise StorageUnavailable("the decision could not be stored before its deadline")
-        await write
+        await self._record.keep(
+            decision,
+            rendered(decision),
+            request,
+            until=session.question.deadline,
+            grace=self._rules.grace,
+            tasks=self._background,
+        )
 
-    async def _completed(self, session: _Session, panel: Panel, decision: Decision) -> None:
+    async def _completed(self, session: Session, panel: Panel, decision: Decision) -> None:
         """Waits for the votes still out, until the deadline, and puts them into the record."""
         try:
             while await panel.next(session.decide_at) is not None:
                 pass
             panel.cancel()
-            votes = tuple(panel.votes(VoteStatus.TIMEOUT, "no answer before the deadline"))
-            complete = replace(decision, votes=votes, cost_usd=total_cost(votes))
-            await self._repository.update(decision.id, rendered(complete))
+            votes = tuple(session.votes(panel, VoteStatus.TIMEOUT, LATE))
+            cost = with_cost(total_cost(votes), decision.risk)
+            complete = session.judged(replace(decision, votes=votes, cost_usd=cost))
+            await self._record.complete(decision.id, rendered(complete))
         except OutcryError:
             log.exception("late votes lost", extra={"decision_id": decision.id})
         finally:
             panel.cancel()
+            self._end(session)
+
+    def _end(self, session: Session) -> None:
+        if session.run is not None:
+            self._runs.end(session.run, session.question.caller.key_id)
 
     def _tell(self, decision: Decision) -> None:
+        if decision.replayed:
+            # Counted when it was made; telling it again says nothing about anybody.
+            return
         try:
             self._decided(decision)
         except Exception:

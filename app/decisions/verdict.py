@@ -8,11 +8,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from app.decisions.agreement import agreeing, agreement, combined, dissent
+from app.decisions.composition import OFFICERS_METHOD
 from app.decisions.prompts import Prompt
 from app.decisions.question import Question
-from app.decisions.validation import check
-from app.decisions.voting import Result, agreeing, agreement, combined, dissent, effective_votes
-from app.domain.decision import Action, Consensus, Decision, DecisionStatus, Opinion, SettledReason, Vote
+from app.decisions.validation import check, risk_reward_of
+from app.decisions.veto import is_vetoed, reviewed
+from app.decisions.voting import Result, effective_votes
+from app.domain.decision import Action, Consensus, Decision, DecisionStatus, Opinion, Role, SettledReason, Vote
 
 QUOTE: Final = 400
 
@@ -28,6 +31,16 @@ class Settled:
     at: float
     latency: float
 
+    @property
+    def members(self) -> tuple[Vote, ...]:
+        """The votes of those who vote."""
+        return tuple(vote for vote in self.votes if vote.role is Role.MEMBER)
+
+    @property
+    def officer(self) -> Vote | None:
+        """The vote of the one who may object."""
+        return next((vote for vote in self.votes if vote.role is Role.RISK_OFFICER), None)
+
 
 def decision_from(
     question: Question,
@@ -39,13 +52,21 @@ def decision_from(
     warnings: Sequence[str],
 ) -> Decision:
     """The decision: medians of those who agree, checked again by the rules that every vote had to keep."""
-    result, votes = settled.result, settled.votes
+    result, votes = settled.result, settled.members
     is_decided = result.status is DecisionStatus.DECIDED
-    # Until there are graded votes to calibrate with, the confidence is the plain share of valid votes that agree:
-    # no mean of claims, and no probability.
+    # Until there are graded votes to calibrate with, the confidence is the plain share of the valid votes' weight that
+    # agrees: no mean of claims, and no probability.
     share = agreement(votes, result.action) if is_decided else _largest_share(votes)
     opinions = agreeing(votes, result.action) if is_decided else []
     opinion, notes = combined(opinions, question.symbol, result.action, _reasoning(settled))
+    risk = None
+    if is_decided and settled.method == OFFICERS_METHOD:
+        passed, risk = reviewed(opinion, settled.officer, question.market)
+        if is_vetoed(opinion, passed):
+            said = f"HOLD instead of {opinion.action.value}, by the risk officer: {'; '.join(risk.reasons)}."
+            passed = replace(passed, reasoning=f"{said}\n{opinion.reasoning}"[:8_000])
+            result = replace(result, action=Action.HOLD, reason=SettledReason.RISK_VETO)
+        opinion, notes = passed, [*notes, *risk.warnings]
     checked = check(opinion, question.market)
     kept = checked.opinion if is_decided else replace(opinion, entry=None, stop_loss=None, take_profit=(), size=None)
     return Decision(
@@ -57,13 +78,13 @@ def decision_from(
         consensus=Consensus(
             method=settled.method,
             agreement=round(share, 4),
-            effective_votes=effective_votes(votes),
+            effective_votes=effective_votes([vote.family or vote.provider for vote in votes if vote.is_valid]),
             quorum=settled.quorum,
             settled_reason=result.reason,
             settled_at=settled.at,
-            dissent=dissent(votes, result.action) if is_decided else (),
+            dissent=dissent(votes, settled.result.action) if is_decided else (),
         ),
-        votes=votes,
+        votes=settled.votes,
         created_at=created_at,
         confidence=round(share, 4) if is_decided else None,
         reasoning=opinion.reasoning,
@@ -71,10 +92,14 @@ def decision_from(
         stop_loss=kept.stop_loss,
         take_profit=kept.take_profit,
         size=kept.size,
+        intent=kept.intent if is_decided else None,
+        leverage=kept.leverage if is_decided else None,
+        risk_reward=risk_reward_of(kept, question.market) if is_decided else None,
         violations=checked.violations if is_decided else (),
-        cost_usd=total_cost(votes),
+        cost_usd=total_cost(settled.votes),
         latency=settled.latency,
         template=prompt.template,
+        risk=None if risk is None else risk.rendered(),
         warnings=tuple(dict.fromkeys([*warnings, *notes])),
         agent_id=question.agent_id,
         key_id=question.caller.key_id,
@@ -82,6 +107,7 @@ def decision_from(
         algo_id=question.algo_id,
         decision_maker_id=question.decision_maker_id,
         metadata=question.metadata,
+        reservation=question.reservation,
     )
 
 
@@ -105,7 +131,7 @@ def _largest_share(votes: Sequence[Vote]) -> float:
 
 def _reasoning(settled: Settled) -> str:
     """Who said what, in the panel's order: the result can be read without its votes."""
-    result, votes = settled.result, settled.votes
+    result, votes = settled.result, settled.members
     valid = [vote for vote in votes if vote.is_valid and vote.opinion is not None]
     if result.status is DecisionStatus.KILLED:
         return "HOLD without a decision (killed): an operator stopped it."

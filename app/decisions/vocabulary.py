@@ -1,38 +1,16 @@
-"""Names and forms in the wild: what models call an action, a stop, a long position, in several languages."""
+"""Names in the wild: what models call an action, a stop, a reason; in several languages."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
-
-from app.domain.decision import Action
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """What a word says. `action` None: it depends on the position (EXIT). `rating` words say so only under a rating."""
-
-    action: Action | None
-    intent: str | None = None
-    strength: str | None = None
-    rating: bool = False
 
 
 def key_of(name: str) -> str:
     """A key without case, spaces, dashes and underscores: `stopLoss`, `stop_loss` and `Stop Loss` are one."""
     return re.sub(r"[\s_\-*`\"'“”]+", "", unicodedata.normalize("NFKC", name)).casefold()
-
-
-def word_of(text: str) -> str:
-    """A word as the table of forms knows it: capitals, single spaces, no decoration around it."""
-    plain = unicodedata.normalize("NFKC", text).replace("_", " ").replace("-", " ").upper()
-    return " ".join(plain.strip(_DECORATION).split())
-
-
-_DECORATION: Final = " \t\n*`\"'“”‘’.!。！「」『』()[]🚀📈📉🟢🔴🟡✅"
 
 
 def _key_list(names: str) -> list[str]:
@@ -46,29 +24,43 @@ def _keys(**names: str) -> Mapping[str, str]:
 ACTION_KEYS: Final = tuple(
     _key_list(
         "action|decision|signal|trade_signal|recommendation|rating|side|trade_action|trading_decision|trading_action"
-        "|final_decision|操作|操作建议|决策|acción|accion|aktion|empfehlung"
+        "|trading_signal|trade_decision|final_decision|操作|操作建议|决策|交易决策|交易信号|信号|建议|行動|アクション|判断|売買|売買判断"
+        "|シグナル|acción|accion|decisión|señal|recomendación|ação|acao|decisão|sinal|recomendação|aktion|empfehlung"
+        "|entscheidung|signale|décision|recommandation|azione|decisione|segnale|raccomandazione|действие|решение|сигнал"
+        "|рекомендация|행동|결정|매매|신호|eylem|karar|sinyal|actie|beslissing|akcja|decyzja|sygnał"
     )
 )
 """In order of authority: the first one present is the action, the others must not contradict it."""
 
-RATING_KEYS: Final = frozenset(_key_list("rating|signal|trade_signal|recommendation|empfehlung|操作建议"))
+RATING_KEYS: Final = frozenset(
+    _key_list(
+        "rating|signal|trade_signal|trading_signal|recommendation|empfehlung|操作建议|交易信号|信号|建议|シグナル|señal"
+        "|recomendación|sinal|recomendação|recommandation|segnale|raccomandazione|сигнал|рекомендация|신호|sinyal|sygnał"
+    )
+)
 
 FIELD_KEYS: Final = _keys(
-    symbol="symbol|ticker|asset|instrument|pair|coin|标的|símbolo",
-    confidence="confidence|conviction|probability|certainty|confidence_score|confidence_level|信心|置信度|confianza"
-    "|konfidenz|zuversicht",
-    reasoning="reasoning|rationale|reason|justification|analysis|explanation|thesis|理由|分析|razonamiento|begründung",
+    symbol="symbol|ticker|asset|instrument|pair|coin|标的|交易对|币种|銘柄|símbolo|ativo|activo|symbole|actif|символ"
+    "|инструмент|종목",
+    confidence="confidence|conviction|probability|certainty|confidence_score|confidence_level|信心|置信度|信心度|把握"
+    "|信頼度|確信度|自信度|confianza|certeza|confiança|konfidenz|zuversicht|konfidenzniveau|confiance|certitude|fiducia"
+    "|уверенность|вероятность|신뢰도|확신도|güven|vertrouwen|pewność",
+    reasoning="reasoning|rationale|reason|reasons|justification|analysis|explanation|thesis|理由|分析|原因|推理|根拠"
+    "|razonamiento|razón|justificación|análisis|raciocínio|justificativa|motivo|análise|begründung|analyse|grund"
+    "|raisonnement|raison|ragionamento|motivazione|обоснование|причина|анализ|근거|이유|분석|gerekçe|uzasadnienie",
     intent="intent",
     strength="strength",
-    entry="entry|entry_price|limit_price|entrada|入场价|einstieg",
-    stop_loss="stop_loss|stop|sl|stop_price|stop_loss_price|止损|止损价",
+    entry="entry|entry_price|limit_price|entrada|precio_de_entrada|preço_de_entrada|入场价|入场|エントリー|エントリー価格"
+    "|einstieg|einstiegskurs|entrée|prix_d'entrée|ingresso|вход|цена_входа|진입가",
+    stop_loss="stop_loss|stop|sl|stop_price|stop_loss_price|止损|止损价|損切り|ストップロス|逆指値|stoploss|stop_pérdida"
+    "|parada|perte_maximale|стоп|стоп_лосс|손절|손절가",
     take_profit="take_profit|tp|target|targets|target_price|profit_target|take_profit_price|take_profits|price_target"
-    "|止盈|止盈价",
+    "|止盈|止盈价|目标价|利確|目標価格|objetivo|alvo|kursziel|ziel|objectif|obiettivo|тейк_профит|цель|익절|익절가|목표가",
     size="size|position_sizing",
     size_fraction="size_fraction|position_size|position_size_pct|position_fraction|allocation|仓位",
     quantity="quantity|qty|amount|shares|contracts|数量",
     notional="notional|position_size_usd|notional_usd",
-    leverage="leverage|杠杆|杠杆倍数",
+    leverage="leverage|杠杆|杠杆倍数|レバレッジ|apalancamiento|alavancagem|hebel|levier|плечо|레버리지",
     risk_usd="risk_usd",
     time_horizon="time_horizon|horizon|timeframe|holding_period",
     invalidation="invalidation|invalidation_condition|invalidated_if",
@@ -81,8 +73,18 @@ WRAPPER_KEYS: Final = frozenset(
     _key_list(
         "decision|decisions|result|results|output|response|answer|data|final|final_decision|trading_decision|trade"
         "|trade_signal|trade_signal_args|signal|signals|recommendation|order|args|arguments|parameters|决策|结果"
+        "|function|tool_call|tool_calls|tool_input|input|final_answer|trades|orders|decisión|entscheidung|décision"
+        "|resultado|ergebnis|résultat|решение|результат|結果|判断"
     )
 )
+
+NOT_MEANT_KEYS: Final = frozenset(
+    _key_list(
+        "example|examples|sample|template|format|alternative|alternatives|rejected|previous|schema|default|if|else"
+        "|scenario|hypothetical|instead_of|not|previous_decision|last_decision|示例|例|beispiel|ejemplo|exemple|exemplo"
+    )
+)
+"""An object under one of these, even alone, is not what the model decides."""
 
 INTENTS: Final = frozenset(("open_long", "open_short", "close_long", "close_short", "add", "reduce", "hold"))
 STRENGTHS: Final = frozenset(("strong", "normal", "weak"))
@@ -98,52 +100,3 @@ HORIZONS: Final[Mapping[str, str]] = {
     "POSITION": "position",
     "LONG TERM": "position",
 }
-
-
-def _forms() -> Mapping[str, Form]:
-    rows: list[tuple[Form, str]] = [
-        (Form(Action.BUY), "BUY|BUY NOW|COMPRAR|COMPRA|KAUFEN|KAUF|ACHETER|买入|买进|买|購買|購入"),
-        (Form(Action.BUY, strength="strong"), "STRONG BUY|STRONGLY BUY|STARK KAUFEN|COMPRA FUERTE|强烈买入|强力买入"),
-        (Form(Action.BUY, strength="weak"), "WEAK BUY"),
-        (Form(Action.BUY, "open_long"), "LONG|GO LONG|OPEN LONG|ENTER LONG|BUY TO OPEN|BUY LONG|做多|开多|LARGO"),
-        (Form(Action.BUY, "close_short"), "CLOSE SHORT|BUY TO CLOSE|BUY TO COVER|COVER|EXIT SHORT|平空"),
-        (Form(Action.BUY, "add"), "ACCUMULATE|BUY MORE|加仓|增持|ACUMULAR|AUFSTOCKEN"),
-        (Form(Action.BUY, strength="normal"), "OVERWEIGHT|OUTPERFORM|ÜBERGEWICHTEN"),
-        (Form(Action.BUY, rating=True), "BULLISH|看多|看涨|ALCISTA|BULLISCH"),
-        (Form(Action.SELL), "SELL|SELL NOW|VENDER|VENTA|VERKAUFEN|VERKAUF|VENDRE|卖出|卖|賣出"),
-        (Form(Action.SELL, strength="strong"), "STRONG SELL|STRONGLY SELL|VENTA FUERTE|强烈卖出|强力卖出"),
-        (Form(Action.SELL, strength="weak"), "WEAK SELL"),
-        (
-            Form(Action.SELL, "open_short"),
-            "SHORT|GO SHORT|OPEN SHORT|ENTER SHORT|SELL SHORT|SELL TO OPEN|做空|开空|CORTO|LEERVERKAUFEN",
-        ),
-        (Form(Action.SELL, "close_long"), "CLOSE LONG|SELL TO CLOSE|EXIT LONG|平多"),
-        (Form(Action.SELL, "reduce"), "TRIM|REDUCE|减仓|减持|REDUCIR|REDUZIEREN"),
-        (Form(Action.SELL, strength="normal"), "UNDERWEIGHT|UNDERPERFORM|UNTERGEWICHTEN"),
-        (Form(Action.SELL, rating=True), "BEARISH|看空|看跌|BAJISTA|BÄRISCH"),
-        (Form(None), "EXIT|CLOSE|CLOSE POSITION|EXIT POSITION|LIQUIDATE|FLATTEN|平仓|CERRAR|SCHLIESSEN"),
-        (
-            Form(Action.HOLD, "hold"),
-            "HOLD|WAIT|NEUTRAL|NO TRADE|NO ACTION|NO POSITION|STAY OUT|STAY FLAT|STAND ASIDE|DO NOTHING|SKIP|PASS"
-            "|EQUAL WEIGHT|观望|持有|等待|不操作|MANTENER|ESPERAR|NEUTRO|HALTEN|ABWARTEN|WARTEN|CONSERVER",
-        ),
-    ]
-    return {word: form for form, words in rows for word in words.split("|")}
-
-
-FORMS: Final = _forms()
-"""Every word that is an action, whole."""
-
-NO_ACTION: Final = frozenset(("", "NULL", "NONE", "N/A", "NA", "UNKNOWN", "UNDECIDED", "ABSTAIN", "无"))
-"""Words that say the model does not vote."""
-
-_LATIN_WORDS: Final = sorted((w for w in FORMS if w.isascii()), key=len, reverse=True)
-_OTHER_WORDS: Final = sorted((w for w in FORMS if not w.isascii()), key=len, reverse=True)
-_ANY_FORM: Final = re.compile(
-    rf"(?<![A-Z])(?:{'|'.join(map(re.escape, _LATIN_WORDS))})(?![A-Z])|{'|'.join(map(re.escape, _OTHER_WORDS))}"
-)
-
-
-def forms_within(text: str) -> list[str]:
-    """Every action word inside a longer text; for telling an ambiguous value from an unknown one."""
-    return _ANY_FORM.findall(word_of(text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from app.domain.decision import Consensus, Decision, Entry, Opinion, RuleViolation, Size, Vote
+from app.domain.decision import Consensus, Decision, Entry, Opinion, RuleViolation, Sample, Size, Vote
 from app.domain.usage import Usage
 
 
@@ -22,6 +22,9 @@ def rendered(decision: Decision) -> dict[str, Any]:
         "stop_loss": decision.stop_loss,
         "take_profit": list(decision.take_profit),
         "size": _size(decision.size),
+        "intent": decision.intent,
+        "leverage": decision.leverage,
+        "risk_reward": decision.risk_reward,
         "status": decision.status.value,
         "consensus": _consensus(decision.consensus),
         "votes": [vote_rendered(vote) for vote in decision.votes],
@@ -38,6 +41,8 @@ def rendered(decision: Decision) -> dict[str, Any]:
         "algo_id": decision.algo_id,
         "decision_maker_id": decision.decision_maker_id,
         "metadata": dict(decision.metadata),
+        "replayed": decision.replayed,
+        "decision_hash": decision.decision_hash,
     }
 
 
@@ -52,13 +57,27 @@ def vote_rendered(vote: Vote) -> dict[str, Any]:
         "action": None if opinion is None else opinion.action.value,
         "confidence": None if opinion is None else opinion.confidence,
         "calibrated_confidence": None,
+        "weight": vote.weight,
+        "family": vote.family,
+        "role": vote.role.value,
+        "stage": vote.stage,
+        "samples": [_sample(sample) for sample in vote.samples],
+        "flip_rate": vote.flip_rate,
         **_stated(opinion),
+        "risk_reward": vote.risk_reward if vote.is_valid else None,
         "violations": [_violation(violation) for violation in vote.violations],
         "latency_ms": None if vote.latency is None else _milliseconds(vote.latency),
         "cost_usd": _money(vote.cost_usd),
         "usage": usage_rendered(vote.usage),
+        "news_driven": vote.news_driven,
         "parse": {"method": vote.parse.method, "warnings": list(vote.parse.warnings), "rung": vote.rung},
+        "contamination": vote.contamination,
     }
+
+
+def vote_event_rendered(vote: Vote, sample: int | None) -> dict[str, Any]:
+    """A vote as it arrives: not counted yet, and `sample` (from 1) where it is one of several."""
+    return vote_rendered(vote) | {"sample": sample}
 
 
 def opinion_rendered(opinion: Opinion) -> dict[str, Any]:
@@ -99,6 +118,16 @@ def _consensus(consensus: Consensus) -> dict[str, Any]:
         "settled_reason": consensus.settled_reason.value,
         "settled_at_ms": _milliseconds(consensus.settled_at),
         "dissent": list(consensus.dissent),
+    }
+
+
+def _sample(sample: Sample) -> dict[str, Any]:
+    return {
+        "status": sample.status.value,
+        "action": None if sample.action is None else sample.action.value,
+        "confidence": sample.confidence,
+        "reason": sample.reason,
+        "latency_ms": None if sample.latency is None else _milliseconds(sample.latency),
     }
 
 

@@ -15,6 +15,8 @@ from app.domain.caller import LOCAL_CALLER, Caller
 from app.domain.chat import ChatRequest, ChatResponse
 from app.domain.embedding import Embeddings, EmbedRequest
 from app.domain.errors import Code
+from app.domain.hindsight import AsOf
+from app.domain.replay import Replay
 from app.domain.routing import Plan, PolicyName, Preferences, Priority
 from app.domain.structured import Rung
 from app.domain.target import Target
@@ -26,10 +28,13 @@ class Ask:
     """One completion (or embedding) as a caller wants it: what to say, and where it may go.
 
     `deadline` is absolute, in the gateway's monotonic seconds. `model` is any name that API.md allows.
+    `config_id` is the one of the agent's configurations that speaks for it; None lets each target find its own.
     `max_retries` counts attempts after the first, over all targets; None is the configured default.
     `enforces_format`: an answer that is not the JSON asked for is a failure of its target; false for an asker who
     reads any text alone. `cache` None leaves it to the provider that would be asked first. `conversation` is the key
-    of the one it belongs to. `hedge`: whether a second target may start beside a slow first one; None is the default.
+    of the one it belongs to. `as_of` is the moment it is asked as of, None for now. `hedge`:
+    whether a second target may start beside a slow first one; None is the default. `replay` is the run it belongs to;
+    then neither the cache nor a hedge has anything to do with it.
     """
 
     request: ChatRequest | EmbedRequest
@@ -38,6 +43,7 @@ class Ask:
     model: str = "auto"
     fallbacks: tuple[str, ...] = ()
     agent_id: int | None = None
+    config_id: int | None = None
     policy: PolicyName | None = None
     allow_failover: bool = True
     max_retries: int | None = None
@@ -50,7 +56,9 @@ class Ask:
     preferences: Preferences | None = None
     cache: CacheMode | None = None
     conversation: str | None = None
+    as_of: AsOf | None = None
     hedge: bool | None = None
+    replay: Replay | None = None
 
     @property
     def chat(self) -> ChatRequest:
@@ -179,7 +187,7 @@ class Completion:
     """A finished completion. `overhead` is the time the gateway itself took, in seconds.
 
     `rung`: how JSON was brought about, None where none was asked for. `cache`: what the cache had to do with it, None
-    where it was off; then `usage` is what the answer took when it was made.
+    where it was off; then `usage` is what the answer took when it was made. `replayed`: told again from a run.
     """
 
     response: ChatResponse
@@ -194,6 +202,7 @@ class Completion:
     warnings: tuple[str, ...] = ()
     rung: Rung | None = None
     cache: CacheNote | None = None
+    replayed: bool = False
 
     @property
     def is_fallback(self) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
+from app.domain.idempotency import Reservation
 from app.domain.usage import Usage
 
 
@@ -121,8 +122,32 @@ class ParseTrace:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """One of several answers of one member to the same question."""
+
+    status: VoteStatus
+    action: Action | None
+    confidence: float | None
+    reason: str | None
+    latency: float | None
+
+
+class Role(StrEnum):
+    """What a seat on a panel is for: to vote, or to object to what was voted."""
+
+    MEMBER = "member"
+    RISK_OFFICER = "risk_officer"
+
+
+@dataclass(frozen=True, slots=True)
 class Vote:
-    """One member's answer. Without status ok or repaired there is no opinion, and `reason` says why."""
+    """One member's answer. Without status ok or repaired there is no opinion, and `reason` says why.
+
+    `news_driven` tells whether the action was another without the news; None where nobody looked or could compare.
+    `weight` is what the vote counted by the panel's method, `family` whose models err alike; None before it was
+    counted. `stage` is the round in which it was asked. With several `samples` this is their plurality, and
+    `flip_rate` the share of the valid ones that say otherwise.
+    """
 
     provider: str
     model: str
@@ -136,6 +161,15 @@ class Vote:
     usage: Usage | None = None
     raw_answer: str | None = None
     rung: str | None = None
+    news_driven: bool | None = None
+    weight: float | None = None
+    family: str | None = None
+    stage: int = 1
+    role: Role = Role.MEMBER
+    samples: tuple[Sample, ...] = ()
+    flip_rate: float | None = None
+    contamination: str | None = None
+    risk_reward: float | None = None
 
     @property
     def is_valid(self) -> bool:
@@ -156,9 +190,37 @@ class Consensus:
     dissent: tuple[str, ...] = ()
 
 
+class Filing(Protocol):
+    """What a decision is found by in the record."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def status(self) -> DecisionStatus: ...
+    @property
+    def action(self) -> Action: ...
+    @property
+    def actionable(self) -> bool: ...
+    @property
+    def agent_id(self) -> int | None: ...
+    @property
+    def key_id(self) -> str: ...
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def reservation(self) -> Reservation | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One answer to one question about one market, ready to be stored and rendered."""
+    """One answer to one question about one market, ready to be stored and rendered.
+
+    In a run it has the hash of its canonical form, and is `replayed` where nobody was asked for it.
+    """
 
     id: str
     symbol: str
@@ -174,6 +236,9 @@ class Decision:
     stop_loss: float | None = None
     take_profit: tuple[float, ...] = ()
     size: Size | None = None
+    intent: str | None = None
+    leverage: float | None = None
+    risk_reward: float | None = None
     violations: tuple[RuleViolation, ...] = ()
     cost_usd: Decimal | None = None
     latency: float = 0.0
@@ -187,3 +252,6 @@ class Decision:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     contamination: str | None = None
     risk: Mapping[str, Any] | None = None
+    reservation: Reservation | None = None
+    replayed: bool = False
+    decision_hash: str | None = None

@@ -303,8 +303,15 @@ class NotFound(OutcryError):
 class Conflict(OutcryError):
     """The state of the thing forbids it."""
 
-    def __init__(self, message: str, *, code: Code = Code.CONFLICT, param: str | None = None) -> None:
-        super().__init__(code, message, param=param)
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: Code = Code.CONFLICT,
+        param: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(code, message, param=param, retry_after=retry_after)
 
 
 class BudgetExhausted(OutcryError):

@@ -11,13 +11,15 @@ from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import AttemptRecord
 from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
 from app.domain.day import DayUse
-from app.domain.decision import Decision
+from app.domain.decision import Filing
 from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.grades import Grade
 from app.domain.health import HealthSample, HistoryWindow
+from app.domain.idempotency import Claim, Holding, RequestKey, Reservation, Term
 from app.domain.kill import Kill, KillEvent
 from app.domain.leases import Decide, Held
 from app.domain.news import News
+from app.domain.replay import Replay, Take, TakeKind
 from app.domain.settings import Setting
 from app.domain.target import Target
 from app.domain.tools import Tool, ToolCall, ToolCallRecord, ToolReply
@@ -179,12 +181,71 @@ class DecisionRepository(Protocol):
     `update` replaces the answer of a decision whose outstanding votes came in after it went out.
     """
 
-    async def append(self, decision: Decision, answer: dict[str, Any], request: dict[str, Any]) -> None: ...
+    async def append(self, filing: Filing, answer: dict[str, Any], request: dict[str, Any]) -> None: ...
     async def update(self, decision_id: str, answer: dict[str, Any]) -> None: ...
     async def get(self, decision_id: str) -> dict[str, Any] | None: ...
     async def page(
         self, *, limit: int, cursor: str | None, symbol: str | None, agent_id: int | None
     ) -> tuple[list[dict[str, Any]], str | None]: ...
+
+
+class IdempotencyRepository(Protocol):
+    """Keys of requests that may come again, shared by every process. Raises StorageUnavailable."""
+
+    async def claim(self, wanted: Reservation, term: Term) -> Claim:
+        """Take the key if it is free, else say how it stands. Saying that an outcome is unknown frees it."""
+        ...
+
+    async def look(self, key: RequestKey) -> Holding | None:
+        """Who holds the key; None when it is free."""
+        ...
+
+    async def give_up(self, lost: Reservation, now: datetime) -> bool:
+        """Whether that holder is gone without an outcome; then the key is free from here on."""
+        ...
+
+    async def release(self, held: Reservation) -> None:
+        """Give back a key for which nothing was decided; one that has its decision keeps it."""
+        ...
+
+    async def renew(self, owners: Collection[str], until: datetime) -> None: ...
+    async def forget(self, now: datetime, limit: int) -> int: ...
+
+
+class TakeRepository(Protocol):
+    """Runs on record. Raises StorageUnavailable when it cannot, ValueError for a take it never takes."""
+
+    async def append(self, takes: Sequence[Take], lost: Mapping[tuple[str, str], int]) -> None:
+        """Store what is not stored yet, by id; `lost` takes are counted in their runs, by owner and name."""
+        ...
+
+    async def nth(
+        self, owner: str, run: str, *, kind: TakeKind, member: str, keys: Sequence[str], n: int
+    ) -> tuple[Take | None, int]:
+        """The n-th take of a question in the order they began, from the first again after the last; and how many."""
+        ...
+
+    async def size(self, owner: str, run: str) -> int:
+        """Bytes of everything in a run."""
+        ...
+
+    async def forget(self, before: datetime) -> int:
+        """Delete runs that nothing was recorded in since this moment; how many it were."""
+        ...
+
+
+class Shelf(Protocol):
+    """Where runs are kept, behind a bounded queue. `largest` is the size in bytes of a question that is still kept."""
+
+    @property
+    def largest(self) -> int: ...
+    def put(self, take: Take | str, owner: str, run: str) -> None:
+        """Keep a take, without a wait; instead of one, why this run has lost one."""
+        ...
+
+    async def find(self, owner: str, replay: Replay, kind: TakeKind, keys: Sequence[str]) -> Take | None:
+        """The take of a question; when it was recorded several times, one after the other."""
+        ...
 
 
 class HealthRepository(Protocol):

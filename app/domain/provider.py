@@ -157,11 +157,17 @@ class CallerLimit:
 
 @dataclass(frozen=True, slots=True)
 class PanelConfig:
-    """A named panel: model names, method and quorum (None: the default)."""
+    """A named panel: model names, method and quorum (None: the default).
+
+    `risk_officer` is the model that may object, `first_stage` those of the members that two_stage asks first; empty
+    is the cheaper half.
+    """
 
     members: tuple[str, ...]
     method: str | None = None
     quorum: int | None = None
+    risk_officer: str | None = None
+    first_stage: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

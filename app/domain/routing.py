@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -11,6 +11,7 @@ from app.domain.chat import Credential
 from app.domain.data_policy import UNSTATED, DataDemand, DataPolicy
 from app.domain.errors import OutcryError
 from app.domain.grades import Grade
+from app.domain.hindsight import AsOf
 from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard
 
@@ -85,7 +86,8 @@ class Candidate:
     is the part of prompts that came from the provider's cache. `miss_chance` is the chance (0..1) that this request
     is not answered in time, known only where a policy asks for it. `grade` is how good its answers
     turned out to be, None while nobody knows and where no policy asks. `why_full` names the limit that has no room for
-    this request now, None when it has. `stopped` says that, and why, an operator stopped the model.
+    this request now, None when it has. `stopped` says that, and why, an operator stopped the model. `knowledge_cutoff`
+    is the last day its model knows of, None unknown.
     """
 
     target: Target
@@ -114,6 +116,7 @@ class Candidate:
     stopped: str | None = None
     grade: Grade | None = None
     data_policy: DataPolicy = UNSTATED
+    knowledge_cutoff: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ class RoutingQuery:
     answer that is asked for, None without an end. `only_here` is the path of the first thing in it that no wire but the
     caller's own has words for. `house_rule` is what the operator demands of every target, `tier` of this task's.
     `conversation` is the key of the one it belongs to, None without one, and `last_answered` who answered there last.
+    `as_of` is the moment that is asked about, None for now.
     """
 
     needs: frozenset[str] = frozenset()
@@ -145,6 +149,7 @@ class RoutingQuery:
     tier: Tier | None = None
     conversation: str | None = None
     last_answered: Target | None = None
+    as_of: AsOf | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ class Attempt:
         self.record: AttemptRecord | None = None
         self.is_outrun = False
         self._ordinal = ordinal
-        self._kind = kind
+        self.kind = kind
         self._streamed = streamed
         self._provider = provider
         self._target = target
@@ -226,7 +226,7 @@ class Attempt:
             request_id=self.ask.request_id,
             ordinal=self._ordinal,
             target=self.candidate.target,
-            kind=self._kind,
+            kind=self.kind,
             outcome=outcome,
             started_at=self._started_at,
             duration=now - self.started,

@@ -26,6 +26,7 @@ class ToldStream:
     time_to_first_token: float | None = None
     attempts: tuple[AttemptRecord, ...] = ()
     cost_usd: Decimal | None = FREE
+    replayed = False
 
     def __init__(
         self,
@@ -71,6 +72,8 @@ class LedStream:
 
     Closing early takes the call along, unless others wait for it.
     """
+
+    replayed = False
 
     def __init__(self, stream: CompletionStream, flight: Flight, channel: Channel, note: CacheNote) -> None:
         self.target: Target = stream.target

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
+from typing import Protocol
 
 from app.domain.chat import Call, Timeouts
 from app.domain.embedding import EmbedCall, EmbedRequest
 from app.domain.errors import FailureKind, ProviderError
-from app.domain.ports import AttemptObserver
+from app.domain.ports import Adapter, AttemptObserver
 from app.domain.routing import Candidate
+from app.domain.target import Target
 from app.gateway.attempt import Attempt, Clock
 from app.gateway.finishing import Answered, Embedded, Opened
 from app.gateway.journey import Journey, Leg
@@ -19,9 +21,15 @@ from app.gateway.rendition import Renderer, Rendition
 from app.gateway.stream import commit
 from app.gateway.timers import TimerRules, cut
 from app.gateway.walk import GRACE
-from app.providers.pool import Pool
-from app.providers.state import ProviderState
+from app.providers.state import ProviderState, TargetState
 from app.waiting import Waiting
+
+
+class Providers(Protocol):
+    """The providers and targets that calls are made at: the pool."""
+
+    def provider(self, name: str) -> ProviderState | None: ...
+    def state(self, target: Target, credential_id: str) -> TargetState: ...
 
 
 class Calls:
@@ -29,7 +37,7 @@ class Calls:
 
     def __init__(
         self,
-        pool: Pool,
+        pool: Providers,
         observers: Sequence[AttemptObserver],
         *,
         timers: TimerRules,
@@ -48,7 +56,7 @@ class Calls:
         try:
             with attempt:
                 with _Bound(call.timeouts.total):
-                    response = await attempt.adapter.complete(call)
+                    response = await _adapter(journey, attempt, rendition).complete(call)
                     attempt.usage, attempt.length = response.usage, len(response.text)
                     attempt.allow(response.allowance)
                     response = await rendition.settled(response)
@@ -64,7 +72,7 @@ class Calls:
             async with AsyncExitStack() as stack:
                 stack.enter_context(attempt)
                 with _Bound(call.timeouts.total):
-                    chunks = await stack.enter_async_context(attempt.adapter.stream(call))
+                    chunks = await stack.enter_async_context(_adapter(journey, attempt, rendition).stream(call))
                     chunks = self._renderer.remembering(journey.ask, attempt.candidate, rendition.bare(chunks))
                     opening = await commit(chunks, attempt, self._clock.now)
                 return Opened(attempt, opening, chunks, stack.pop_all(), rendition)
@@ -91,7 +99,7 @@ class Calls:
         timeouts, is_cut = self._timeouts(journey, leg)
         step = leg.step
         rendition = self._renderer.rendition(
-            journey.ask, journey.itinerary, step, below=journey.refused.get(step.target)
+            journey.ask, journey.itinerary, step, below=journey.refused.get(step.target), at=leg.rung
         )
         if rendition.rung is not None:
             journey.rungs[step.target] = rendition.rung
@@ -130,6 +138,14 @@ class Calls:
             permit=journey.take_permit(),
         )
         return attempt
+
+
+def _adapter(journey: Journey, attempt: Attempt, rendition: Rendition) -> Adapter:
+    """Who speaks to the attempt's target, overheard where the journey is recorded."""
+    if journey.tape is None:
+        return attempt.adapter
+    target = attempt.candidate.target
+    return journey.tape.over(attempt.adapter, target, journey.itinerary.chat_for(target), attempt.kind, rendition.rung)
 
 
 class _Bound:

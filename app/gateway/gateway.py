@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -15,7 +15,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_never
 from app.domain.attempt import Ask, Completion, EmbeddingCompletion, TokenCount
 from app.domain.embedding import EmbedRequest
 from app.domain.errors import OutcryError, ProviderError
-from app.domain.ports import AttemptObserver
+from app.domain.ports import AttemptObserver, Shelf
 from app.domain.routing import Candidate
 from app.gateway.answer_cache import AnswerCache
 from app.gateway.attempt import Clock
@@ -26,10 +26,11 @@ from app.gateway.expected import expected_tokens
 from app.gateway.finishing import Made
 from app.gateway.hedging import Hedges, Once
 from app.gateway.journey import Journey, Leg
-from app.gateway.planning import Planner
+from app.gateway.planning import Itinerary, Planner
 from app.gateway.queueing import permit_within
 from app.gateway.reasoning import ReasoningMemory
 from app.gateway.rendition import Renderer
+from app.gateway.replay import Replays
 from app.gateway.stream import CompletionStream
 from app.gateway.timers import TimerRules
 from app.gateway.walk import Walk
@@ -57,6 +58,7 @@ class Gateway:
         rng: random.Random,
         cache: AnswerCache | None = None,
         hedges: Hedges | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self._pool = pool
         self._planner = planner
@@ -68,11 +70,16 @@ class Gateway:
         self._cached = Cached(cache or AnswerCache(), pool, self._renderer, clock, planner.check_running)
         self._hedges = hedges or Hedges(pool, HedgeRules(), clock.now)
         self._counting = Counting(pool, planner, timers, counter, clock.now)
+        self._replays = Replays(
+            shelf, pool, planner, renderer=self._renderer, timers=timers, clock=clock, journey=self._journey
+        )
         self._retrying = AsyncRetrying(sleep=anyio.sleep, stop=stop_never, reraise=True)
 
     async def complete(self, ask: Ask) -> Completion:
         """One whole answer. Raises OutcryError: the one that decides when every attempt failed."""
-        journey = self._journey(ask)
+        if ask.replay is not None:
+            return await self._completed_in_run(replace(ask, hedge=False))
+        journey = self._planned(ask)
         if self._cached.is_off(journey):
             return await self._completed(journey)
         return await self._cached.complete(journey, partial(self._completed, journey))
@@ -80,7 +87,11 @@ class Gateway:
     @asynccontextmanager
     async def stream(self, ask: Ask) -> AsyncGenerator[AnyStream]:
         """A committed stream; entering raises OutcryError when every attempt failed before its first content."""
-        journey = self._journey(ask)
+        if ask.replay is not None:
+            async with self._stream_in_run(replace(ask, hedge=False)) as told:
+                yield told
+            return
+        journey = self._planned(ask)
         stream: AnyStream
         if self._cached.is_off(journey):
             stream = await self._opened(journey)
@@ -93,7 +104,7 @@ class Gateway:
 
     async def embed(self, ask: Ask) -> EmbeddingCompletion:
         """One vector per input. Raises OutcryError as `complete` does; the ask's request is an EmbedRequest."""
-        journey = self._journey(ask)
+        journey = self._planned(ask)
         embedded = await self._walked(journey, self._calls.embed)
         return embedded.completion(journey, self._clock)
 
@@ -110,9 +121,31 @@ class Gateway:
         opened = await self._walked(journey, self._calls.open, streamed=True)
         return opened.stream(journey, self._clock)
 
-    def _journey(self, ask: Ask) -> Journey:
+    async def _completed_in_run(self, ask: Ask) -> Completion:
+        if (told := await self._replays.completion(ask)) is not None:
+            return told
+        with self._replays.tape(ask, streamed=False) as tape:
+            journey = self._planned(ask)
+            journey.tape = tape
+            return await self._completed(journey)
+
+    @asynccontextmanager
+    async def _stream_in_run(self, ask: Ask) -> AsyncGenerator[AnyStream]:
+        if (told := await self._replays.stream(ask)) is not None:
+            async with aclosing(told):
+                yield told
+            return
+        with self._replays.tape(ask, streamed=True) as tape:
+            journey = self._planned(ask)
+            journey.tape = tape
+            async with aclosing(await self._opened(journey)) as stream:
+                yield stream
+
+    def _planned(self, ask: Ask) -> Journey:
         arrived = self._clock.now()
-        itinerary = self._planner.plan(ask)
+        return self._journey(ask, self._planner.plan(ask), arrived)
+
+    def _journey(self, ask: Ask, itinerary: Itinerary, arrived: float) -> Journey:
         if (itinerary.agent_id, itinerary.deadline) != (ask.agent_id, ask.deadline):
             ask = replace(ask, agent_id=itinerary.agent_id, deadline=itinerary.deadline)
         walk = Walk(

@@ -11,17 +11,19 @@ from app.domain.structured import Rung
 from app.domain.target import Target
 from app.gateway.attempt import Attempt
 from app.gateway.planning import Itinerary
+from app.gateway.tape import Tape
 from app.gateway.walk import Walk
 from app.resilience.limits import Permit
 
 
 @dataclass(slots=True)
 class Leg:
-    """One step of a journey, on the way; `attempt` is there once it has begun."""
+    """One step of a journey, on the way; `attempt` is there once it has begun. `rung`: ask for JSON by this one."""
 
     step: Candidate
     kind: AttemptKind
     attempt: Attempt | None = None
+    rung: Rung | None = None
 
 
 @dataclass(slots=True)
@@ -30,7 +32,7 @@ class Journey:
 
     `rungs` has the rung at which each target was asked last, where JSON was.
     `refused` has the lowest rung of the ladder that each target turned out to have no words for.
-    `permit` is what a wait at a limit ended with, for the next attempt.
+    `permit` is what a wait at a limit ended with, for the next attempt. `tape` hears its calls, where it is recorded.
     """
 
     ask: Ask
@@ -44,6 +46,7 @@ class Journey:
     rungs: dict[Target, Rung] = field(default_factory=dict)
     refused: dict[Target, Rung] = field(default_factory=dict)
     permit: Permit | None = None
+    tape: Tape | None = None
 
     def overhead(self, now: float) -> float:
         """What the gateway itself took, in seconds: neither attempts nor the pauses between them."""

@@ -169,7 +169,7 @@ class Planner:
         if selection.deadline is not None:
             ask = replace(ask, deadline=min(ask.deadline, self._pool.now() + selection.deadline))
         agent_id = selection.agent_id if selection.agent_id is not None else ask.agent_id
-        agent = None if agent_id is None else self._agent(agent_id)
+        agent = None if agent_id is None else self._agent(agent_id, ask.config_id)
         self.check_running(agent_id)
         choice = self._choice(ask, selection, agent)
         targets = self._with_readable_keys(choice.targets, agent)
@@ -239,11 +239,16 @@ class Planner:
         moved = state is not None and config.key_origin is not None and config.key_origin != origin_of(state.config)
         return config.undecryptable or moved
 
-    def _agent(self, agent_id: int) -> AgentEntry:
+    def _agent(self, agent_id: int, config_id: int | None) -> AgentEntry:
         entry = self._directory.get(agent_id)
         if entry is None or not entry.agent.enabled:
             raise NotFound(f"there is no agent {agent_id}", code=Code.UNKNOWN_AGENT, param="agent_id")
-        return entry
+        if config_id is None:
+            return entry
+        chosen = tuple(config for config in entry.configs if config.id == config_id)
+        if not chosen:
+            raise NotAdmitted(Code.NO_TARGET, f"agent {agent_id} has no enabled configuration {config_id} any more")
+        return replace(entry, configs=chosen)
 
     def _choice(self, ask: Ask, selection: Selection, agent: AgentEntry | None) -> _Choice:
         targets: Sequence[Target] = selection.targets

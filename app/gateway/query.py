@@ -19,6 +19,8 @@ from app.routing.preferences import understood
 def query_of(ask: Ask, pool: Pool, tier: Tier | None = None) -> tuple[RoutingQuery, tuple[str, ...]]:
     """The query of an ask, and a warning for each provider that it or its task's tier names and that is not there."""
     query = replace(_bare(ask), house_rule=pool.current.data_demand) if pool.current.data_demand else _bare(ask)
+    if ask.as_of is not None:
+        query = replace(query, as_of=ask.as_of)
     warnings: tuple[str, ...] = ()
     if tier is not None:
         preferences, unknown = understood(tier.preferences, pool)

@@ -51,15 +51,20 @@ class Renderer:
     def __init__(self, memory: ReasoningMemory) -> None:
         self._memory = memory
 
-    def rendition(self, ask: Ask, itinerary: Itinerary, step: Candidate, *, below: Rung | None = None) -> Rendition:
-        """The request of an ask as this step's target gets it; `below`: the rung that it had no words for."""
+    def rendition(
+        self, ask: Ask, itinerary: Itinerary, step: Candidate, *, below: Rung | None = None, at: Rung | None = None
+    ) -> Rendition:
+        """The request of an ask as this step's target gets it.
+
+        `below`: the rung that it had no words for; `at`: the rung by which it was asked when this was recorded.
+        """
         request = itinerary.chat_for(step.target)
         request = self._memory.restored(ask.caller.key_id, step.target.provider, request)
         request, warnings = _within_reach(request, step)
         form = form_of(request)
         if form is None:
             return Rendition(request, warnings=warnings)
-        rung = rung_of(form, request, step, below=below)
+        rung = at or rung_of(form, request, step, below=below)
         request = asked(request, form, rung)
         return Rendition(request, form if ask.enforces_format else None, rung, (*warnings, *said_of(form, rung)))
 

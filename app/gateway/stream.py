@@ -73,6 +73,7 @@ class CompletionStream:
         self.cost_usd: Decimal | None = None
         self.overhead = overhead
         self.cache: CacheNote | None = None
+        self.replayed = False
         self._opening = list(reversed(opening))
         self._chunks = chunks
         self._stack = stack
@@ -87,7 +88,12 @@ class CompletionStream:
 
     @property
     def attempts(self) -> tuple[AttemptRecord, ...]:
-        """Every finished attempt in the order they began; this stream's is among them once it has ended."""
+        """Every finished attempt in the order they began; this stream's is among them once it has ended.
+
+        A replayed one has none: nobody was asked.
+        """
+        if self.replayed:
+            return ()
         own = self._attempt.record
         return self._earlier if own is None else tuple(sorted((*self._earlier, own), key=lambda one: one.ordinal))
 
@@ -146,7 +152,7 @@ class CompletionStream:
         self.usage = self._attempt.answered(self.usage)
         await self._leave(None)
         assert self._attempt.record is not None  # noqa: S101 - leaving the bracket writes the record
-        self.cost_usd = self._attempt.record.cost_usd
+        self.cost_usd = Decimal(0) if self.replayed else self._attempt.record.cost_usd
 
     async def _failed(self, error: OutcryError) -> OutcryError:
         self._is_over = True

@@ -1,4 +1,4 @@
-"""The spill: records that wait on disk while the database is away.
+"""The spill: lines that wait on disk while the database is away.
 
 Each process appends to a file of its own beside the configured path, and holds a lock on it for as long as it lives.
 A file whose lock is free was left by a process that died: the next one to look adopts it.
@@ -12,15 +12,16 @@ import fcntl
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
-from app.ledger.lines import Record, line_of, record_of
+T = TypeVar("T")
 
 
 class SpillFile:
-    """One locked file of records. Whoever has it open is the only one to read or write it."""
+    """One locked file of lines. Whoever has it open is the only one to read or write it."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
@@ -37,6 +38,7 @@ class SpillFile:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path = stem.with_name(hidden.name[1:])
         hidden.rename(path)
+        _sync_folder(stem.parent)
         return cls(path, descriptor)
 
     @classmethod
@@ -71,13 +73,13 @@ class SpillFile:
         """Return when the disk has what was appended."""
         os.fsync(self._descriptor)
 
-    def batches(self, length: int) -> Iterator[list[Record]]:
-        """The records in the file, in batches; lines that a crash cut are left out."""
-        batch: list[Record] = []
+    def batches(self, length: int, read: Callable[[bytes], T]) -> Iterator[list[T]]:
+        """What `read` makes of the lines, in batches; those that a crash cut (ValueError) are left out."""
+        batch: list[T] = []
         with self.path.open("rb") as lines:
             for line in lines:
                 with suppress(ValueError):
-                    batch.append(record_of(line))
+                    batch.append(read(line))
                 if len(batch) == length:
                     yield batch
                     batch = []
@@ -96,7 +98,7 @@ class SpillFile:
 
 
 class Spill:
-    """Where records go that the database does not take now. At most `max_bytes` wait in this process's files."""
+    """Where lines go that the database does not take now. At most `max_bytes` wait in this process's files."""
 
     def __init__(self, stem: Path, max_bytes: int) -> None:
         self._stem = stem
@@ -111,19 +113,25 @@ class Spill:
         """Whether nothing of ours waits."""
         return self._active is None and not self._sealed
 
-    def append(self, records: Sequence[Record], *, sync: bool = False) -> int:
-        """Store as many of these as there is room for, and say how many; the rest are lost."""
+    def append(self, lines: Iterable[bytes], *, sync: bool = False) -> int:
+        """Store as many of these as there is room for, and say how many; the rest are lost.
+
+        When a `sync` that was asked for fails, none of them is on disk for good: then it says 0.
+        """
         stored = 0
         with self._lock:
             try:
-                for record in records:
-                    if not self._append(line_of(record)):
+                for line in lines:
+                    if not self._append(line):
                         break
                     stored += 1
+            except OSError:
+                return stored
+            try:
                 if sync and self._active is not None:
                     self._active.sync()
             except OSError:
-                return stored
+                return 0
         return stored
 
     def seal(self) -> list[SpillFile]:
@@ -163,3 +171,12 @@ class Spill:
             self._active = SpillFile.created(self._stem)
         self._active.append(line)
         return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new file's name is the folder's content: without this a power cut leaves a synced file that nobody finds."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -19,7 +19,7 @@ import anyio.to_thread
 from app.domain.attempt import AttemptRecord
 from app.domain.errors import StorageUnavailable
 from app.domain.tools import ToolCallRecord
-from app.ledger.lines import Record
+from app.ledger.lines import Record, line_of, record_of
 from app.ledger.spill import Spill, SpillFile
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ class LedgerRules:
     interval: float = 0.25
     spill_path: Path = Path(".outcry/usage-spill.jsonl")
     spill_max_bytes: int = 64 * 1024 * 1024
+    decision_spill_path: Path = Path(".outcry/decision-spill.jsonl")
 
 
 class Store(Protocol):
@@ -150,7 +151,7 @@ class UsageWriter:
             raise
 
     async def _replay(self, file: SpillFile) -> None:
-        batches = file.batches(self._rules.batch)
+        batches = file.batches(self._rules.batch, record_of)
         while (batch := await anyio.to_thread.run_sync(next, batches, None)) is not None:
             await self._append(batch)
         await anyio.to_thread.run_sync(self._spill.done, file)
@@ -181,7 +182,7 @@ class UsageWriter:
         self._to_disk(records, sync=True)
 
     def _to_disk(self, records: Sequence[Record], *, sync: bool = False) -> None:
-        stored = self._spill.append(records, sync=sync)
+        stored = self._spill.append(map(line_of, records), sync=sync)
         self._spilled += stored
         if lost := len(records) - stored:
             if not self._lost:

@@ -6,6 +6,7 @@ import random
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Final, Protocol
 
 from app.catalog.operator import with_operators_word
@@ -56,6 +57,8 @@ class _Facts:
     price: PriceCard | None
     is_reasoning: bool
     data_policy: DataPolicy
+    line: str | None
+    knowledge_cutoff: date | None
 
 
 class Pool:
@@ -258,8 +261,19 @@ class Pool:
             usual_output=state.habits.output_tokens,
             cached_share=state.habits.cached_share,
             data_policy=facts.data_policy,
+            knowledge_cutoff=facts.knowledge_cutoff,
             grade=self._grades.of(target) if with_past and self._grades is not None else None,
         )
+
+    def line_of(self, target: Target) -> str | None:
+        """The line of models that the target comes from (`gpt`, `llama`); None where nobody knows."""
+        provider = self._providers.get(target.provider)
+        return None if provider is None else self._facts_of(provider.config, target.model).line
+
+    def price_of(self, target: Target) -> PriceCard | None:
+        """What the target costs; None where nobody knows."""
+        provider = self._providers.get(target.provider)
+        return None if provider is None else self._facts_of(provider.config, target.model).price
 
     def share_in_time(self, candidate: Candidate, deadline: float, input_tokens: int) -> float | None:
         """Which share of its recent answers would have met this deadline (monotonic) with such a prompt, if any."""
@@ -361,6 +375,11 @@ class Pool:
             return ()
         return self._catalog.embedding_models(state.config.type)
 
+    def knowledge_cutoff(self, target: Target) -> date | None:
+        """Until when a target's model knows the world; None where nobody knows."""
+        provider = self._providers.get(target.provider)
+        return None if provider is None else self._facts_of(provider.config, target.model).knowledge_cutoff
+
     def _facts_of(self, config: ProviderConfig, model: str) -> _Facts:
         key = (config.name, model)
         facts = self._facts.get(key)
@@ -380,6 +399,8 @@ class Pool:
             price=self._catalog.card(config, model),
             is_reasoning=known.is_reasoning,
             data_policy=data_policy_of(config, model),
+            line=known.family,
+            knowledge_cutoff=_cutoff_of(config, known),
         )
 
     def _new_state(self, target: Target, credential_id: str) -> TargetState:
@@ -395,3 +416,10 @@ class Pool:
 
 def _key_of(candidate: Candidate) -> tuple[str, str, str]:
     return candidate.target.provider, candidate.target.model, candidate.credential.id
+
+
+def _cutoff_of(config: ProviderConfig, known: ModelFacts) -> date | None:
+    """The last day a model knows of. The sandbox has rules and no memory, unless the operator states one."""
+    if known.knowledge_cutoff is None and config.type is ProviderType.SANDBOX:
+        return date.min
+    return known.knowledge_cutoff

@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import Final
 
 from app.domain.errors import Code, NotAdmitted, OutcryError, RequestRejected
+from app.domain.hindsight import AsOfMode
 from app.domain.needs import EMBEDDINGS, PARAMS, SERVER_TOOLS, TOOLS, VISION
 from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery, Verdict
 from app.domain.target import Circuit
@@ -20,11 +21,12 @@ _STATED: Final = frozenset({TOOLS, VISION, EMBEDDINGS})
 
 
 class _Obstacle(Enum):
-    """What stands between a request and a target: the operator's two, then the request's three; the rest passes."""
+    """What stands between a request and a target: the operator's two, then the request's four; the rest passes."""
 
     STOPPED = auto()
     HOUSE_RULE = auto()
     PREFERENCE = auto()
+    HINDSIGHT = auto()
     CAPABILITY = auto()
     WINDOW = auto()
     CIRCUIT = auto()
@@ -61,6 +63,8 @@ class Router:
         RequestRejected when none can do what was asked.
         """
         open_to, refusals = _sifted(candidates, query)
+        if query.as_of is not None and query.as_of.mode is AsOfMode.BLOCK:
+            _refuse_tainted(refusals)
         if not open_to and not any(refusal.obstacle is _Obstacle.COOLDOWN for refusal in refusals):
             # A key in quarantine is still the way to tell the caller what is wrong with it. Who waits for a target
             # that only pauses is better told how long.
@@ -113,6 +117,9 @@ def doubts(candidate: Candidate, query: RoutingQuery) -> tuple[str, ...]:
         unknown.append(f"the context window of {candidate.target} is not known")
     if candidate.price is None:
         unknown.append(f"the price of {candidate.target} is not known")
+    if query.as_of is not None and (tainted := query.as_of.objection(candidate.knowledge_cutoff)) is not None:
+        word = query.as_of.of(candidate.knowledge_cutoff).value
+        unknown.append(f"as_of: {candidate.target} is {word}: {tainted}")
     return tuple(unknown)
 
 
@@ -151,6 +158,24 @@ def _refusal(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
     unwanted = None if wanted is None else objection(candidate, wanted, query.input_tokens)
     if unwanted is not None:
         return _Refusal(candidate, _Obstacle.PREFERENCE, unwanted.why_not, unwanted.param)
+    unfit = _unfit(candidate, query)
+    if unfit is not None:
+        return unfit
+    if candidate.circuit is Circuit.OPEN:
+        return _Refusal(candidate, _Obstacle.CIRCUIT, f"circuit open for another {candidate.cooling:.1f} s")
+    if candidate.cooling > 0:
+        return _Refusal(candidate, _Obstacle.COOLDOWN, f"cooling down for another {candidate.cooling:.1f} s")
+    if candidate.parked:
+        return _Refusal(candidate, _Obstacle.PARKED, "its key is in quarantine")
+    return None
+
+
+def _unfit(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
+    """Why the model itself is none for this request, whoever wants it and however it is doing."""
+    if query.as_of is not None and query.as_of.only_clean:
+        tainted = query.as_of.objection(candidate.knowledge_cutoff)
+        if tainted is not None:
+            return _Refusal(candidate, _Obstacle.HINDSIGHT, tainted)
     missing = _missing(candidate, query)
     if missing:
         return _Refusal(candidate, _Obstacle.CAPABILITY, f"does not support {', '.join(missing)}")
@@ -158,12 +183,6 @@ def _refusal(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
     if window is not None and query.input_tokens > window:
         why_not = f"a prompt of about {query.input_tokens} tokens exceeds its window of {window}"
         return _Refusal(candidate, _Obstacle.WINDOW, why_not)
-    if candidate.circuit is Circuit.OPEN:
-        return _Refusal(candidate, _Obstacle.CIRCUIT, f"circuit open for another {candidate.cooling:.1f} s")
-    if candidate.cooling > 0:
-        return _Refusal(candidate, _Obstacle.COOLDOWN, f"cooling down for another {candidate.cooling:.1f} s")
-    if candidate.parked:
-        return _Refusal(candidate, _Obstacle.PARKED, "its key is in quarantine")
     return None
 
 
@@ -178,6 +197,14 @@ def _missing(candidate: Candidate, query: RoutingQuery) -> list[str]:
 def _with_room_first(candidates: Sequence[Candidate]) -> list[Candidate]:
     """One at a limit is kept for the end: those with room go first whatever the order, and one may wait for it."""
     return sorted(candidates, key=lambda candidate: candidate.why_full is not None)
+
+
+def _refuse_tainted(refusals: Sequence[_Refusal]) -> None:
+    """Raise RequestRejected (policy_contaminated) that names the targets which may remember what is asked."""
+    tainted = [refusal for refusal in refusals if refusal.obstacle is _Obstacle.HINDSIGHT]
+    if tainted:
+        detail = "; ".join(f"{refusal.candidate.target}: {refusal.why_not}" for refusal in tainted)
+        raise RequestRejected(Code.CONTAMINATED, f"not known to be clean: {detail}", param="x-outcry-as-of-mode")
 
 
 def _nothing_left(refusals: Sequence[_Refusal], query: RoutingQuery) -> OutcryError:
@@ -195,6 +222,8 @@ def _nothing_left(refusals: Sequence[_Refusal], query: RoutingQuery) -> OutcryEr
         return NotAdmitted(Code.KILLED, f"no target is left to ask: {detail}")
     if obstacles == {_Obstacle.HOUSE_RULE}:
         return NotAdmitted(Code.NO_TARGET, f"what the operator demands leaves no target: {detail}")
+    if _Obstacle.HINDSIGHT in obstacles:
+        return RequestRejected(Code.CONTAMINATED, f"no clean target is left: {detail}", param="x-outcry-as-of-mode")
     if _Obstacle.WINDOW in obstacles:
         return RequestRejected(Code.CONTEXT_LENGTH, f"the prompt fits no target: {detail}", param="messages")
     unwanted = next((refusal.param for refusal in refusals if refusal.param is not None), None)

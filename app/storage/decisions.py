@@ -7,9 +7,11 @@ from typing import Any, Final
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.decision import Decision
+from app.domain.decision import Filing
+from app.domain.errors import Code, Conflict
 from app.storage.cursors import cursor_at, older_than
 from app.storage.database import Database, reads, writes
+from app.storage.idempotency import settle
 from app.storage.tables import DECISIONS, DecisionRow
 
 _D: Final = DECISIONS.c
@@ -23,20 +25,25 @@ class SqlDecisionRepository:
 
     @writes
     async def append(
-        self, session: AsyncSession, decision: Decision, answer: dict[str, Any], request: dict[str, Any]
+        self, session: AsyncSession, filing: Filing, answer: dict[str, Any], request: dict[str, Any]
     ) -> None:
-        """Store a decision with the JSON that answered it; an id that is already there raises Conflict."""
+        """Store a decision with the JSON that answered it, and settle its idempotency key with it.
+
+        An id that is already there raises Conflict, and so does a key that somebody else holds by now.
+        """
+        if filing.reservation is not None and not await settle(session, filing.reservation, filing.id):
+            raise Conflict("another request took this key over", code=Code.IDEMPOTENCY_UNKNOWN_OUTCOME)
         session.add(
             DecisionRow(
-                id=decision.id,
-                created_at=decision.created_at,
-                symbol=decision.symbol,
-                status=decision.status.value,
-                action=decision.action.value,
-                actionable=decision.actionable,
-                agent_id=decision.agent_id,
-                key_id=decision.key_id,
-                request_id=decision.request_id,
+                id=filing.id,
+                created_at=filing.created_at,
+                symbol=filing.symbol,
+                status=filing.status.value,
+                action=filing.action.value,
+                actionable=filing.actionable,
+                agent_id=filing.agent_id,
+                key_id=filing.key_id,
+                request_id=filing.request_id,
                 answer=answer,
                 request=request,
             )

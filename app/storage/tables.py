@@ -265,6 +265,21 @@ class KillEventRow(SQLModel, table=True):
     by: str = Field(sa_column=Column(String(64), nullable=False))
 
 
+class IdempotencyKeyRow(SQLModel, table=True):
+    """A key under which a caller asked for a decision; without `decision_id` somebody is at it, or was."""
+
+    __tablename__ = "idempotency_keys"
+
+    caller: str = Field(sa_column=Column(String(64), primary_key=True))
+    key: str = Field(sa_column=Column(String(255), primary_key=True))
+    body_hash: str = Field(sa_column=Column(String(64), nullable=False))
+    owner: str = Field(sa_column=Column(String(32), nullable=False, index=True, unique=True))
+    leased_until: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+    decision_id: str | None = Field(default=None, sa_column=Column(String(64), nullable=True))
+    is_told: bool = False
+    expires_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False, index=True))
+
+
 class ConfigRevisionRow(SQLModel, table=True):
     """One row that counts changes of configuration; its lock orders those who write them."""
 
@@ -284,6 +299,35 @@ class RuntimeSettingRow(SQLModel, table=True):
     changed_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
 
 
+class ReplayRunRow(SQLModel, table=True):
+    """A run: everything that one caller recorded under one name."""
+
+    __tablename__ = "replay_runs"
+
+    owner: str = Field(sa_column=Column(String(64), primary_key=True))
+    name: str = Field(sa_column=Column(String(128), primary_key=True))
+    created_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+    written_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False, index=True))
+    size: int = Field(sa_column=Column(BigInteger, nullable=False))
+    lost: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class ReplayTakeRow(SQLModel, table=True):
+    """One recorded question of a run. The body is text, so that its bytes are those that were hashed."""
+
+    __tablename__ = "replay_takes"
+
+    id: str = Field(sa_column=Column(String(32), primary_key=True))
+    owner: str = Field(sa_column=Column(String(64), nullable=False))
+    run: str = Field(sa_column=Column(String(128), nullable=False))
+    kind: str = Field(sa_column=Column(String(10), nullable=False))
+    key: str = Field(sa_column=Column(String(64), nullable=False))
+    member: str = Field(sa_column=Column(Text, nullable=False))
+    outcome: str = Field(sa_column=Column(String(20), nullable=False))
+    began_at: datetime = Field(sa_column=Column(UTCDateTime, nullable=False))
+    body: str = Field(sa_column=Column(Text, nullable=False))
+
+
 ATTEMPTS: Any = SQLModel.metadata.tables["attempts"]
 DECISIONS: Any = SQLModel.metadata.tables["decisions"]
 PROVIDER_DAYS: Any = SQLModel.metadata.tables["provider_days"]
@@ -293,6 +337,9 @@ PROVIDER_NEWS: Any = SQLModel.metadata.tables["provider_news"]
 HEALTH_SAMPLES: Any = SQLModel.metadata.tables["health_samples"]
 TOOL_CALLS: Any = SQLModel.metadata.tables["tool_calls"]
 KILL_EVENTS: Any = SQLModel.metadata.tables["kill_events"]
+IDEMPOTENCY_KEYS: Any = SQLModel.metadata.tables["idempotency_keys"]
+REPLAY_RUNS: Any = SQLModel.metadata.tables["replay_runs"]
+REPLAY_TAKES: Any = SQLModel.metadata.tables["replay_takes"]
 
 # Lists are read newest first, a page at a time; summaries by time.
 Index("ix_attempts_started_at_id", ATTEMPTS.c.started_at, ATTEMPTS.c.id)
@@ -301,3 +348,5 @@ Index("ix_health_samples_provider_at_id", HEALTH_SAMPLES.c.provider, HEALTH_SAMP
 Index("ix_kill_events_at_id", KILL_EVENTS.c.at, KILL_EVENTS.c.id)
 Index("ix_health_samples_at_id", HEALTH_SAMPLES.c.at, HEALTH_SAMPLES.c.id)
 Index("ix_tool_calls_tool_started_at_id", TOOL_CALLS.c.tool, TOOL_CALLS.c.started_at, TOOL_CALLS.c.id)
+Index("ix_replay_takes_question", REPLAY_TAKES.c.owner, REPLAY_TAKES.c.run, REPLAY_TAKES.c.key)
+Index("ix_replay_takes_order", REPLAY_TAKES.c.owner, REPLAY_TAKES.c.run, REPLAY_TAKES.c.began_at, REPLAY_TAKES.c.id)

@@ -4,6 +4,7 @@
     {"as_of":"2026-11-20T14:15:00Z",...}
     <<<end market_context 3f2a9c0d5e6b7a81>>>
 
+Parts of a market may stand in blocks of their own with the same token, named as they are in the context.
 The token is derived from the SHA-256 of everything that is delimited, so a news item cannot guess it, and rendering
 the same context twice gives the same bytes.
 """
@@ -14,12 +15,17 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from app.text.strict_json import NotJson, loads
 
 MARKET = "market_context"
 NEWS = "untrusted_news"
+MEMORY = "memory"
+PROPOSAL = "proposed_decision"
+SECTIONS = ("indicators", "higher_timeframe", "patterns", "position", "account", "constraints")
+"""Parts of a market that may have a block of their own."""
 
 MAX_BLOCKS = 64
 
@@ -29,6 +35,11 @@ _OPENING = re.compile(r"<<<(\w{1,40}) ([0-9a-f]{16})>>>\n")
 def canonical_json(value: object) -> str:
     """One spelling per value: sorted keys, no spaces, and no angle brackets, so that nothing inside can end a block."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return without_angles(text)
+
+
+def without_angles(text: str) -> str:
+    """The same JSON with its angle brackets escaped."""
     return text.replace("<", "\\u003c").replace(">", "\\u003e")
 
 
@@ -43,29 +54,41 @@ def block(name: str, content: str, token: str) -> str:
 
 
 def market_in(text: str) -> Mapping[str, Any] | None:
-    """The market context that this text carries in its last such block, or None."""
-    contents = [content for _, _, name, content in _blocks(text) if name == MARKET]
-    if not contents:
+    """The market that this text carries: its last market block, and the parts with the same token; or None."""
+    blocks = _blocks(text)
+    last = next((found for found in reversed(blocks) if found.name == MARKET), None)
+    market = None if last is None else _value(last.content)
+    if last is None or not isinstance(market, dict):
         return None
-    try:
-        market = loads(contents[-1])
-    except NotJson:
-        return None
-    return market if isinstance(market, dict) else None
+    for found in blocks:
+        if found.token == last.token and found.name in SECTIONS and (part := _value(found.content)) is not None:
+            market[found.name] = part
+    return market
 
 
 def without_blocks(text: str) -> str:
     """The text around the blocks: what the caller said itself."""
     kept, at = [], 0
-    for start, end, _, _ in _blocks(text):
-        kept.append(text[at:start])
-        at = end
+    for found in _blocks(text):
+        kept.append(text[at : found.start])
+        at = found.end
     return "".join([*kept, text[at:]])
 
 
-def _blocks(text: str) -> list[tuple[int, int, str, str]]:
-    """Start, end, name and content of each complete block; the search for ends is bounded."""
-    found: list[tuple[int, int, str, str]] = []
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A complete block, from `start` to before `end`."""
+
+    start: int
+    end: int
+    name: str
+    token: str
+    content: str
+
+
+def _blocks(text: str) -> list[_Found]:
+    """Each complete block; the search for ends is bounded."""
+    found: list[_Found] = []
     at = searched = 0
     while searched < MAX_BLOCKS and (opening := _OPENING.search(text, at)):
         searched += 1
@@ -73,5 +96,12 @@ def _blocks(text: str) -> list[tuple[int, int, str, str]]:
         end = text.find(closing, opening.end() - 1)
         at = opening.end() if end < 0 else end + len(closing)
         if end >= 0:
-            found.append((opening.start(), at, opening[1], text[opening.end() : end]))
+            found.append(_Found(opening.start(), at, opening[1], opening[2], text[opening.end() : end]))
     return found
+
+
+def _value(content: str) -> object:
+    try:
+        return loads(content)
+    except NotJson:
+        return None

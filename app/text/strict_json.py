@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 MAX_DEPTH = 64
+
+# The closing quote may be missing: a string that never ends must not be searched again from each quote within.
+_STRUCTURE = re.compile(r'[{}\[\]]|"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+# Only a number of this shape can overflow; without one the decoder's own conversions, in C, will do.
+_HUGE = re.compile(r"[0-9](?:[eE]\+?[0-9]{3}|(?<![0-9][0-9])[0-9]{299})")
 
 
 class NotJson(ValueError):
@@ -24,9 +30,14 @@ def loads(text: str) -> object:
     """The value of a whole JSON text; raises NotJson or one of its kinds, and nothing else."""
     if _too_deep(text):
         raise NotJson(f"nested deeper than {MAX_DEPTH}")
+    is_huge = _HUGE.search(text) is not None
     try:
         value: object = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_float=_float if is_huge else None,
+            parse_int=_int if is_huge else None,
         )
         return value
     except NotJson:
@@ -40,30 +51,23 @@ def _too_deep(text: str) -> bool:
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return False
     depth = 0
-    in_string = escaped = False
-    for char in text:
-        if escaped:
-            escaped = False
-        elif in_string:
-            escaped = char == "\\"
-            in_string = char != '"'
-        elif char == '"':
-            in_string = True
-        elif char in "{[":
+    for mark in _STRUCTURE.finditer(text):
+        bracket = text[mark.start()]
+        if bracket in "{[":
             depth += 1
             if depth > MAX_DEPTH:
                 return True
-        elif char in "}]":
+        elif bracket in "}]":
             depth -= 1
     return False
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    value: dict[str, object] = {}
-    for key, item in pairs:
-        if key in value and value[key] != item:
-            raise ConflictingKeys(f"the key {key[:40]!r} has two different values")
-        value[key] = item
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        for key, item in pairs:
+            if value[key] != item:
+                raise ConflictingKeys(f"the key {key[:40]!r} has two different values")
     return value
 
 

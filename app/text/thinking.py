@@ -7,8 +7,11 @@ import re
 from app.text.scan import TooTangled, top_level_spans
 
 _TAG = re.compile(
-    r"<\s*(?P<close>/?)\s*(?:think|thinking|thought|thoughts|reasoning)\s*>|\[(?P<bracket>/?)THINK\]", re.IGNORECASE
+    r"[<◁]\s{0,8}(?P<close>/?)\s{0,8}(?:seed:)?(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad)\s{0,8}[>▷]"
+    r"|\[(?P<bracket>/?)THINK\]",
+    re.IGNORECASE,
 )
+_STEPS = 10_000  # what is left of the text is scanned again
 
 
 def without_thinking(text: str) -> str:
@@ -17,6 +20,8 @@ def without_thinking(text: str) -> str:
     A block may be closed, have only its closing tag (all before it was thinking), or only its opening tag (all up to
     the last top-level object was thinking).
     """
+    if not any(sign in text for sign in ("<", "◁", "[")):
+        return text.strip()
     kept: list[str] = []
     depth, at = 0, 0
     for tag in _TAG.finditer(text):
@@ -37,7 +42,7 @@ def without_thinking(text: str) -> str:
 
 def _last_object(text: str) -> str:
     try:
-        spans = top_level_spans(text)
+        spans = top_level_spans(text, steps=_STEPS)
     except TooTangled:
         return ""
     return text[spans[-1].start :] if spans else ""

@@ -111,6 +111,11 @@ class ToolStream:
         """Rounds with tools are not cached."""
 
     @property
+    def replayed(self) -> bool:
+        """Rounds with tools are not recorded."""
+        return False
+
+    @property
     def latency(self) -> float:
         """Seconds since the start."""
         return self._now() - self._began

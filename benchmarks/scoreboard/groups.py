@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from benchmarks.scoreboard.answers import answers
 from benchmarks.scoreboard.board import Group
 from benchmarks.scoreboard.cancellation import cancellation
 from benchmarks.scoreboard.circuits import circuits, half_open, recovery
 from benchmarks.scoreboard.deadlines import attempts, deadlines, leaving
+from benchmarks.scoreboard.decisions import decisions, settling
 from benchmarks.scoreboard.endurance import endurance
 from benchmarks.scoreboard.fallbacks import amplification, costs, losses, pauses, wrong_successes
 from benchmarks.scoreboard.health import health
@@ -23,6 +25,9 @@ GROUPS: Final[Mapping[str, Group]] = {
     "leaving": leaving,
     "cancellation": cancellation,
     "panel": panel,
+    "settling": settling,
+    "decisions": decisions,
+    "answers": answers,
     "amplification": amplification,
     "losses": losses,
     "wrong": wrong_successes,

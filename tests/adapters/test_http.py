@@ -400,6 +400,9 @@ async def test_an_encoded_answer_is_not_unpacked(transport: httpx.AsyncBaseTrans
     [
         (response(ERROR), K.OVERLOADED),
         (response(b"<html>", kind="text/html"), K.BAD_ANSWER),
+        (response(b"<!doctype html><p>login</p>"), K.BAD_ANSWER),
+        (response(b": keep-alive\n\n" * 9), K.BAD_ANSWER),
+        (response(b"\n \n" * 9), K.BAD_ANSWER),
         (response(golden_bytes("openai/stream_text_usage.sse"), kind="text/event-stream"), K.BAD_ANSWER),
         (response(b""), K.BAD_ANSWER),
         (response(b"x", status="301 Moved", extra="location: /y\r\n"), K.BAD_ANSWER),

@@ -68,7 +68,7 @@ async def test_the_examples_of_bodies_are_taken_by_the_service(
     client: httpx.AsyncClient, document: dict[str, Any]
 ) -> None:
     served = ("/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/messages", "/v1/messages/count_tokens")
-    for name in (*served, "/chat", "/decisions", "/agents", "/tools"):
+    for name in (*served, "/chat", "/decisions", "/prompts/render", "/agents", "/tools"):
         content = document["paths"][name]["post"]["requestBody"]["content"]["application/json"]
         assert (await client.post(name, json=content["example"])).status_code in (200, 201), name
     config = document["paths"]["/agents/{agent_id}/llm-config"]["put"]["requestBody"]["content"]["application/json"]

@@ -71,6 +71,7 @@ async def test_the_answer_says_who_what_and_how_much(client: httpx.AsyncClient, 
             "candidates": [{"target": "alpha/alpha-1", "score": 1.0, "why_not": None}],
         },
         "cache": None,
+        "replayed": False,
         "warnings": ["careful"],
     }
     assert response.headers["x-outcry-attempts"] == "2"

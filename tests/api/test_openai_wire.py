@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpx
 import pytest
 
 from app.domain.caching import CacheMode, CacheNote, CacheStatus
+from app.domain.hindsight import AsOf, AsOfMode
 from app.domain.routing import MaxPrice, PolicyName, Preferences, Priority
 from app.services import Services
 from tests.api.conftest import client_of
@@ -200,14 +202,16 @@ async def test_the_headers_of_intent_reach_the_ask(client: httpx.AsyncClient, ga
         "x-outcry-replay": "off",
         "x-outcry-run": "run-1",
         "x-outcry-as-of": "2026-11-20T14:15:00Z",
+        "x-outcry-as-of-mode": "filter",
     }
 
     response = await client.post(V1, json=openai_body(), headers=headers)
 
     ask = gateway.asked[0]
     assert (ask.agent_id, ask.policy, ask.priority) == (7, PolicyName.LATENCY_AWARE, Priority.HIGH)
+    assert response.status_code == 200
+    assert ask.as_of == AsOf(datetime(2026, 11, 20, 14, 15, tzinfo=UTC), AsOfMode.FILTER)
     assert ask.hedge is True
-    assert "as-of" in response.headers["x-outcry-warnings"]
 
 
 @pytest.mark.parametrize(
@@ -228,6 +232,8 @@ async def test_the_headers_of_intent_reach_the_ask(client: httpx.AsyncClient, ga
         ("x-outcry-conversation", "x" * 129),
         ("x-outcry-as-of", "yesterday"),
         ("x-outcry-as-of", "2026-11-20T14:15:00"),
+        ("x-outcry-as-of", "0001-01-01T00:00:00+14:00"),
+        ("x-outcry-as-of-mode", "drop"),
         ("x-outcry-hop", "1"),
     ],
 )
@@ -242,14 +248,15 @@ async def test_a_malformed_header_is_a_400_that_names_it(
 
 @pytest.mark.parametrize(
     ("path", "header", "value"),
-    [(V1, "x-outcry-replay", "record"), ("/v1/embeddings", "x-outcry-cache", "read")],
+    [("/v1/embeddings", "x-outcry-replay", "record"), ("/v1/embeddings", "x-outcry-cache", "read")],
 )
 async def test_a_header_that_would_be_ignored_is_refused(
     client: httpx.AsyncClient, path: str, header: str, value: str
 ) -> None:
     body = openai_body() if path == V1 else {"model": "embed-1", "input": "up"}
 
-    error = error_of(await client.post(path, json=body, headers={header: value}), 400, "caller_unsupported_parameter")
+    headers = {"x-outcry-run": "r", header: value}
+    error = error_of(await client.post(path, json=body, headers=headers), 400, "caller_unsupported_parameter")
 
     assert error["param"] == header
 

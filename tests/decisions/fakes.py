@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,12 +14,13 @@ from app.decisions.question import Question
 from app.decisions.service import DecisionService
 from app.domain.attempt import Ask, Completion
 from app.domain.chat import ChatResponse, Credential
-from app.domain.decision import Decision
+from app.domain.decision import Filing
 from app.domain.provider import PanelConfig
 from app.domain.routing import Candidate, Plan
 from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
+from app.ledger.spill import Spill
 
 MARKET: dict[str, Any] = {
     "symbol": "BTC/USDT",
@@ -95,18 +96,38 @@ class Panels:
         self.members = list(members)
         self.panels = dict(named or {})
         self.agents = {7}
+        self.configured: list[tuple[int, str]] = []
+        self.families: dict[str, str] = {}
+        self.prices: dict[str, Decimal] = {}
+        self.known_until: dict[str, list[tuple[str, date | None]]] = {}
 
     def has_agent(self, agent_id: int) -> bool:
         return agent_id in self.agents
 
-    def default_members(self, agent_id: int | None) -> list[str]:
+    def default_members(self) -> list[str]:
         return self.members
+
+    def configured_members(self, agent_id: int) -> list[tuple[int, str]]:
+        return self.configured
+
+    def target(self, name: str) -> Target | None:
+        provider, slash, model = name.partition("/")
+        return Target(provider, model) if slash else None
+
+    def family(self, target: Target) -> str:
+        return self.families.get(target.provider, target.provider)
+
+    def price(self, name: str) -> Decimal | None:
+        return self.prices.get(name)
 
     def named(self, panel: str) -> PanelConfig | None:
         return self.panels.get(panel)
 
     def known(self, name: str) -> bool:
-        return name in self.members
+        return name in self.members or name == "officer/1"
+
+    def cutoffs(self, name: str, agent_id: int | None) -> list[tuple[str, date | None]]:
+        return self.known_until.get(name, [(name, None)])
 
 
 class Shelf:
@@ -118,7 +139,7 @@ class Shelf:
         self.updates: list[str] = []
         self._block = block
 
-    async def append(self, decision: Decision, answer: dict[str, Any], request: dict[str, Any]) -> None:
+    async def append(self, decision: Filing, answer: dict[str, Any], request: dict[str, Any]) -> None:
         if self._block is not None:
             await self._block()
         self.answers[decision.id] = json.loads(json.dumps(answer, allow_nan=False))
@@ -137,9 +158,16 @@ class Shelf:
         return list(self.answers.values())[:limit], None
 
 
-def service(gateway: Scripted, shelf: Shelf | None = None, panels: Panels | None = None) -> DecisionService:
+def service(
+    gateway: Scripted, shelf: Shelf | None = None, panels: Panels | None = None, spill: Spill | None = None
+) -> DecisionService:
     return DecisionService(
-        gateway, panels or Panels(list(gateway.script)), shelf or Shelf(), now=time.monotonic, wall=lambda: NOON
+        gateway,
+        panels or Panels(list(gateway.script)),
+        shelf or Shelf(),
+        now=time.monotonic,
+        wall=lambda: NOON,
+        spill=spill,
     )
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.decisions.forms import forms_within
 from app.decisions.parsing import Answer, Parsed, parse_answer
-from app.decisions.vocabulary import forms_within
 from app.decisions.wire import opinion_rendered
 from app.domain.decision import Action, Entry, Opinion, Size, VoteStatus
 
@@ -260,6 +260,31 @@ def test_tool_arguments_come_before_text(arguments: object) -> None:
     assert (parsed.opinion.action, parsed.trace.method) == (BUY, "tool")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status", "method", "reason"),
+    [
+        (("{'action': 'BUY'}",), VoteStatus.REPAIRED, "repair", None),
+        (({"action": "BUY"}, {"action": "BUY"}), VoteStatus.OK, "tool", None),
+        (({"action": "BUY"}, {"action": "SELL"}), VoteStatus.INVALID, "tool", "conflicting_decisions: BUY, SELL"),
+        (('{"action": "BUY", "action": "SELL"}',), VoteStatus.INVALID, None, "conflicting_decisions: a key"),
+        (({"action": "BUY"}, "{'action': 'BUY'}"), VoteStatus.INVALID, "tool", "conflicting_decisions: a broken"),
+        (('{"action": "BUY", "reasoning": "the tr',), VoteStatus.TRUNCATED, "tool", "an object was never closed"),
+        (({"action": "BUY", "stop_loss": float("nan")},), VoteStatus.INVALID, None, "non_finite_number"),
+        (({"query": "BTC"},), VoteStatus.INVALID, None, "no_decision"),
+        (("{" * 9_000 + '"action": 1',), VoteStatus.INVALID, None, "too_many_brackets"),
+        (("x" * 1_048_577,), VoteStatus.INVALID, None, "answer longer"),
+    ],
+    ids=range(10),
+)
+def test_tool_arguments_are_guarded_as_text_is(
+    arguments: tuple[object, ...], status: VoteStatus, method: str | None, reason: str | None
+) -> None:
+    parsed = parse_answer(Answer("", "tool_calls", tool_arguments=arguments), ASKED)
+
+    assert (parsed.status, parsed.trace.method) == (status, method)
+    assert (parsed.reason or "").startswith(reason or "")
+
+
 def test_all_fields_are_read_from_the_contracts_object() -> None:
     text = json.dumps(
         {
@@ -369,33 +394,56 @@ TEXTS = (
     .map(str.strip)
     .filter(bool)
 )
-OPINIONS = st.builds(
-    Opinion,
-    action=st.sampled_from(Action),
-    symbol=st.just(ASKED),
-    strength=st.sampled_from([None, "strong", "normal", "weak"]),
-    confidence=st.none() | st.floats(0, 1).map(lambda c: round(c, 4)),
-    reasoning=st.none() | TEXTS,
-    entry=st.none() | st.builds(Entry, st.just("limit"), PRICES) | st.just(Entry("market", None)),
-    stop_loss=st.none() | PRICES,
-    size=st.none() | st.builds(Size, st.sampled_from(["fraction_of_equity", "quantity", "notional"]), PRICES),
-    leverage=st.none() | st.floats(1, 125),
-    time_horizon=st.sampled_from([None, "scalping", "intraday", "swing", "position"]),
-    invalidation=st.none() | TEXTS,
-    key_factors=st.lists(TEXTS, max_size=3).map(tuple),
-)
+MARKET = st.just(Entry("market", None))
+AROUND = [
+    ("", ""),
+    ("```json\n", "\n```"),
+    ("<decision>", "</decision>"),
+    ('{"result": ', "}"),
+    ("<think>No.</think> ", ""),
+]
+UNITS = st.sampled_from(["fraction_of_equity", "fraction_of_position", "quantity", "notional"])
+LISTS = st.lists(TEXTS, max_size=10).map(tuple)
+INTENTS: dict[Action, list[str | None]] = {
+    BUY: [None, "open_long", "close_short", "add", "reduce"],
+    SELL: [None, "open_short", "close_long", "add", "reduce"],
+    HOLD: ["hold"],
+}
+
+
+@st.composite
+def opinions(draw: st.DrawFn) -> Opinion:
+    """Any opinion that could be in a record: every field, targets nearest first."""
+    action = draw(st.sampled_from(Action))
+    confidence = draw(st.none() | st.floats(0, 1))
+    return Opinion(
+        action=action,
+        symbol=ASKED,
+        intent=draw(st.sampled_from(INTENTS[action])),
+        strength=draw(st.sampled_from([None, "strong", "normal", "weak"])),
+        confidence=confidence,
+        confidence_raw=None if confidence is None else str(confidence),
+        reasoning=draw(st.none() | TEXTS),
+        entry=draw(st.none() | st.builds(Entry, st.sampled_from(["limit", "market"]), PRICES) | MARKET),
+        stop_loss=draw(st.none() | PRICES),
+        take_profit=tuple(sorted(draw(st.sets(PRICES, max_size=5)), reverse=action is SELL)),
+        size=draw(st.none() | st.builds(Size, UNITS, PRICES)),
+        leverage=draw(st.none() | st.floats(1, 125)),
+        risk_usd=draw(st.none() | PRICES),
+        time_horizon=draw(st.sampled_from([None, "scalping", "intraday", "swing", "position"])),
+        invalidation=draw(st.none() | TEXTS),
+        key_factors=draw(LISTS),
+        risks=draw(LISTS),
+    )
 
 
 @settings(deadline=None)
-@given(OPINIONS)
-def test_reading_a_rendered_opinion_gives_it_back(opinion: Opinion) -> None:
-    again = parse(json.dumps(opinion_rendered(opinion))).opinion
-
-    assert again is not None
-    assert opinion_rendered(again) == opinion_rendered(opinion) | {
-        "intent": again.intent,
-        "confidence_raw": again.confidence_raw,
-    }
+@given(opinions(), st.sampled_from(AROUND))
+def test_reading_a_rendered_opinion_gives_it_back_whatever_stands_around_it(
+    opinion: Opinion, around: tuple[str, str]
+) -> None:
+    before, after = around
+    assert parse(before + json.dumps(opinion_rendered(opinion)) + after).opinion == opinion
 
 
 @pytest.mark.parametrize(

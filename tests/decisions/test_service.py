@@ -294,7 +294,9 @@ async def test_nobody_to_ask_is_an_error() -> None:
     [
         ({"models": ("a/1", "nope/x")}, ["models.1"]),
         ({"models": ()}, ["models"]),
-        ({"method": "two_stage"}, ["method"]),
+        ({"risk_officer": "a/1"}, ["risk_officer"]),
+        ({"risk_officer": "nope/x", "method": "risk_officer_veto"}, ["risk_officer"]),
+        ({"samples": 11}, ["samples"]),
         ({"method": "dice"}, ["method"]),
         ({"quorum": 9}, ["quorum"]),
         ({"panel": "nobody"}, ["panel"]),

@@ -1,25 +1,34 @@
-"""Votes in, a result out; and when it can no longer change."""
+"""Ballots in, a result out; and when it can no longer change."""
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from app.decisions.voting import METHODS, agreement, combined, default_quorum, effective_votes, majority, unanimous
-from app.domain.decision import Action, DecisionStatus, Entry, Opinion, SettledReason, Size, Vote, VoteStatus
+from app.decisions.voting import (
+    METHODS,
+    Ballot,
+    Count,
+    default_quorum,
+    discounted,
+    effective_votes,
+    majority,
+    unanimous,
+    weighted,
+)
+from app.domain.decision import Action, DecisionStatus, SettledReason
 
 LETTERS = {"B": Action.BUY, "S": Action.SELL, "H": Action.HOLD}
 
 
-def votes(letters: str) -> list[Vote]:
-    """B, S, H are votes; anything else abstains."""
-    return [
-        Vote(f"p{n}", "m", VoteStatus.OK, opinion=Opinion(LETTERS[letter], "X"))
-        if letter in LETTERS
-        else Vote(f"p{n}", "m", VoteStatus.ERROR, reason="x")
-        for n, letter in enumerate(letters)
-    ]
+def count(letters: str, outstanding: int, quorum: int) -> Count:
+    """B, S, H are votes; anything else abstained."""
+    cast = [Ballot(LETTERS[letter]) for letter in letters if letter in LETTERS]
+    return Count(cast, [Ballot(None)] * outstanding, quorum)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +51,7 @@ def votes(letters: str) -> list[Vote]:
     ],
 )
 def test_majority(cast: str, outstanding: int, quorum: int, expected: tuple[str, str] | None) -> None:
-    result = majority(votes(cast), outstanding, quorum)
+    result = majority(count(cast, outstanding, quorum))
 
     assert (None if result is None else (result.action, result.reason)) == expected
 
@@ -57,7 +66,7 @@ def test_majority(cast: str, outstanding: int, quorum: int, expected: tuple[str,
     ],
 )
 def test_unanimous(cast: str, outstanding: int, expected: tuple[str, str] | None) -> None:
-    result = unanimous(votes(cast), outstanding, 2)
+    result = unanimous(count(cast, outstanding, 2))
 
     assert (None if result is None else (result.action, result.reason)) == expected
 
@@ -69,44 +78,90 @@ def test_an_early_result_is_the_one_that_any_further_votes_would_give(method: st
         quorum = default_quorum(panel)
         for cast in itertools.product("BSHx", repeat=panel):
             for seen in range(1, panel):
-                early = decide(votes("".join(cast[:seen])), panel - seen, quorum)
-                final = decide(votes("".join(cast)), 0, quorum)
+                early = decide(count("".join(cast[:seen]), panel - seen, quorum))
+                final = decide(count("".join(cast), 0, quorum))
                 assert final is not None
                 if early is not None:
                     assert (early.action, early.status) == (final.action, final.status)
 
 
+WEIGHTS = st.sampled_from((0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0))
+SEATS = st.lists(
+    st.tuples(WEIGHTS, st.sampled_from(("", "a", "b")), st.sampled_from((None, *Action))), min_size=1, max_size=6
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(SEATS, st.integers(0, 6), st.integers(1, 6))
+def test_a_weighted_result_settles_early_exactly_when_nothing_still_out_could_change_it(
+    seats: list[tuple[float, str, Action | None]], seen: int, quorum: int
+) -> None:
+    cast = [Ballot(action, weight, family) for weight, family, action in seats[:seen] if action is not None]
+    out = [Ballot(None, weight, family) for weight, family, _ in seats[seen:]][:3]
+    early = weighted(Count(cast, out, quorum))
+
+    ends = set()
+    for answers in itertools.product((None, *Action), repeat=len(out)):
+        for strength in (0.0, 0.5, 1.0):
+            voted = [
+                replace(ballot, action=action, weight=ballot.weight * strength)
+                for ballot, action in zip(out, answers, strict=True)
+                if action is not None
+            ]
+            end = weighted(Count([*cast, *voted], [], quorum))
+            assert end is not None
+            ends.add((end.action, end.status))
+
+    if early is not None:
+        assert ends == {(early.action, early.status)}
+    elif out and cast:
+        # A tie at the end is a HOLD like a vote for it: only results that are told apart are waited for.
+        assert len(ends) > 1 or len(cast) < quorum or (Action.HOLD, DecisionStatus.NO_QUORUM) in ends
+
+
+@given(st.lists(st.tuples(WEIGHTS, st.sampled_from(("", "a", "b"))), max_size=8), WEIGHTS, st.sampled_from(("a", "c")))
+def test_one_more_vote_never_makes_an_action_lighter_nor_adds_more_than_itself(
+    backing: list[tuple[float, str]], weight: float, family: str
+) -> None:
+    before = [Ballot(Action.BUY, *one) for one in backing]
+
+    gained = sum(discounted([*before, Ballot(Action.BUY, weight, family)])) - sum(discounted(before))
+
+    assert -1e-12 <= gained <= weight + 1e-12
+
+
+def test_three_votes_of_one_family_weigh_less_than_two_of_strangers() -> None:
+    kin = [Ballot(Action.BUY, 0.6, "meta")] * 3
+    strangers = [Ballot(Action.SELL, 0.6, "openai"), Ballot(Action.SELL, 0.6, "google")]
+
+    result = weighted(Count([*kin, *strangers], [], 3))
+    by_heads = majority(Count([*kin, *strangers], [], 3))
+
+    assert result is not None
+    assert by_heads is not None
+    assert (result.action, by_heads.action) == (Action.SELL, Action.BUY)
+
+
+def test_a_tie_of_weights_does_not_depend_on_who_came_first() -> None:
+    buys = [Ballot(Action.BUY, 0.1, "a"), Ballot(Action.BUY, 0.2, "b")]
+    sells = [Ballot(Action.SELL, 0.3, "c")]
+
+    for order in itertools.permutations([*buys, *sells]):
+        result = weighted(Count(order, [], 2))
+        assert result is not None
+        assert result.reason is SettledReason.TIE
+
+
 def test_only_a_decided_result_is_a_vote_of_members() -> None:
     for cast in itertools.product("BSHx", repeat=3):
-        result = majority(votes("".join(cast)), 0, 2)
+        result = majority(count("".join(cast), 0, 2))
         assert result is not None
         if result.status is not DecisionStatus.DECIDED:
             assert result.action is Action.HOLD
             assert result.reason in (SettledReason.TIE, SettledReason.NO_QUORUM)
 
 
-def test_agreement_is_of_valid_votes_and_a_family_counts_less_than_its_heads() -> None:
-    cast = votes("BBSx")
-
-    assert agreement(cast, Action.BUY) == pytest.approx(2 / 3)
-    assert effective_votes(cast) == 3
-    assert effective_votes([cast[0], cast[0]]) == pytest.approx(2 / 1.6)
-
-
-def test_prices_are_medians_the_size_is_the_smallest_and_units_do_not_mix() -> None:
-    def opinion(stop: float, targets: tuple[float, ...], size: Size) -> Opinion:
-        return Opinion(Action.SELL, "X", entry=Entry("limit", stop - 1), stop_loss=stop, take_profit=targets, size=size)
-
-    three = [
-        opinion(100, (90.0, 80.0), Size("quantity", 3)),
-        opinion(102, (88.0, 70.0), Size("quantity", 1)),
-        opinion(110, (60.0,), Size("quantity", 2)),
-    ]
-    whole, warnings = combined(three, "X", Action.SELL, "r")
-    assert (whole.stop_loss, whole.take_profit, whole.size) == (102, (88.0, 75.0), Size("quantity", 1))
-    assert whole.entry == Entry("limit", 101)
-    assert warnings == []
-
-    mixed, warnings = combined([three[0], opinion(100, (), Size("notional", 1))], "X", Action.SELL, "r")
-    assert mixed.size is None
-    assert warnings == ["sizes_in_different_units: no common size"]
+def test_a_family_counts_less_than_its_heads() -> None:
+    assert effective_votes(["a", "b", "c"]) == 3
+    assert effective_votes(["a", "a"]) == pytest.approx(2 / 1.6)
+    assert effective_votes([]) == 0

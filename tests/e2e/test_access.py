@@ -85,6 +85,7 @@ def test_no_key_and_wrong_keys_are_a_401(locked: Service, headers: dict[str, str
         ("POST", "/v1/chat/completions"),
         ("POST", "/chat"),
         ("POST", "/decisions"),
+        ("POST", "/risk-assessments"),
         ("GET", "/decisions"),
         ("GET", "/v1/models"),
         ("GET", "/providers/health"),

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.behaviours import Answer, Behaviour, Html, Refuse, Reset, Silent, Status, Stream
+from tests.behaviours import Answer, Behaviour, Empty, Html, Refuse, Reset, Silent, Status, Stream
 from tests.e2e.conftest import StartService, StartUpstream
 from tests.e2e.markets import market, vote
 from tests.e2e.speaking import PATIENT, error_of, metrics, provider, streamed, total
-from tests.upstream import Upstream
+from tests.upstream import Script, Upstream
 
 SANDBOX = ["paper/trend", "paper/reversion", "paper/breakout"]
 MEMBERS = ["one/one-1", "two/two-1", "three/three-1"]
@@ -24,7 +24,7 @@ class Panel:
     def __init__(self, client: httpx.Client, members: dict[str, Upstream]) -> None:
         self.client, self.members = client, members
 
-    def decide(self, *scripts: Behaviour, **fields: Any) -> Any:
+    def decide(self, *scripts: Behaviour | Script, **fields: Any) -> Any:
         for member, script in zip(self.members.values(), scripts, strict=True):
             member.behave(script)
             member.forget()
@@ -85,6 +85,39 @@ def test_a_majority_decides_with_the_median_of_its_prices(panel: Panel) -> None:
     assert decision["entry"]["type"] in {"market", "limit"}
     assert votes_by_provider(decision)["three"]["action"] == "SELL"
     assert len(decision["consensus"]["dissent"]) == 1
+
+
+def test_members_are_understood_in_whatever_form_and_language_they_answer(panel: Panel) -> None:
+    decision = panel.decide(
+        Answer('{"操作": "买入", "置信度": "70%", "理由": "突破", "入场价": 64231.5, "止损": "64,000", "止盈": 64800}'),
+        Answer(
+            "Überlegt.\n\nEmpfehlung: **Kaufen**\nKonfidenz: hoch\nStop: 64.000,00\nKursziel: 64800\nEinstieg: 64231,50"
+        ),
+        Answer("{'action': 'LONG', 'confidence': 80%, 'entry_price': 64231.5, 'stop_loss': 64000, 'tp': [64800],}"),
+    )
+
+    votes = votes_by_provider(decision)
+    read = {name: (vote["status"], vote["parse"]["method"], vote["confidence"]) for name, vote in votes.items()}
+    assert read == {
+        "one": ("ok", "json", pytest.approx(0.7)),
+        "two": ("ok", "label", pytest.approx(0.85)),
+        "three": ("repaired", "repair", pytest.approx(0.8)),
+    }
+    assert (decision["action"], decision["stop_loss"], decision["actionable"]) == ("BUY", 64000, True)
+
+
+@pytest.mark.parametrize("broken", [Html(), Empty()], ids=str)
+def test_a_body_that_is_no_answer_is_the_providers_failure_and_asked_for_again(panel: Panel, broken: Behaviour) -> None:
+    script = iter([broken])
+
+    decision = panel.decide(
+        Answer(vote("BUY")),
+        Answer(vote("BUY")),
+        lambda _: next(script, Answer(vote("BUY"))),
+    )
+
+    assert votes_by_provider(decision)["three"]["status"] == "ok"
+    assert panel.members["three"].calls == 2
 
 
 @pytest.mark.parametrize(

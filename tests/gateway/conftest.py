@@ -23,6 +23,7 @@ from app.gateway.hedging import Hedges
 from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
 from app.gateway.timers import TimerRules
+from app.ledger.tapes import TapeRules, TapeStore
 from app.providers.pool import Pool
 from app.resilience.breaker import BreakerRules
 from app.resilience.hedging import HedgeRules
@@ -33,6 +34,7 @@ from app.routing.router import Router
 from tests.fakes import FakeClock, Recorder, ScriptedAdapter
 from tests.fakes_edge import FakeKills
 from tests.fakes_providers import FakeCatalog
+from tests.fakes_replay import FakeTakes
 
 BORN = datetime(2026, 11, 1, tzinfo=UTC)
 HELLO = ChatRequest([{"role": "user", "content": "hello"}])
@@ -56,6 +58,7 @@ class House:
     recorder: Recorder = field(default_factory=Recorder)
     panics: list[bool] = field(default_factory=list)
     hedged: list[HedgeOutcome] = field(default_factory=list)
+    takes: FakeTakes = field(default_factory=FakeTakes)
 
     def __post_init__(self) -> None:
         self.pool = Pool(
@@ -82,6 +85,7 @@ class House:
             conversations=conversations,
             panicked=self.panics.append,
         )
+        self.shelf = TapeStore(self.takes, TapeRules(), now=self.clock.now, wall=self.clock.wall)
         self.gateway = Gateway(
             self.pool,
             self.planner,
@@ -99,6 +103,7 @@ class House:
                 [self.hedged.append],
                 may_go_out=self.planner.is_running,
             ),
+            shelf=self.shelf,
         )
 
     def reload(self) -> None:

@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from app.domain.attempt import AttemptRecord
+from app.ledger.lines import line_of
 from app.ledger.spill import Spill
 from app.ledger.writer import LedgerRules, UsageWriter
 from tests.ledger.conftest import Repository, record
@@ -136,8 +137,8 @@ async def test_what_a_dead_process_left_is_replayed_and_what_a_living_one_has_is
 ) -> None:
     dead, living = (Spill(rules.spill_path, 10**6) for _ in range(2))
     left, kept = [record(1), record(2)], [record(3)]
-    dead.append(left)
-    living.append(kept)
+    dead.append(map(line_of, left))
+    living.append(map(line_of, kept))
     dead.close()
     writer = UsageWriter(repository, rules)
 
@@ -155,7 +156,7 @@ async def test_what_a_dead_process_left_is_replayed_and_what_a_living_one_has_is
 async def test_a_line_that_a_crash_cut_costs_only_itself(repository: Repository, rules: LedgerRules) -> None:
     dead = Spill(rules.spill_path, 10**6)
     left = [record(1), record(2)]
-    dead.append(left)
+    dead.append(map(line_of, left))
     dead.close()
     (path,) = _files(rules)
     path.write_bytes(path.read_bytes() + b'{"request_id": "cut')

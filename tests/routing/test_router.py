@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from app.domain.chat import Credential
 from app.domain.errors import Code, NotAdmitted, OutcryError, RequestRejected
+from app.domain.hindsight import AsOf, AsOfMode
 from app.domain.routing import Candidate, PolicyName, Preferences, RoutingQuery
 from app.domain.target import Circuit, Target
 from app.domain.usage import PriceCard, PriceTier
@@ -209,3 +211,41 @@ def test_the_least_bad_is_the_ejected_one_that_returns_first_and_can_do_it(route
 
     assert router.ejected([unable, later, soon], TOOLS) == [soon, later]
     assert router.ejected([candidate("fine")], QUERY) == []
+
+
+AS_OF = datetime(2024, 10, 1, tzinfo=UTC)
+REMEMBERS = {"a": date(2024, 8, 31), "b": date(2025, 6, 30), "c": None}
+
+
+def remembering(*names: str) -> list[Candidate]:
+    return [candidate(name, knowledge_cutoff=REMEMBERS[name]) for name in names]
+
+
+def test_a_filter_plans_only_with_targets_that_are_known_to_be_clean(router: Router) -> None:
+    query = RoutingQuery(as_of=AsOf(AS_OF, AsOfMode.FILTER))
+
+    plan = router.plan(remembering("c", "b", "a"), query, PolicyName.PRIORITY)
+
+    assert [step.target.provider for step in plan.steps] == ["a"]
+    assert "2025-06-30" in next(v.why_not or "" for v in plan.verdicts if v.target.provider == "b")
+    assert refused(router, *remembering("b", "c"), query=query).code is Code.CONTAMINATED
+
+
+def test_a_block_refuses_when_any_target_may_remember(router: Router) -> None:
+    query = RoutingQuery(as_of=AsOf(AS_OF, AsOfMode.BLOCK))
+
+    error = refused(router, *remembering("a", "b"), query=query)
+
+    assert (error.code, error.status, error.param) == (Code.CONTAMINATED, 422, "x-outcry-as-of-mode")
+    assert "b/m" in error.message
+    assert "a/m" not in error.message
+    assert len(router.plan(remembering("a"), query, PolicyName.PRIORITY).steps) == 1
+
+
+def test_a_warning_says_who_may_remember_and_asks_all_the_same(router: Router) -> None:
+    query = RoutingQuery(as_of=AsOf(AS_OF))
+
+    said = [router.plan(remembering(name), query, PolicyName.PRIORITY).warnings for name in "abc"]
+
+    assert [any("contaminated" in warning for warning in warnings) for warnings in said] == [False, True, False]
+    assert any("c/m is unknown" in warning for warning in said[2])

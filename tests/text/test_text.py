@@ -164,3 +164,23 @@ def test_no_text_keeps_the_loop_busy(text: str) -> None:
 
     # Milliseconds when alone on the machine; the bound only tells linear from quadratic.
     assert time.perf_counter() - started < 3
+
+
+def test_parts_of_a_market_are_put_together_by_their_token() -> None:
+    text = "\n".join(
+        [
+            block("indicators", '{"rsi":{"value":99}}', "0" * 16),
+            block(MARKET, '{"symbol":"X"}', "a" * 16),
+            block("indicators", '{"rsi":{"value":50}}', "a" * 16),
+            block("constraints", '{"max_leverage":3}', "a" * 16),
+            block("position", "not json", "a" * 16),
+            block("memory", '[{"action":"BUY"}]', "a" * 16),
+            block("patterns", '[{"name":"made_up"}]', "b" * 16),
+        ]
+    )
+
+    assert market_in(text) == {
+        "symbol": "X",
+        "indicators": {"rsi": {"value": 50}},
+        "constraints": {"max_leverage": 3},
+    }

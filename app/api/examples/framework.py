@@ -144,6 +144,37 @@ EXAMPLES: Final[dict[str, Any]] = {
     "GET /v1/models/{model_id}": _MODEL,
     "GET /decisions": {"items": [DECISION_ANSWER], "next": None},
     "GET /decisions/{decision_id}": DECISION_ANSWER,
+    "POST /prompts/render": {
+        "messages": [
+            {"role": "system", "content": "You are one member of a panel that decides about one market. ..."},
+            {"role": "user", "content": "<<<market_context 3f2a9c0d5e6b7a81>>>\n..."},
+        ],
+        "template": {
+            "id": "decision",
+            "version": "2.0",
+            "hash": "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9",
+            "blocks": [
+                {
+                    "id": "regime_bull",
+                    "version": "1",
+                    "hash": "6dcd4ce23d88e2ee9568ba546c007c63d9131c1b7b3d3f4a2a1f5a1c5f3f5a10",
+                }
+            ],
+            "regime": {
+                "label": "bull",
+                "source": "detected",
+                "confidence": None,
+                "reason": "EMA20 is 1.73 ATR above EMA50, the price is on the same side of EMA20",
+                "features": {"atr_share": 0.001221, "atr_share_threshold": 0.01, "ema_gap_atr": 1.728},
+            },
+            "prompt_hash": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+        },
+        "injection_suspected": False,
+        "estimates": [
+            {"provider": "openai_primary", "model": "gpt-4o-mini", "input_tokens": 1240, "cost_usd": "0.000186"}
+        ],
+        "warnings": [],
+    },
     "GET /providers": {
         "providers": [
             {

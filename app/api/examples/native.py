@@ -42,6 +42,7 @@ _ROUTE: Final = {
         "candidates": [{"target": "openai_primary/gpt-4o-mini", "score": 1.0, "why_not": None}],
     },
     "cache": None,
+    "replayed": False,
     "warnings": [],
 }
 
@@ -87,7 +88,9 @@ _VOTE: Final[dict[str, Any]] = {
     "latency_ms": 12.5,
     "cost_usd": "0",
     "usage": _USAGE,
+    "news_driven": None,
     "parse": {"method": "json", "warnings": []},
+    "contamination": None,
 }
 DECISION_ANSWER: Final[dict[str, Any]] = {
     "id": "dec_5f0c9d2e",
@@ -100,6 +103,9 @@ DECISION_ANSWER: Final[dict[str, Any]] = {
     "stop_loss": 63900.0,
     "take_profit": [65100.0],
     "size": {"unit": "fraction_of_equity", "value": 0.02},
+    "intent": None,
+    "leverage": None,
+    "risk_reward": 2.6199,
     "status": "decided",
     "consensus": {
         "method": "majority",
@@ -124,6 +130,8 @@ DECISION_ANSWER: Final[dict[str, Any]] = {
     "algo_id": None,
     "decision_maker_id": None,
     "metadata": {},
+    "replayed": False,
+    "decision_hash": None,
 }
 
 DECISION: Final = Operation(

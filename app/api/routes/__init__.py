@@ -14,6 +14,7 @@ from app.api.examples.anthropic import MESSAGES, TOKENS
 from app.api.examples.framework import EXAMPLES
 from app.api.examples.native import CHAT, DECISION
 from app.api.examples.openai import COMPLETIONS, EMBEDDINGS, RESPONSES
+from app.api.examples.risk import RISK
 from app.api.routes import (
     agents,
     chat,
@@ -24,9 +25,11 @@ from app.api.routes import (
     llm_providers,
     messages,
     models,
+    prompts,
     provider_tests,
     providers,
     responses,
+    risk,
     routing,
     system,
     tools,
@@ -41,10 +44,12 @@ DIRECT: Final[tuple[Route, ...]] = (
     Route("/v1/messages/count_tokens", Direct(messages.count_tokens), methods=["POST"]),
     Route("/chat", Direct(chat.chat), methods=["POST"]),
     Route("/decisions", Direct(decisions.decide), methods=["POST"]),
+    Route("/risk-assessments", Direct(risk.assess), methods=["POST"]),
 )
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     models.router,
     decisions.router,
+    prompts.router,
     providers.router,
     health_history.router,
     llm_providers.router,
@@ -56,7 +61,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     kill.router,
     system.router,
 )
-OPERATIONS: Final[tuple[Operation, ...]] = (COMPLETIONS, RESPONSES, EMBEDDINGS, MESSAGES, TOKENS, CHAT, DECISION)
+OPERATIONS: Final[tuple[Operation, ...]] = (COMPLETIONS, RESPONSES, EMBEDDINGS, MESSAGES, TOKENS, CHAT, DECISION, RISK)
 BODIES: Final[tuple[type[BaseModel], ...]] = (
     agents.AgentCreate,
     agents.AgentUpdate,
@@ -66,6 +71,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     provider_tests.ProviderTest,
     routing.StrategyWrite,
     routing.CircuitReset,
+    prompts.RenderBody,
     kill.KillWrite,
     kill.ResumeWrite,
 )

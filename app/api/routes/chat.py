@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.api import native_chat, openai_wire
 from app.api.body import NATIVE_LIMIT, OPENAI_LIMIT, read_object
-from app.api.completions import answer, intent_of, stream
+from app.api.completions import answer, intent_of, live, stream
 from app.api.exchange import Exchange
 from app.domain.attempt import Completion
 
@@ -26,7 +26,8 @@ async def chat(exchange: Exchange) -> None:
     intent = intent_of(exchange)
     tools = exchange.services.tools
     body = native_chat.read_chat(await read_object(exchange, NATIVE_LIMIT), tools)
-    ask = native_chat.ask_of(body, intent, exchange)
+    # What a tool of ours answers is not recorded, and a replay calls nobody.
+    ask = native_chat.ask_of(body, live(intent) if body.registered else intent, exchange)
     rounds = tools.answering(body.registered) if body.registered else None
     calls = () if rounds is None else rounds.calls
     if body.stream:

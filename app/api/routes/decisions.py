@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from decimal import Decimal
+from functools import partial
+from typing import Annotated, Any
 
 import anyio
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse
 
-from app.api.admission import Admission
-from app.api.body import NATIVE_LIMIT, read_object
-from app.api.completions import CLOSING, money
-from app.api.decision_wire import DecisionAnswer, DecisionPage, question_of, read_decision
+from app.api.admission import Admission, is_replay
+from app.api.body import NATIVE_LIMIT, read_checked
+from app.api.completions import CLOSING, money, replay_headers
+from app.api.decision_wire import DecisionAnswer, DecisionBody, DecisionPage, question_of, read_decision
 from app.api.deps import MAX_ID, CurrentServices, Cursor, Limit
 from app.api.errors import Headers, encoded_error
 from app.api.exchange import Exchange
+from app.api.idempotency import REPLAYED, bound, read_key
 from app.api.intent import read_intent
 from app.api.sse import event
 from app.api.watch import Watch
 from app.decisions.question import Question
-from app.decisions.service import DecisionEvent
-from app.decisions.wire import rendered, vote_rendered
+from app.decisions.repeat import Told
+from app.decisions.service import DecisionEvent, VoteEvent
+from app.decisions.wire import rendered, vote_event_rendered
 from app.domain.decision import Decision
 from app.domain.errors import NotFound, OutcryError
+from app.domain.idempotency import RequestKey
 
 router = APIRouter(prefix="/decisions", tags=["decisions"])
 
@@ -30,8 +37,12 @@ router = APIRouter(prefix="/decisions", tags=["decisions"])
 async def decide(exchange: Exchange) -> None:
     """`POST /decisions`."""
     intent = read_intent(exchange.headers)
-    body = read_decision(await read_object(exchange, NATIVE_LIMIT))
+    key = read_key(exchange)
+    content, body = await read_checked(exchange, NATIVE_LIMIT, _with_its_question, "market")
     question = question_of(body, intent, exchange)
+    if key is not None:
+        await _decide_once(exchange, await bound(key, exchange, content, intent), question, streamed=body.stream)
+        return
     if body.stream:
         await _stream(exchange, question)
         return
@@ -39,20 +50,25 @@ async def decide(exchange: Exchange) -> None:
     await exchange.answer_json(rendered(decision), _headers(decision))
 
 
+def _with_its_question(content: dict[str, Any]) -> tuple[dict[str, Any], DecisionBody]:
+    return content, read_decision(content)
+
+
 async def _decided(exchange: Exchange, question: Question) -> Decision:
     async with _admission(exchange, question) as admission:
         decision = await exchange.services.decisions.decide(question)
-        admission.tokens = _tokens(decision)
+        _counted(admission, decision)
     return decision
 
 
 async def _stream(exchange: Exchange, question: Question) -> None:
-    def told(error: OutcryError) -> bytes:
-        return b"event: error\ndata: " + encoded_error(error, exchange.request_id) + b"\n\n"
-
-    exchange.error_form = told
+    exchange.error_form = partial(_error_event, exchange)
     watch = Watch(exchange, question.deadline)
     await watch.run(_pump(exchange, watch, question))
+
+
+def _error_event(exchange: Exchange, error: OutcryError) -> bytes:
+    return b"event: error\ndata: " + encoded_error(error, exchange.request_id) + b"\n\n"
 
 
 async def _pump(exchange: Exchange, watch: Watch, question: Question) -> None:
@@ -69,13 +85,55 @@ async def _told(exchange: Exchange, watch: Watch, question: Question, admission:
                 # Only now is it sure that the question was a good one.
                 await exchange.start_stream([])
             if isinstance(happened, DecisionEvent):
-                admission.tokens = _tokens(happened.decision)
+                _counted(admission, happened.decision)
                 await watch.push(event("decision", rendered(happened.decision)))
             else:
-                await watch.push(event("vote", vote_rendered(happened.vote)))
+                await watch.push(event("vote", vote_event_rendered(happened.vote, happened.sample)))
     finally:
         with anyio.move_on_after(CLOSING, shield=True):
             await events.aclose()
+
+
+async def _decide_once(exchange: Exchange, key: RequestKey, question: Question, *, streamed: bool) -> None:
+    """Under an idempotency key: asked once, told to everybody who comes with it."""
+    events = exchange.services.idempotency.ask(key, question, partial(_asked, exchange))
+    watch = Watch(exchange, question.deadline if streamed else None)
+    if streamed:
+        exchange.error_form = partial(_error_event, exchange)
+        await watch.run(_retold(exchange, watch, events))
+        return
+    told = await watch.run(_last(events))
+    headers = [REPLAYED] if told.is_replayed else _cost(told.body["cost_usd"])
+    await exchange.answer_json(told.body, headers)
+
+
+async def _asked(exchange: Exchange, question: Question) -> AsyncGenerator[VoteEvent | DecisionEvent]:
+    """The panel itself, within the limits of its caller, who may have left by now."""
+    async with (
+        _admission(exchange, question) as admission,
+        aclosing(exchange.services.decisions.stream(question)) as events,
+    ):
+        async for happened in events:
+            if isinstance(happened, DecisionEvent):
+                admission.tokens = _tokens(happened.decision)
+            yield happened
+
+
+async def _last(events: AsyncGenerator[Told]) -> Told:
+    async with aclosing(events):
+        async for told in events:
+            if told.name == "decision":
+                return told
+    raise AssertionError("a panel ends with its decision")
+
+
+async def _retold(exchange: Exchange, watch: Watch, events: AsyncGenerator[Told]) -> None:
+    async with aclosing(events):
+        async for told in events:
+            if not exchange.is_started:
+                await exchange.start_stream([REPLAYED] if told.is_replayed else [])
+            await watch.push(event(told.name, told.body))
+    await exchange.push(b"", last=True)
 
 
 @router.get("", summary="Decisions on record, newest first", response_model=DecisionPage)
@@ -111,7 +169,14 @@ def _admission(exchange: Exchange, question: Question) -> Admission:
         expected=1,
         priority=question.priority,
         deadline=question.deadline,
+        is_free=is_replay(question.replay),
     )
+
+
+def _counted(admission: Admission, decision: Decision) -> None:
+    admission.tokens = _tokens(decision)
+    if decision.replayed:
+        admission.forget()
 
 
 def _tokens(decision: Decision) -> int:
@@ -119,4 +184,11 @@ def _tokens(decision: Decision) -> int:
 
 
 def _headers(decision: Decision) -> Headers:
-    return [] if decision.cost_usd is None else [(b"x-outcry-cost-usd", money(decision.cost_usd).encode())]
+    headers = _cost(None if decision.cost_usd is None else str(decision.cost_usd))
+    if decision.decision_hash is not None:
+        headers.append((b"x-outcry-decision-hash", decision.decision_hash.encode()))
+    return headers + replay_headers(replayed=decision.replayed)
+
+
+def _cost(dollars: str | None) -> Headers:
+    return [] if dollars is None else [(b"x-outcry-cost-usd", money(Decimal(dollars)).encode())]

@@ -6,7 +6,7 @@ from app.api import anthropic_wire
 from app.api.anthropic_answer import rendered
 from app.api.anthropic_stream import AnthropicStream
 from app.api.body import OPENAI_LIMIT, read_object
-from app.api.completions import answer, intent_of, plan_headers, stream, warning_headers
+from app.api.completions import answer, intent_of, live, plan_headers, stream, warning_headers
 from app.api.exchange import Exchange
 from app.api.watch import Watch
 from app.domain.errors import OutcryError
@@ -28,7 +28,7 @@ async def create_message(exchange: Exchange) -> None:
 
 async def count_tokens(exchange: Exchange) -> None:
     """`POST /v1/messages/count_tokens`; a header says who counted."""
-    intent = intent_of(exchange)
+    intent = live(intent_of(exchange))
     body = await read_object(exchange, OPENAI_LIMIT)
     ask = anthropic_wire.ask_of(body, intent, exchange, counts=True)
     try:

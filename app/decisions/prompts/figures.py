@@ -1,0 +1,104 @@
+"""How numbers are written in a prompt: prices as finely as they are quoted, never in powers of ten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from app.decisions.context import MarketContext
+from app.text.context_block import without_angles
+from app.text.invisible import without_invisible
+
+PLAIN_DIGITS: Final = 9
+"""Significant digits of what is no price: volumes, money, whatever a caller adds."""
+PRICE_DIGITS: Final = (6, 10)
+"""Without a tick size: least and most significant digits of prices."""
+LEAST_DIGITS: Final = 4
+"""Significant digits that even the smallest number keeps."""
+FINER: Final = 2
+"""More decimals for differences between prices, which are small beside them."""
+
+_PRICES: Final = frozenset(
+    {("price", name) for name in ("last", "bid", "ask")}
+    | {("bollinger", name) for name in ("upper", "middle", "lower")}
+    | {("position", name) for name in ("entry_price", "stop_loss", "take_profit")}
+    | {("levels", "support"), ("levels", "resistance"), ("ema", "value")}
+    | {("indicators", "vwap"), ("higher_timeframe", "vwap")}
+)
+_DIFFERENCES: Final = frozenset({("atr", "value"), ("macd", "macd"), ("macd", "signal"), ("macd", "hist")})
+_PRICE_SERIES: Final = frozenset(("open", "high", "low", "close", "last", "bid", "ask", "mid", "price", "vwap"))
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Writes JSON values; `decimals` are those of a price."""
+
+    decimals: int
+
+    @classmethod
+    def of(cls, market: MarketContext) -> Figures:
+        """By the tick size, else by how finely the quote is written."""
+        if market.tick_size is not None:
+            return cls(_decimals(market.tick_size))
+        quoted = max(_decimals(price) for price in (market.price.last, market.price.bid, market.price.ask) if price)
+        magnitude = Decimal(repr(market.price.last)).adjusted()
+        least, most = (digits - 1 - magnitude for digits in PRICE_DIGITS)
+        return cls(max(min(max(quoted, least), most), 0))
+
+    def written(self, name: str, value: object) -> str:
+        """JSON of a context's part: sorted keys, one spelling per value, no angle brackets, nothing invisible."""
+        return self._written(value, ("", name))
+
+    def _written(self, value: object, place: tuple[str, str]) -> str:
+        match value:
+            case bool() | None | int():
+                return json.dumps(value)
+            case float():
+                return self._number(value, place)
+            case str():
+                return without_angles(json.dumps(without_invisible(value), ensure_ascii=False))
+            case Mapping():
+                return self._object(value, place)
+            case Sequence():
+                return f"[{','.join(self._written(item, place) for item in value)}]"
+        raise TypeError(f"{type(value).__name__} is no JSON value")
+
+    def _object(self, value: Mapping[str, Any], place: tuple[str, str]) -> str:
+        if place[1] == "series" and value.get("name", "").lower() in _PRICE_SERIES:
+            place = ("", "price")
+        members = (
+            f"{self._written(key, place)}:{self._written(value[key], self._inside(place, key))}"
+            for key in sorted(value)
+        )
+        return f"{{{','.join(members)}}}"
+
+    def _inside(self, place: tuple[str, str], key: str) -> tuple[str, str]:
+        # The values of a series of prices are prices themselves.
+        return ("price", "last") if place == ("", "price") and key == "values" else (place[1], key)
+
+    def _number(self, value: float, place: tuple[str, str]) -> str:
+        if place in _PRICES:
+            return _fixed(value, self.decimals)
+        if place in _DIFFERENCES:
+            return _fixed(value, self.decimals + FINER)
+        return _trimmed(format(Decimal(f"{value:.{PLAIN_DIGITS}g}"), "f"))
+
+
+def _fixed(value: float, decimals: int) -> str:
+    """To so many decimals, or to as many as leave a small number its first digits."""
+    if value:
+        decimals = max(decimals, LEAST_DIGITS - 1 - Decimal(repr(value)).adjusted())
+    return _trimmed(f"{value:.{decimals}f}")
+
+
+def _trimmed(text: str) -> str:
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+def _decimals(value: float) -> int:
+    exponent = Decimal(repr(value)).normalize().as_tuple().exponent
+    return max(-exponent, 0) if isinstance(exponent, int) else 0

@@ -1,0 +1,204 @@
+"""Decisions on record: committed, or on this machine's disk until the database takes them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Self
+
+import anyio
+import anyio.to_thread
+
+from app.decisions.background import Background
+from app.domain.decision import Action, DecisionStatus, Filing
+from app.domain.errors import Conflict, StorageUnavailable
+from app.domain.idempotency import Reservation
+from app.domain.ports import DecisionRepository
+from app.ledger.spill import Spill, SpillFile
+
+log = logging.getLogger(__name__)
+
+_SHORTEST_PAUSE: Final = 0.25
+_LONGEST_PAUSE: Final = 2.0
+_BATCH: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class _Filed:
+    """What a decision is found by, read from disk."""
+
+    id: str
+    created_at: datetime
+    symbol: str
+    status: DecisionStatus
+    action: Action
+    actionable: bool
+    agent_id: int | None
+    key_id: str
+    request_id: str
+    reservation: Reservation | None = None
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Self:
+        created_at = datetime.fromisoformat(fields.pop("created_at"))
+        status, action = DecisionStatus(fields.pop("status")), Action(fields.pop("action"))
+        return cls(created_at=created_at, status=status, action=action, **fields)
+
+
+class DecisionRecord:
+    """Keeps decisions before anybody hears of them. `run` hands what went to disk to the database, once it is back.
+
+    Decisions have ids of their own, so that handing one over twice stores it once.
+    """
+
+    def __init__(self, repository: DecisionRepository, now: Callable[[], float], spill: Spill | None = None) -> None:
+        self._repository = repository
+        self._now = now
+        self._spill = spill
+        self._waiting: dict[str, dict[str, Any]] = {}
+        self._spilled = asyncio.Event()
+
+    async def keep(
+        self,
+        filing: Filing,
+        answer: dict[str, Any],
+        request: dict[str, Any],
+        *,
+        until: float,
+        grace: float,
+        tasks: Background,
+    ) -> None:
+        """Return once it is committed, or on disk for good where no commit returned before `until`.
+
+        Raises StorageUnavailable within `grace` seconds after that when neither was possible. With an idempotency key
+        only a commit will do: it is what keeps the key from being decided a second time.
+        """
+        is_keyed = filing.reservation is not None
+        commit = tasks.start(self._repository.append(filing, answer, request))
+        done, _ = await asyncio.wait({commit}, timeout=max(until + (grace if is_keyed else 0) - self._now(), 0))
+        if done:
+            try:
+                await commit
+            except StorageUnavailable as error:
+                reason = error.message
+            else:
+                return
+        else:
+            # It may be committed all the same; handing it over again then changes nothing.
+            commit.cancel()
+            reason = "the commit did not return in time"
+        if is_keyed:
+            raise StorageUnavailable(f"the decision and its idempotency key could not be stored: {reason}")
+        write = tasks.start(self._to_disk(_line(filing, answer, request)))
+        await asyncio.wait({write}, timeout=max(until + grace - self._now(), 0.01))
+        if not write.done() or not write.result():
+            raise StorageUnavailable("the decision could not be stored before its deadline")
+        log.warning("a decision waits on disk", extra={"decision_id": filing.id, "reason": reason})
+        self._waiting[filing.id] = answer
+        self._spilled.set()
+
+    async def complete(self, decision_id: str, answer: dict[str, Any]) -> None:
+        """Replace the answer by one with the votes that came after it. Raises StorageUnavailable."""
+        if decision_id not in self._waiting:
+            try:
+                await self._repository.update(decision_id, answer)
+            except StorageUnavailable:
+                if self._spill is None:
+                    raise
+            else:
+                return
+        if not await self._to_disk(_encoded({"id": decision_id, "answer": answer})):
+            raise StorageUnavailable("the late votes could not be stored")
+        self._waiting[decision_id] = answer
+        self._spilled.set()
+
+    async def get(self, decision_id: str) -> dict[str, Any] | None:
+        """The answer of a decision, also while it waits on this process's disk."""
+        waiting = self._waiting.get(decision_id)
+        return await self._repository.get(decision_id) if waiting is None else waiting
+
+    async def run(self) -> None:
+        """Hand over what waits, until cancelled. Starts with what a dead process left."""
+        if self._spill is None:
+            return
+        await anyio.to_thread.run_sync(self._spill.adopt)
+        pause = _SHORTEST_PAUSE
+        while True:
+            self._spilled.clear()
+            try:
+                for file in [] if self._spill.is_empty else self._spill.seal():
+                    await self._hand_over(self._spill, file)
+            except StorageUnavailable:
+                await anyio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            else:
+                pause = _SHORTEST_PAUSE
+                await self._spilled.wait()
+
+    def close(self) -> None:
+        """Let go of the files; what is in them waits for the next process."""
+        if self._spill is not None:
+            self._spill.close()
+
+    async def _hand_over(self, spill: Spill, file: SpillFile) -> None:
+        batches, handed = file.batches(_BATCH, _read), set[str]()
+        while (batch := await anyio.to_thread.run_sync(next, batches, None)) is not None:
+            for entry in batch:
+                await self._store(entry)
+                handed.add(entry["id"])
+        await anyio.to_thread.run_sync(spill.done, file)
+        for decision_id in handed:
+            self._waiting.pop(decision_id, None)
+        log.info("decisions from disk are stored", extra={"count": len(handed)})
+
+    async def _store(self, entry: dict[str, Any]) -> None:
+        try:
+            if "filing" in entry:
+                await self._repository.append(_Filed.of(entry["filing"]), entry["answer"], entry["request"])
+            else:
+                await self._repository.update(entry["id"], entry["answer"])
+        except Conflict:
+            log.info("a decision was stored already", extra={"decision_id": entry["id"]})
+        except (ValueError, TypeError, KeyError):
+            # One that no database takes must not hold up the others.
+            log.exception("a decision cannot be stored", extra={"decision_id": entry["id"]})
+
+    async def _to_disk(self, line: bytes) -> bool:
+        if self._spill is None:
+            return False
+        return await anyio.to_thread.run_sync(self._synced, self._spill, line, abandon_on_cancel=True)
+
+    def _synced(self, spill: Spill, line: bytes) -> bool:
+        return spill.append([line], sync=True) == 1
+
+
+def _line(filing: Filing, answer: dict[str, Any], request: dict[str, Any]) -> bytes:
+    fields = {
+        "id": filing.id,
+        "created_at": filing.created_at.isoformat(),
+        "symbol": filing.symbol,
+        "status": filing.status.value,
+        "action": filing.action.value,
+        "actionable": filing.actionable,
+        "agent_id": filing.agent_id,
+        "key_id": filing.key_id,
+        "request_id": filing.request_id,
+    }
+    return _encoded({"id": filing.id, "filing": fields, "answer": answer, "request": request})
+
+
+def _encoded(entry: dict[str, Any]) -> bytes:
+    # The standard encoder takes what callers put into their metadata: any integer, lone surrogates.
+    return json.dumps(entry).encode() + b"\n"
+
+
+def _read(line: bytes) -> dict[str, Any]:
+    """The entry of a line; raises ValueError for one that was cut."""
+    entry = json.loads(line)
+    if not isinstance(entry, dict) or "id" not in entry:
+        raise ValueError("not a decision")
+    return entry

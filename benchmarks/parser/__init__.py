@@ -1,0 +1,1 @@
+"""What is measured of the parser of answers: time, guesses, and what a fuzzer finds."""
