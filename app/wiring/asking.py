@@ -122,11 +122,13 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
         counter=counter,
         planner=planner,
         gateway=gateway,
-        tools=await _tools(ground, gateway, writer, stack),
+        tools=await _tools(ground, planner, gateway, writer, stack),
     )
 
 
-async def _tools(ground: Ground, gateway: Gateway, writer: UsageWriter, stack: AsyncExitStack) -> ToolService:
+async def _tools(
+    ground: Ground, planner: Planner, gateway: Gateway, writer: UsageWriter, stack: AsyncExitStack
+) -> ToolService:
     """Registered tools, over connections of their own, none of which is used twice."""
     settings, database = ground.settings, ground.database
     inward = await stack.enter_async_context(open_transport(_TOOLS))
@@ -138,6 +140,7 @@ async def _tools(ground: Ground, gateway: Gateway, writer: UsageWriter, stack: A
         [ground.metrics, writer],
         rules=RoundRules(**settings.tools.model_dump()),
         clock=ground.clock,
+        check_running=planner.check_running,
     )
     return ToolService(
         SqlToolRepository(database, Vault(settings.encryption_keys)),
