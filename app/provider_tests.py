@@ -27,7 +27,7 @@ from app.resilience.breaker import BreakerRules
 from app.resilience.retry import RetryRules
 from app.settings import ConfigurationError, Settings
 from app.transport.client import TransportRules, open_transport
-from app.wiring import adapters_over, utc_now
+from app.wiring.ground import adapters_over, utc_now
 
 _COLOURS = {Status.PASSED: "green", Status.FAILED: "red", Status.SKIPPED: "yellow"}
 

@@ -26,6 +26,7 @@ from app.domain.caching import CacheNote
 from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
+from app.domain.errors import Trail
 from app.domain.health import HealthSample, HistoryWindow
 from app.domain.hindsight import DEFAULT_EMBARGO
 from app.domain.idempotency import RequestKey
@@ -43,8 +44,9 @@ from app.gateway.admission import Admitted
 class CompletionStream(Protocol):
     """A committed stream: its first chunk is there when the context is entered. Figures are final after the end.
 
-    `attempts` are the finished ones; durations are seconds; `overhead` is what the gateway itself took before the
-    first chunk. `cache` is None where the cache was off. `replayed`: told again from a run.
+    `attempts` are the finished ones, `trail` what was done until it was committed; durations are seconds; `overhead` is
+    what the gateway itself took before the first chunk. `cache` is None where the cache was off. `replayed`: told again
+    from a run.
     """
 
     @property
@@ -53,6 +55,8 @@ class CompletionStream(Protocol):
     def plan(self) -> Plan: ...
     @property
     def attempts(self) -> Sequence[AttemptRecord]: ...
+    @property
+    def trail(self) -> Trail: ...
     @property
     def warnings(self) -> Sequence[str]: ...
     @property

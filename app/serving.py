@@ -21,7 +21,7 @@ from app.api.routes import DIRECT
 from app.main import create_app
 from app.serving_protocol import BoundedProtocol
 from app.settings import Settings, load_settings, read_environment
-from app.wiring import build
+from app.wiring.build import build
 
 DRAIN_SECONDS = 28
 """uvicorn's own patience with open connections: the streams' 25 s, and time to say so."""

@@ -47,7 +47,7 @@ from app.domain.decision import (
     VoteStatus,
 )
 from app.domain.embedding import Embeddings
-from app.domain.errors import Code, NotFound, OutcryError, StorageUnavailable
+from app.domain.errors import Code, NotFound, OutcryError, StorageUnavailable, Trail
 from app.domain.health import HealthSample, HistoryWindow
 from app.domain.kill import Kill, KillAction, KillEvent
 from app.domain.listing import ListedName, ListedTarget, NameKind
@@ -122,6 +122,7 @@ class FakeStream:
         self.target = gateway.target
         self.plan = PLAN
         self.attempts: Sequence[AttemptRecord] = gateway.attempts[:-1]
+        self.trail = Trail(attempts=len(gateway.attempts))
         self.warnings = gateway.warnings
         self.usage: Usage | None = USAGE
         self.cost_usd: Decimal | None = gateway.cost

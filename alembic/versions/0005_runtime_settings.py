@@ -8,7 +8,7 @@ from alembic import op
 from app.storage.columns import UTCDateTime
 
 revision = "0005"
-down_revision = "0007"
+down_revision = "0004"
 
 
 def upgrade() -> None:

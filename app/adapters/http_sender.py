@@ -14,6 +14,7 @@ from app.adapters.http_stream import ChatStream
 from app.adapters.scrub import blotted_bytes, spellings, without
 from app.domain.chat import Credential, Timeouts
 from app.domain.errors import FailureKind, ProviderError
+from app.transport.connection import is_crowded
 from app.waiting import Waiting
 
 HOP_HEADER: Final = "x-outcry-hop"
@@ -23,6 +24,8 @@ _CLOSING: Final = 1.0
 _ERROR_BODY: Final = 256 * 1024
 _BODY: Final = 20 * 1024 * 1024
 _MOST_URLS: Final = 1000
+CROWDED_FOR: Final = 1.0
+"""Seconds after which a caller may come again who found every connection to a provider in use."""
 _OUR_HEADERS: Final = {"user-agent": "outcry", HOP_HEADER: "1"}
 # The caller's own fault keeps the provider's own words; everything else is said by whom.
 _CALLERS_FAULT: Final = frozenset(
@@ -92,15 +95,19 @@ class Sender:
         request = httpx.Request(
             wire.method, self._url(wire.path), headers=headers, content=wire.body or None, extensions=extensions
         )
-        kind, message = FailureKind.UNREACHABLE, "unreachable"
+        kind, message, retry_after = FailureKind.UNREACHABLE, "unreachable", None
         waiting = Waiting()
         try:
             with waiting.until(until):
                 return await self._transport.handle_async_request(request)
-        except (httpx.ConnectTimeout, httpx.PoolTimeout):
-            kind, message = FailureKind.TIMEOUT, f"no connection within {timeouts.connect:g} s (connect timer)"
-        except (TimeoutError, httpx.TimeoutException):
-            kind, message = FailureKind.TIMEOUT, f"no answer in time ({timer} timer)"
+        except (TimeoutError, httpx.TimeoutException) as error:
+            if isinstance(error, httpx.PoolTimeout) or is_crowded.get():
+                # Our own shortage says nothing about the provider.
+                kind, message, retry_after = FailureKind.CROWDED, "all connections are in use", CROWDED_FOR
+            elif isinstance(error, httpx.ConnectTimeout):
+                kind, message = FailureKind.TIMEOUT, f"no connection within {timeouts.connect:g} s (connect timer)"
+            else:
+                kind, message = FailureKind.TIMEOUT, f"no answer in time ({timer} timer)"
         except httpx.DecodingError as error:
             kind, message = FailureKind.BAD_ANSWER, str(error)
         except httpx.RemoteProtocolError as error:
@@ -109,7 +116,7 @@ class Sender:
             message = f"unreachable: {error}"
         finally:
             waiting.close()
-        raise self.named(ProviderError(kind, message), credential)
+        raise self.named(ProviderError(kind, message, retry_after=retry_after), credential)
 
     async def no_stream(
         self, codec: Codec, response: httpx.Response, until: float, credential: Credential

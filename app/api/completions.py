@@ -150,8 +150,8 @@ async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *,
         if is_free:
             admission.forget()
         is_fallback = upstream.target != upstream.plan.steps[0].target
-        # The attempt under way is not among the finished ones yet.
-        attempts = sent(upstream.attempts) + (0 if is_free else 1)
+        # What is finished says nothing about this: a short answer may be read to its end before its head is written.
+        attempts = upstream.trail.attempts
         headers = plan_headers(upstream.target, attempts, upstream.overhead, is_fallback=is_fallback)
         headers += _structured(upstream.rung) + _cached(upstream.cache)
         headers += replay_headers(replayed=upstream.replayed)

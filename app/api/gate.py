@@ -27,7 +27,9 @@ _PLACE: Final = "0" * 16
 class Gate:
     """Who may come in. `counted` hears of every refusal: route, status, code, overhead.
 
-    Only `paths` are ever refused: what operators look at must answer most of all when there is too much to do.
+    Only `paths` are ever refused: what operators look at must answer most of all when there is too much to do. A round
+    takes what the loop's thread has `worked` in it, in seconds: while the machine runs something else, requests wait
+    whether others are refused or not.
     """
 
     def __init__(
@@ -36,27 +38,29 @@ class Gate:
         counted: Callable[[str, int, str | None, float | None], None],
         *,
         now: Callable[[], float] = time.monotonic,
+        worked: Callable[[], float] = time.thread_time,
         rules: OverloadRules | None = None,
     ) -> None:
         self._refusals = {path.encode(): _Refusal(path) for path in paths}
         self._counted = counted
         self._now = now
+        self._worked = worked
         self._overload = Overload(rules or OverloadRules())
         self._round_began: float | None = None
+        self._is_said = False
 
     def refusal(self, path: bytes, headers: Sequence[tuple[bytes, bytes]]) -> _Refusal | None:
         """The answer for a request that may not come in; None when it may, and is then counted as begun."""
         refusal = self._refusals.get(path)
         if refusal is None:
             return None
-        now = self._now()
         if self._round_began is None:
-            self._round_began = now
+            self._round_began = self._worked()
             # Whatever came in with this request has had its first step by the time that the second call runs.
             loop = asyncio.get_running_loop()
             loop.call_soon(loop.call_soon, self._went_round)
         priority = _priority_in(headers) if self._overload.is_on else Priority.NORMAL
-        if self._overload.begins(now, priority):
+        if self._overload.begins(self._now(), priority):
             return None
         self._counted(refusal.path, refusal.status, Code.OVERLOADED.value, None)
         return refusal
@@ -65,10 +69,10 @@ class Gate:
         began, self._round_began = self._round_began, None
         if began is None:
             return
-        now, was_on = self._now(), self._overload.is_on
-        self._overload.went_round(now, now - began)
-        if self._overload.is_on != was_on:
-            log.warning("refusing what the event loop cannot keep up with" if not was_on else "keeping up again")
+        self._overload.went_round(self._now(), self._worked() - began)
+        if self._overload.is_on != self._is_said:
+            self._is_said = self._overload.is_on
+            log.warning("refusing what the event loop cannot keep up with" if self._is_said else "keeping up again")
 
 
 class _Refusal:

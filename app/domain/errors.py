@@ -164,6 +164,7 @@ class FailureKind(StrEnum):
     BAD_ANSWER = "bad_answer"
     STREAM_TRUNCATED = "stream_truncated"
     UNSUPPORTED = "unsupported"
+    CROWDED = "crowded"
     LIMITED = "limited"
     CIRCUIT_OPEN = "circuit_open"
     CANCELLED = "cancelled"
@@ -219,6 +220,8 @@ REACTIONS: Final[Mapping[FailureKind, Reaction]] = {
     FailureKind.STREAM_TRUNCATED: Reaction(Code.PROVIDER_STREAM_TRUNCATED, breaks=True, retry_same=True, try_next=True),
     # The dialect has no words for it; nothing was sent, and another dialect may have them.
     FailureKind.UNSUPPORTED: Reaction(Code.UNSUPPORTED_PARAMETER, try_next=True, sent=False),
+    # All connections of ours to that host are in use: this says nothing about the provider.
+    FailureKind.CROWDED: Reaction(Code.OVERLOADED, try_next=True, sent=False),
     FailureKind.LIMITED: Reaction(Code.RATE_LIMIT, try_next=True, sent=False),
     FailureKind.CIRCUIT_OPEN: Reaction(Code.PROVIDER_CIRCUIT_OPEN, try_next=True, sent=False),
     FailureKind.CANCELLED: Reaction(Code.CANCELLED),
@@ -235,7 +238,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """What the gateway had done when an error ended a request: for headers and the record.
+    """What the gateway had done when an error ended a request, or a stream was committed: for headers and the record.
 
     `target` is the last one tried; `is_final` tells the caller not to repeat the request by itself;
     `overhead` is the seconds that the gateway itself took.

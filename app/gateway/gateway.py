@@ -157,6 +157,7 @@ class Gateway:
             rng=self._rng,
             may_retry=self._may_retry,
             next_key=self._pool.with_next_key,
+            is_stopped=self._planner.is_stopped,
         )
         return Journey(ask, itinerary, walk, [], arrived)
 
@@ -206,7 +207,7 @@ class Gateway:
                 journey.permit = await self._room(journey, denial)
         finally:
             journey.paused += self._clock.now() - started
-        self._planner.check_running(journey.ask.agent_id)
+        self._planner.check_running(journey.ask.agent_id, journey.walk.step.target)
 
     async def _room(self, journey: Journey, denial: ProviderError) -> Permit:
         """A permit for the step whose limit said no; raises that denial when none is to be had in time."""

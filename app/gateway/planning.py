@@ -111,6 +111,10 @@ class Planner:
         """Whether nobody stopped everything, or this agent."""
         return self._kills is None or self._kills.of(agent_id) is None
 
+    def is_stopped(self, target: Target) -> bool:
+        """Whether an operator stopped this target."""
+        return self._kills is not None and self._kills.of_target(target) is not None
+
     def plan(self, ask: Ask) -> Itinerary:
         """The way of one request. Raises NotFound, RequestRejected or NotAdmitted when there is none."""
         found = self._prospects(ask)
@@ -138,7 +142,10 @@ class Planner:
 
         Raises NotFound for a name that means nothing.
         """
-        found = self._prospects(ask)
+        try:
+            found = self._prospects(ask)
+        except (NotAdmitted, StorageUnavailable) as error:
+            return Explanation(None, (), error=error)
         query = _rehearsed(found.query)
         try:
             plan = self._route(found.candidates, query, found.choice)

@@ -17,6 +17,7 @@ from app.domain.errors import (
     ProviderError,
 )
 from app.domain.routing import Candidate, Plan
+from app.domain.target import Target
 from app.gateway.final_error import final_error
 from app.resilience.retry import RetryRules, full_jitter
 
@@ -43,7 +44,7 @@ class Walk:
 
     `may_retry` is asked before the same target is tried again, or another one beside it; it spends from that target's
     retry budget. `next_key` gives the same target with a key of its provider that is free and not among those tried
-    here, None without one.
+    here, None without one. What an operator stopped meanwhile, by `is_stopped`, is not tried any more.
 
     After a failure, in this order: a fault of the caller's own ends it, whatever failed before; a refused or rate
     limited key gives way to the next one at the same target, except that the last attempt is for an untried target; an
@@ -63,6 +64,7 @@ class Walk:
         rng: random.Random,
         may_retry: Callable[[Candidate], bool],
         next_key: Callable[[Candidate, Collection[str]], Candidate | None] = lambda _step, _tried: None,
+        is_stopped: Callable[[Target], bool] = lambda _target: False,
     ) -> None:
         self.plan = plan
         self.step = plan.steps[0]
@@ -83,6 +85,7 @@ class Walk:
         self._has_waited = False
         self._has_hedge = False
         self._next_key = next_key
+        self._is_stopped = is_stopped
 
     @property
     def remaining(self) -> float:
@@ -110,6 +113,7 @@ class Walk:
 
         The present target's budget pays: hedges are extra calls that its requests make, as retries are.
         """
+        self._leave_out_stopped()
         if not self.may_hedge or self.remaining < self._rules.least_remaining or not self._may_retry(self.step):
             return None
         self._has_hedge = True
@@ -140,6 +144,7 @@ class Walk:
             return False
         if ends_it(error):
             return False
+        self._leave_out_stopped()
         return (
             self._changes_key(error)
             or self._falls_over(error)
@@ -163,6 +168,9 @@ class Walk:
         self._tried[id(step)] = _Tried(step, error)
         self.attempts += REACTIONS[error.kind].sent
 
+    def _leave_out_stopped(self) -> None:
+        self._untried = [step for step in self._untried if not self._is_stopped(step.target)]
+
     def _changes_key(self, error: ProviderError) -> bool:
         """A key that is dead or used up says nothing about its target: the next one is tried there, at once.
 
@@ -183,6 +191,8 @@ class Walk:
 
     def _takes_another_key(self, failed: Candidate) -> bool:
         """A refused key is parked, so that it fails once; a limit may be the account's, and say so for every key."""
+        if self._is_stopped(failed.target):
+            return False
         tried = [one.step.credential.id for one in self._tried.values() if one.step.target == failed.target]
         step = self._next_key(failed, tried)
         if step is None:
@@ -222,7 +232,8 @@ class Walk:
 
     def _again(self, error: ProviderError) -> list[_Tried]:
         """What was tried, the longest left alone first; after an overflow what has a larger window."""
-        tried = sorted(self._tried.values(), key=lambda one: self._failures.index(one.failure))
+        running = [one for one in self._tried.values() if not self._is_stopped(one.step.target)]
+        tried = sorted(running, key=lambda one: self._failures.index(one.failure))
         if not REACTIONS[error.kind].larger_window_only:
             return tried
         return [one for one in tried if _has_larger_window(one.step, self.step)]
@@ -230,7 +241,11 @@ class Walk:
     def _waits(self, error: ProviderError) -> bool:
         """Once all that is left are limits: wait in line at the one that promises room first."""
         reaction = REACTIONS[error.kind]
-        limited = [one for one in self._tried.values() if one.failure.kind is FailureKind.LIMITED]
+        limited = [
+            one
+            for one in self._tried.values()
+            if one.failure.kind is FailureKind.LIMITED and not self._is_stopped(one.step.target)
+        ]
         if not limited or self._has_waited or not reaction.try_next or reaction.larger_window_only:
             return False
         self._has_waited = True

@@ -65,6 +65,10 @@ class Leases:
         self._on_record: dict[LimitKey, Holding] = {}
         self.is_loaded = False
 
+    def is_needed(self) -> bool:
+        """Whether anything is limited that processes share."""
+        return any(state.limits.portions for state in self._pool.providers())
+
     async def run(self) -> None:
         """The job: never returns."""
         while True:

@@ -20,7 +20,6 @@ from app.providers.pool import Pool
 log = logging.getLogger(__name__)
 
 _EVERY: Final = 0.3
-_LISTEN_EVERY: Final = 1.0
 _PATIENCE: Final = 1.5
 # What is shorter is over before the others know it.
 _SHORTEST: Final = 0.5
@@ -33,10 +32,19 @@ class NewsDesk:
     """What this process and the others know of each other's providers; a word of the others is taken over once.
 
     An ejection that is taken over lasts as long as the other process said; what ends it early there, a probe of its
-    own, ends it here. While the database is away each process knows what it sees itself.
+    own, ends it here. While the database is away each process knows what it sees itself. Without a ring it
+    listens every `listen_every` seconds.
     """
 
-    def __init__(self, pool: Pool, repository: NewsRepository, *, origin: str, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        repository: NewsRepository,
+        *,
+        origin: str,
+        now: Callable[[], float],
+        listen_every: float = 1.0,
+    ) -> None:
         self._pool = pool
         self._repository = repository
         self._origin = origin
@@ -47,7 +55,8 @@ class NewsDesk:
         self._is_new = True
         self._is_away = False
         self._rung = False
-        self._listened_at = now() - _LISTEN_EVERY
+        self._listen_every = listen_every
+        self._listened_at = now() - listen_every
 
     async def run(self) -> None:
         """The job: never returns."""
@@ -71,7 +80,7 @@ class NewsDesk:
         try:
             with anyio.fail_after(_PATIENCE, shield=True):
                 await self._say()
-                if self._rung or self._now() - self._listened_at >= _LISTEN_EVERY:
+                if self._rung or self._now() - self._listened_at >= self._listen_every:
                     self._rung, self._listened_at = False, self._now()
                     self._take_over(await self._repository.heard(self._origin))
         except (StorageUnavailable, TimeoutError) as error:

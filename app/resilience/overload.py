@@ -17,7 +17,7 @@ class OverloadRules:
     """When the loop counts as overloaded; seconds.
 
     `target` is what one round of the loop may take. In a burst rounds may be late: by `patience` in sum, one after the
-    other. The overload is over once nobody had to be refused for `calm`.
+    other. The overload is over once nobody had to be refused for `calm`, or nobody came.
     """
 
     target: float = 0.025
@@ -32,7 +32,7 @@ class Overload:
     with every round in time: the loop stays busy and its queue short, whatever the machine and the requests.
     """
 
-    __slots__ = ("_began", "_lateness", "_refused_at", "_room", "_rules")
+    __slots__ = ("_began", "_came_round", "_lateness", "_refused_at", "_room", "_rules")
 
     def __init__(self, rules: OverloadRules) -> None:
         self._rules = rules
@@ -40,6 +40,7 @@ class Overload:
         self._room: float | None = None
         self._lateness = 0.0
         self._refused_at = 0.0
+        self._came_round = 0.0
 
     @property
     def is_on(self) -> bool:
@@ -48,6 +49,9 @@ class Overload:
 
     def begins(self, now: float, priority: Priority) -> bool:
         """Whether one more request may begin in this round; counted when it does. One always may."""
+        if self._room is not None and not self._began and now - self._came_round >= self._rules.calm:
+            # Nobody came for so long: what is known of the load is no longer true.
+            self._room, self._lateness = None, 0.0
         if self._room is not None and self._began >= max(self._room * _SHARES[priority], 1.0):
             self._refused_at = now
             return False
@@ -56,7 +60,7 @@ class Overload:
 
     def went_round(self, now: float, took: float) -> None:
         """The loop came round `took` seconds after the first who began in this round."""
-        began, self._began = self._began, 0
+        began, self._began, self._came_round = self._began, 0, now
         late = took - self._rules.target
         self._lateness = self._lateness + late if late > 0 else 0.0
         if self._room is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from app.domain.attempt import Ask, AttemptRecord
 from app.domain.caching import CacheMode
@@ -19,6 +19,9 @@ from app.domain.target import Target
 from app.tools.calling import Calls, RoundRules
 from app.tools.tally import Tally
 from app.tools.turns import is_for_caller, said_again
+
+CheckRunning: TypeAlias = Callable[[int | None, Target], None]
+"""Raises NotAdmitted (policy_killed) when an operator stopped this agent, this target, or everything."""
 
 MOST_IN_A_TURN: Final = 128
 """Calls in one turn: a model that wants more has lost its way."""
@@ -40,7 +43,14 @@ class Course:
     """What a request has come to. `ask` is what the next round asks, `tally` the sum of those that are over."""
 
     def __init__(
-        self, ask: Ask, own: frozenset[str], calls: Calls, rules: RoundRules, now: Callable[[], float]
+        self,
+        ask: Ask,
+        own: frozenset[str],
+        calls: Calls,
+        rules: RoundRules,
+        *,
+        now: Callable[[], float],
+        check_running: CheckRunning,
     ) -> None:
         self.ask = replace(ask, cache=CacheMode.OFF)
         self.own = own
@@ -51,6 +61,7 @@ class Course:
         self._calls = calls
         self._rules = rules
         self._now = now
+        self._check_running = check_running
         self._last_by: Answered | None = None
         self._must_answer = False
 
@@ -78,6 +89,8 @@ class Course:
 
     async def call(self, message: Mapping[str, Any], calls: Sequence[JSON]) -> None:
         """Make the calls of a turn, and ask on with their results. Raises where that cannot be."""
+        # What a tool does cannot be undone, and an operator may have stopped its model while that was thinking.
+        self._check_running(self._agent_id, self._by.target)
         if len(calls) > MOST_IN_A_TURN:
             raise ProviderError(FailureKind.BAD_ANSWER, f"the model called {len(calls)} tools at once")
         results = await self._calls.results(calls, self.ask, self.tally.rounds)
@@ -93,8 +106,7 @@ class Course:
 
     def _following(self, said: Sequence[JSON]) -> Ask:
         """The next round: the target that answered goes first, since what it thought is of use to nobody else."""
-        assert self._last_by is not None  # noqa: S101 - calls come out of a round that is over
-        by, chat = self._last_by, self.ask.chat
+        by, chat = self._by, self.ask.chat
         others = dict.fromkeys(str(step.target) for step in by.plan.steps if step.target != by.target)
         parameters = {**chat.parameters, **_choice(chat.parameters.get("tool_choice"), is_last=self._must_answer)}
         return replace(
@@ -102,9 +114,19 @@ class Course:
             request=replace(chat, messages=[*chat.messages, *said], parameters=parameters),
             model=str(by.target),
             fallbacks=tuple(others)[:_MOST_FALLBACKS],
-            # `agent:7` as a model names the agent nowhere else.
-            agent_id=by.attempts[-1].agent_id if by.attempts else self.ask.agent_id,
+            agent_id=self._agent_id,
         )
+
+    @property
+    def _by(self) -> Answered:
+        assert self._last_by is not None  # noqa: S101 - calls come out of a round that is over
+        return self._last_by
+
+    @property
+    def _agent_id(self) -> int | None:
+        """Whose request it is: `agent:7` as a model names the agent nowhere else than in the attempts."""
+        attempts = self._by.attempts
+        return attempts[-1].agent_id if attempts else self.ask.agent_id
 
 
 def _choice(said: object, *, is_last: bool) -> dict[str, Any]:

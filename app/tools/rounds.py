@@ -14,7 +14,7 @@ from app.domain.tools import ToolCallRecord
 from app.gateway.attempt import Clock
 from app.gateway.cached import AnyStream
 from app.tools.calling import Calls, RoundRules
-from app.tools.course import Answered, Course
+from app.tools.course import Answered, CheckRunning, Course
 from app.tools.registry import Registered
 from app.tools.streaming import ToolStream
 from app.tools.turns import calls_of, names_of
@@ -38,30 +38,42 @@ class Rounds:
         *,
         rules: RoundRules,
         clock: Clock,
+        check_running: CheckRunning,
     ) -> None:
         self._gateway = gateway
         self._tools = tools
         self._observers = tuple(observers)
         self._rules = rules
         self._clock = clock
+        self._check_running = check_running
 
     def answering(self, entries: Mapping[str, Registered]) -> Answering:
         """A gateway for one request whose model may call these tools."""
         calls = Calls(entries, self._tools, self._observers, self._rules, self._clock)
-        return Answering(self._gateway, frozenset(entries), calls, self._rules, self._clock)
+        return Answering(
+            self._gateway, frozenset(entries), calls, self._rules, clock=self._clock, check_running=self._check_running
+        )
 
 
 class Answering:
     """One request in rounds, answered like any chat."""
 
     def __init__(
-        self, gateway: Chats, registered: frozenset[str], calls: Calls, rules: RoundRules, clock: Clock
+        self,
+        gateway: Chats,
+        registered: frozenset[str],
+        calls: Calls,
+        rules: RoundRules,
+        *,
+        clock: Clock,
+        check_running: CheckRunning,
     ) -> None:
         self._gateway = gateway
         self._registered = registered
         self._calls = calls
         self._rules = rules
         self._now = clock.now
+        self._check_running = check_running
 
     @property
     def calls(self) -> Sequence[ToolCallRecord]:
@@ -107,7 +119,7 @@ class Answering:
 
     def _course(self, ask: Ask) -> Course:
         own = names_of(ask.chat.parameters.get("tools")) - self._registered
-        return Course(ask, own, self._calls, self._rules, self._now)
+        return Course(ask, own, self._calls, self._rules, now=self._now, check_running=self._check_running)
 
     async def _round(self, course: Course) -> Completion:
         try:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from app.domain.attempt import Ask, AttemptRecord
 from app.domain.chat import ChatChunk
-from app.domain.errors import FailureKind, NotFound, OutcryError, ProviderError
+from app.domain.errors import FailureKind, NotFound, OutcryError, ProviderError, Trail
 from app.domain.routing import Plan
 from app.domain.structured import Rung
 from app.domain.target import Target
@@ -69,6 +69,11 @@ class ToolStream:
         """Every finished attempt of all rounds."""
         over = self._course.tally.attempts
         return over if self._is_counted else (*over, *self._round.attempts)
+
+    @property
+    def trail(self) -> Trail:
+        """What was done until the present round was committed."""
+        return self._round.trail
 
     @property
     def warnings(self) -> Sequence[str]:

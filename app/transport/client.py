@@ -18,7 +18,7 @@ from aiohttp.resolver import ThreadedResolver
 from httpx_aiohttp import AiohttpTransport
 
 from app.transport.addresses import forbidden_address
-from app.transport.connection import Connector, is_fresh
+from app.transport.connection import Connector, is_crowded, is_fresh
 
 _STREAMS: Final = ("text/event-stream", "application/x-ndjson")
 _MOST_HOSTS: Final = 1000
@@ -112,6 +112,7 @@ class Transport(httpx.AsyncBaseTransport):
     async def _send(self, request: httpx.Request) -> httpx.Response:
         """One request. A pooled connection that its server closed just now is no failure of the server's: once more."""
         is_fresh.set(False)
+        is_crowded.set(False)
         began = asyncio.get_running_loop().time()
         try:
             return await self._inner.handle_async_request(request)
@@ -192,7 +193,7 @@ def _translated(error: Exception) -> httpx.TransportError:
     message = str(cause) or type(cause).__name__
     match cause:
         case aiohttp.ConnectionTimeoutError():
-            return httpx.ConnectTimeout(message)
+            return httpx.PoolTimeout(message) if is_crowded.get() else httpx.ConnectTimeout(message)
         case aiohttp.ServerTimeoutError() | TimeoutError():
             return httpx.ReadTimeout(message)
         case aiohttp.ClientConnectorError() | aiohttp.InvalidURL() | aiohttp.ServerFingerprintMismatch():

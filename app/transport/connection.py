@@ -15,6 +15,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 is_fresh: ContextVar[bool] = ContextVar("is_fresh")
 """Whether the present request got a connection of its own."""
 
+is_crowded: ContextVar[bool] = ContextVar("is_crowded", default=False)
+"""Whether the present request waits for one of our own connections to be free."""
+
 _MOST_WAITING: Final = 32
 """Answers to one request that may wait to be read: the interim ones (1xx) and the real one."""
 
@@ -35,7 +38,7 @@ class Wire(ResponseHandler):
         super().data_received(data)
         if self.is_idle and self.should_close:
             self.close()  # the end of one answer and more than that, in one read
-        elif len(self) > _MOST_WAITING:
+        elif len(self._buffer) > _MOST_WAITING:
             self._buffer.clear()
             self._refuse(HttpProcessingError(message="interim answers without end"))
         elif self._exception is not None and self._payload is not None and not self._payload.is_eof():
@@ -64,6 +67,11 @@ class Connector(aiohttp.TCPConnector):
         if isinstance(protocol, Wire):
             protocol.is_idle = True
         super()._release(key, protocol, should_close=should_close)
+
+    async def _wait_for_available_connection(self, key: ConnectionKey, traces: list[aiohttp.tracing.Trace]) -> None:
+        is_crowded.set(True)
+        await super()._wait_for_available_connection(key, traces)
+        is_crowded.set(False)
 
     async def _create_connection(
         self, req: aiohttp.ClientRequest, traces: list[aiohttp.tracing.Trace], timeout: aiohttp.ClientTimeout

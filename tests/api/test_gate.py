@@ -130,3 +130,27 @@ async def test_high_priority_finds_room_where_there_is_none_for_others(wire: Wir
     assert (await answer(wire))[0]["status"] == "503"
     await wire.say(posted("/chat", native_body(), "x-outcry-priority: high"))
     assert (await answer(wire))[0]["status"] == "200"
+
+
+async def test_rounds_in_which_the_machine_ran_something_else_refuse_nobody(metrics: FakeMetrics) -> None:
+    clock = iter(range(1_000))
+    gate = Gate(["/chat"], metrics.request_finished, now=lambda: float(next(clock)), worked=lambda: 0.0)
+
+    for _ in range(20):
+        assert [gate.refusal(b"/chat", []) for _ in range(32)] == [None] * 32
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    assert metrics.requests == []
+
+
+async def test_rounds_full_of_work_refuse_what_comes_beyond_them(metrics: FakeMetrics) -> None:
+    clock = iter(range(1_000))
+    gate = Gate(["/chat"], metrics.request_finished, now=lambda: 0.0, worked=lambda: float(next(clock)))
+
+    gate.refusal(b"/chat", [])
+    for _ in range(3):
+        await asyncio.sleep(0)
+    taken = [gate.refusal(b"/chat", []) is None for _ in range(32)]
+
+    assert (taken[0], any(taken[1:])) == (True, False)

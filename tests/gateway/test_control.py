@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from app.domain.agent import Agent
 from app.domain.errors import Code, FailureKind, NotFound, OutcryError, ProviderError
 from app.domain.routing import PolicyName, Preferences
 from app.domain.target import Circuit, Target
 from app.gateway.control import RoutingControl
 from app.gateway.strategy import Strategy
 from tests.fakes import FakeSettings, ScriptedAdapter
-from tests.gateway.conftest import House, ask, house
+from tests.gateway.conftest import BORN, House, ask, house
 
 ALPHA = Target("alpha", "alpha-1")
 
@@ -64,6 +65,21 @@ def test_a_wish_that_leaves_nobody_is_explained_for_each_candidate() -> None:
 
     assert found.plan is None
     assert [one.why_not for one in found.verdicts] == ["is in provider.ignore"] * 2
+
+
+async def test_a_stop_and_an_agent_without_targets_are_explained_with_their_errors() -> None:
+    way = two()
+    way.directory.load(1, [Agent(7, "desk", None, {}, True, BORN, BORN)], [])
+    desk = control(way)
+
+    idle = desk.explain(ask(way, agent_id=7)).error
+    await way.kills.kill("all", "flash crash", "key1")
+    stopped = desk.explain(ask(way)).error
+
+    assert idle is not None
+    assert idle.code is Code.NO_TARGET
+    assert stopped is not None
+    assert stopped.code is Code.KILLED
 
 
 def test_a_name_that_means_nothing_is_not_found() -> None:

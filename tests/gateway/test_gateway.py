@@ -629,3 +629,34 @@ async def test_500_calls_that_always_fail_make_a_fifth_more_attempts_at_each_tar
 
     # The budget must not be what forbids a fallback, nor the allowed fifth.
     assert 500 * len(names) * 1.15 < sum(way.calls()) <= most
+
+
+@pytest.mark.parametrize(("stopped", "asked"), [("beta", [1, 0, 1]), ("alpha", [1, 1, 0])])
+async def test_a_model_that_is_stopped_while_another_fails_is_not_asked_any_more(
+    stopped: str, asked: list[int]
+) -> None:
+    class Failing(ScriptedAdapter):
+        async def complete(self, call: Call) -> ChatResponse:
+            await way.kills.kill(f"model:{stopped}/{stopped}-1", "nonsense", "key1")
+            return await super().complete(call)
+
+    broken = ProviderError(FailureKind.SERVER_ERROR, "down")
+    way = house(alpha=Failing(broken), beta=ScriptedAdapter("sell"), gamma=ScriptedAdapter("hold"))
+
+    await way.gateway.complete(ask(way))
+
+    assert way.calls() == asked
+
+
+async def test_a_stopped_model_is_not_tried_again() -> None:
+    class Failing(ScriptedAdapter):
+        async def complete(self, call: Call) -> ChatResponse:
+            await way.kills.kill("model:alpha/alpha-1", "nonsense", "key1")
+            return await super().complete(call)
+
+    way = house(alpha=Failing(ProviderError(FailureKind.SERVER_ERROR, "down")))
+
+    with pytest.raises(OutcryError):
+        await way.gateway.complete(ask(way))
+
+    assert way.calls() == [1]

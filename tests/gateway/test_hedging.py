@@ -255,10 +255,11 @@ async def test_a_hedge_that_is_not_admitted_costs_the_first_attempt_nothing() ->
         assert [AttemptOutcome.OK, AttemptOutcome.SKIPPED] == [record.outcome for record in done.attempts]
 
 
-async def test_an_operators_stop_keeps_a_hedge_from_going_out() -> None:
+@pytest.mark.parametrize("scope", ["all", "model:beta/beta-1"])
+async def test_an_operators_stop_keeps_a_hedge_from_going_out(scope: str) -> None:
     class Stopped(Slow):
         async def _turns(self) -> None:
-            await way.kills.kill("all", "flash crash", "key1")
+            await way.kills.kill(scope, "flash crash", "key1")
             await super()._turns()
 
     way = hedging(alpha=Stopped("buy"), beta=ScriptedAdapter("sell"))

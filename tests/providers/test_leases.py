@@ -251,3 +251,12 @@ async def test_another_limit_changes_no_share_until_it_is_on_record(record: Reco
     for process in (first, second, first, second):
         await process.leases.look()
     assert first.ask(30) + second.ask(30) == 10
+
+
+async def test_nobody_hurries_where_nothing_is_limited(record: Record, clock: FakeClock) -> None:
+    process = Process("a", record, clock)
+    limited = process.leases.is_needed()
+
+    process.pool.replace(ProviderSet(()))
+
+    assert (limited, process.leases.is_needed()) == (True, False)

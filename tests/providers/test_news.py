@@ -53,7 +53,7 @@ class Board:
 class Process:
     """One gateway with one provider."""
 
-    def __init__(self, name: str, board: Board, clock: FakeClock) -> None:
+    def __init__(self, name: str, board: Board, clock: FakeClock, *, listen_every: float = 1.0) -> None:
         self.clock = clock
         self.pool = Pool(
             lambda _: ScriptedAdapter("buy"), FakeCatalog(), breaker=BreakerRules(), retry=RetryRules(),
@@ -61,7 +61,7 @@ class Process:
         )  # fmt: skip
         alpha = ProviderConfig("alpha", ProviderType.OPENAI_COMPATIBLE, "http://alpha/v1", models=(ModelConfig("a"),))
         self.pool.replace(ProviderSet((alpha,)))
-        self.desk = NewsDesk(self.pool, board, origin=name, now=clock.now)
+        self.desk = NewsDesk(self.pool, board, origin=name, now=clock.now, listen_every=listen_every)
 
     @property
     def target(self) -> TargetState:
@@ -209,3 +209,22 @@ async def test_a_bell_is_heard_at_the_next_look(board: Board, clock: FakeClock) 
     await there.desk.exchange()
 
     assert there.target.cooling(clock.now()) > 50
+
+
+async def test_who_is_rung_for_hears_at_once_and_who_is_not_hears_at_the_next_look(clock: FakeClock) -> None:
+    board = Board(clock)
+    here, there = Process("a", board, clock), Process("b", board, clock, listen_every=3.0)
+    await there.desk.exchange()
+
+    async def heard(about: float) -> bool:
+        here.target.cool(clock.now() + about)
+        await here.desk.exchange()
+        clock.advance(0.3)
+        await there.desk.exchange()
+        return there.target.cooling(clock.now()) == pytest.approx(about - 0.3)
+
+    assert not await heard(20)
+    there.desk.ring()
+    assert await heard(40)
+    clock.advance(3)
+    assert await heard(60)

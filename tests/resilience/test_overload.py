@@ -97,6 +97,19 @@ def test_once_the_load_is_gone_everybody_is_let_in_again() -> None:
     assert all(moment < 3.2 for moment in loop.refused)
 
 
+def test_a_burst_long_after_an_overload_that_ended_in_silence_is_let_in() -> None:
+    loop = Loop()
+    loop.run(rate=3 / COST, seconds=3)
+    refused = len(loop.refused)
+
+    loop.now += RULES.calm
+    loop.round(200)
+    loop.round(3)
+
+    assert refused > 0
+    assert len(loop.refused) == refused
+
+
 def test_high_priority_is_refused_last_and_low_first() -> None:
     loop = Loop()
 

@@ -42,7 +42,14 @@ class Workshop:
         self.registry = ToolRegistry()
         self.registry.load(1, registered or [tool(name) for name in tools.answers])
         clock = Clock(self.house.clock.now, self.house.clock.wall)
-        self.rounds = Rounds(self.house.gateway, tools, [self.heard], rules=rules or RoundRules(), clock=clock)
+        self.rounds = Rounds(
+            self.house.gateway,
+            tools,
+            [self.heard],
+            rules=rules or RoundRules(),
+            clock=clock,
+            check_running=self.house.planner.check_running,
+        )
 
     def answering(self) -> Answering:
         return self.rounds.answering({entry.tool.name: entry for entry in self.entries()})

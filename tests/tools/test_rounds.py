@@ -10,7 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from app.domain.caching import CacheMode
-from app.domain.errors import DeadlineExceeded, FailureKind, OutcryError, ProviderError
+from app.domain.chat import Call, ChatResponse
+from app.domain.errors import Code, DeadlineExceeded, FailureKind, OutcryError, ProviderError
 from app.domain.tools import ToolCall, ToolError, ToolFailure, ToolReply
 from app.tools.calling import STATUSES, RoundRules
 from tests.fakes import FakeClock, ScriptedAdapter
@@ -379,3 +380,26 @@ async def test_what_tools_say_is_not_cached_and_who_asked_for_it_is_told() -> No
 
     assert completion.cache is None
     assert any("are not cached" in warning for warning in completion.warnings)
+
+
+@pytest.mark.parametrize("scope", ["all", "model:model/model-1"])
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_no_tool_is_called_for_a_model_that_was_stopped_while_it_thought(scope: str, streamed: bool) -> None:
+    turn = [chunk(call_delta(0, "get_price", '{"symbol": "B"}', id="c")), chunk({}, "tool_calls")]
+
+    class Stopped(ScriptedAdapter):
+        async def complete(self, call: Call) -> ChatResponse:
+            await work.house.kills.kill(scope, "flash crash", "key1")
+            return await super().complete(call)
+
+    work = Workshop(ScriptedTools(get_price="1"), model=Stopped(turn if streamed else calling("get_price"), "up"))
+
+    with pytest.raises(OutcryError) as raised:
+        if streamed:
+            async with work.answering().stream(work.ask()) as stream:
+                await work.house.kills.kill(scope, "flash crash", "key1")
+                _ = [one async for one in stream]
+        else:
+            await work.answering().complete(work.ask())
+
+    assert (raised.value.code, work.tools.calls) == (Code.KILLED, [])

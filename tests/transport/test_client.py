@@ -136,3 +136,25 @@ async def test_a_used_connection_that_dies_while_the_answer_is_made_is_an_error(
             with pytest.raises(httpx.ReadError):
                 await transport.handle_async_request(httpx.Request("POST", server.url, content=b"{}"))
     assert len(server.heads) == 1
+
+
+async def test_waiting_for_a_connection_of_our_own_is_told_from_waiting_for_the_server() -> None:
+    reached = anyio.Event()
+
+    async def script(_: Exchange) -> None:
+        reached.set()
+        await anyio.sleep_forever()
+
+    rules = TransportRules(max_connections_per_host=1)
+    async with misbehaving(script) as server, open_transport(rules, private_allowed=True) as transport:
+
+        def ask() -> httpx.Request:
+            timeout = {"connect": 0.1, "pool": 0.1}
+            return httpx.Request("GET", f"http://127.0.0.1:{server.port}/", extensions={"timeout": timeout})
+
+        async with anyio.create_task_group() as callers:
+            callers.start_soon(transport.handle_async_request, ask())
+            await reached.wait()
+            with pytest.raises(httpx.PoolTimeout):
+                await transport.handle_async_request(ask())
+            callers.cancel_scope.cancel()

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 from app.storage.columns import UTCDateTime
 
-revision = "0007"
+revision = "0004"
 down_revision = "0003"
 
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 from app.storage.columns import UTCDateTime
 
-revision = "0004_tools"
+revision = "0006"
 down_revision = "0005"
 
 _Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")

@@ -1,0 +1,194 @@
+"""Everything behind the edge, put together, and its background jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+
+import anyio
+
+from app.agents.directory import AgentDirectory
+from app.agents.service import AgentService
+from app.conformance.suite import ConformanceTests
+from app.decisions.idempotency import Idempotency
+from app.decisions.rendering import PromptRendering
+from app.decisions.seating import Seating
+from app.decisions.service import DecisionService
+from app.gateway.admission import Admission
+from app.gateway.control import RoutingControl
+from app.gateway.estimates import Estimates
+from app.ledger.spill import Spill
+from app.ledger.writer import UsageWriter
+from app.model_listing import ModelListing
+from app.providers.lookup import ProviderLookup
+from app.providers.pool import Pool
+from app.services import GatewayKey, Services
+from app.settings import Settings
+from app.storage.agents import SqlAgentRepository
+from app.storage.arrival import Arrival
+from app.storage.bell import Bell
+from app.storage.decisions import SqlDecisionRepository
+from app.storage.idempotency import SqlIdempotencyRepository
+from app.storage.leases import CHANNEL
+from app.storage.listener import ConfigListener
+from app.storage.vault import Vault
+from app.supervisor import Supervisor
+from app.telemetry.metrics import Metrics
+from app.tools.registry import ToolRegistry
+from app.wiring.asking import Asking, asking, each_told
+from app.wiring.ground import Ground, laid
+from app.wiring.watching import Watchers, watchers
+
+
+async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitStack) -> Services:
+    """Everything behind the edge; `stack` closes it in the reverse order. The database may still be away."""
+    ground = await laid(settings, stack)
+    pool, clock, metrics, database = ground.pool, ground.clock, ground.metrics, ground.database
+    watching = watchers(ground)
+    way = await asking(ground, watching, stack)
+    rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
+    agents = AgentService(rows, way.directory, ProviderLookup(pool, ground.catalog), way.gateway.complete, clock.now)
+    decisions = DecisionService(
+        way.gateway,
+        Seating(pool, way.directory),
+        SqlDecisionRepository(database),
+        now=clock.now,
+        wall=clock.wall,
+        decided=each_told(metrics.decision_finished, ground.validity.decided),
+        killed=way.kills.of,
+        grades=ground.validity,
+        spill=Spill(settings.ledger.decision_spill_path, settings.ledger.spill_max_bytes),
+        shelf=way.tapes,
+    )
+    idempotency = Idempotency(SqlIdempotencyRepository(database), now=clock.now, wall=clock.wall)
+    metrics.collectors += [
+        _states(pool, way.writer, way.directory, way.tools.registry),
+        lambda metrics: metrics.set_cache(way.cache.kept.size),
+    ]
+    for close in (
+        watching.days.sync, way.writer.drain, way.tapes.drain, way.cache.flights.close, decisions.close,
+        idempotency.close,
+    ):  # fmt: skip
+        stack.push_async_callback(close)
+    jobs = _jobs(ground, watching, way, stack, agents=agents, decisions=decisions, idempotency=idempotency)
+    await stack.enter_async_context(jobs)
+    stack.enter_context(ground.configuration.reloaded_on_hangup())
+    listing = ModelListing(pool, ground.catalog)
+    return Services(
+        gateway=way.gateway,
+        admission=Admission(
+            lambda: pool.current.caller_limits, now=clock.now, wall=clock.wall, rejected=metrics.limit_rejected
+        ),
+        decisions=decisions,
+        prompts=PromptRendering(Seating(pool, way.directory), Estimates(way.planner, way.counter), clock.wall),
+        idempotency=idempotency,
+        agents=agents,
+        tools=way.tools,
+        providers=pool,
+        monitor=watching.monitor,
+        routing=RoutingControl(pool, way.planner, way.strategy, told=watching.news.reset),
+        routing_stats=way.routing_stats.report,
+        kills=way.kills,
+        history=watching.health_rows,
+        # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
+        conformance=ConformanceTests(pool, [way.writer], clock),
+        usage=way.usage_rows,
+        metrics=metrics,
+        models=listing,
+        find_model=listing.find,
+        unready=lambda: _unready(settings, watching, way, draining),
+        reload=ground.configuration.reload,
+        draining=draining,
+        keys=tuple(GatewayKey.of(key.key, key.scopes) for key in settings.api_keys),
+        default_deadline=pool.current.global_timeout or settings.default_deadline,
+        max_deadline=settings.max_deadline,
+        embargo=settings.as_of_embargo_days,
+    )
+
+
+def _jobs(
+    ground: Ground,
+    watching: Watchers,
+    way: Asking,
+    stack: AsyncExitStack,
+    *,
+    agents: AgentService,
+    decisions: DecisionService,
+    idempotency: Idempotency,
+) -> Supervisor:
+    """What runs in the background, still at rest; docs/architecture.md says what each is for."""
+    metrics, database, settings = ground.metrics, ground.database, ground.settings
+    supervisor = Supervisor(metrics.job_restarted)
+    arrival = Arrival(database, settings.database_url)
+    bell = Bell(database, CHANNEL, hurries=watching.leases.is_needed)
+    views = [agents.refresh, way.tools.refresh, way.kills.refresh, way.strategy.refresh]
+    for name, job in {
+        "health": watching.monitor.run,
+        "history": watching.history.run,
+        "alerts": watching.alerts.run,
+        "voice": watching.voice.run,
+        "webhooks": watching.webhooks.run,
+        "usage": way.writer.run,
+        "decisions": decisions.run,
+        "runs": way.tapes.run,
+        "days": arrival.before(watching.days.run),
+        "idempotency": arrival.before(idempotency.run),
+        "configuration": arrival.before(lambda: ConfigListener(database).run(partial(_refresh, views))),
+    }.items():
+        supervisor.add(name, job)
+    if settings.is_shared:
+        stack.push_async_callback(watching.leases.leave)
+        supervisor.add("leases", arrival.before(watching.leases.run))
+        supervisor.add("news", arrival.before(watching.news.run))
+        supervisor.add("bell", arrival.before(lambda: bell.run(ground.shortage.told, watching.news.ring)))
+    if metrics.is_shared:
+        supervisor.add("metrics", _refreshed(metrics))
+    return supervisor
+
+
+def _unready(settings: Settings, watching: Watchers, way: Asking, draining: asyncio.Event) -> list[str]:
+    is_loaded = all(view.is_loaded for view in (way.directory, way.tools.registry, watching.days)) and (
+        watching.leases.is_loaded or not settings.is_shared
+    )
+    reasons = [] if is_loaded else ["the database has not answered yet"]
+    return [*reasons, "the service is stopping"] if draining.is_set() else reasons
+
+
+def _states(
+    pool: Pool, writer: UsageWriter, directory: AgentDirectory, registry: ToolRegistry
+) -> Callable[[Metrics], None]:
+    """Sets what is a state rather than an event, when somebody looks."""
+
+    def collect(metrics: Metrics) -> None:
+        now, ejections = time.monotonic(), 0
+        for provider in pool.providers():
+            metrics.set_in_flight(provider.config.name, provider.in_flight)
+            for target in pool.states(provider.config.name):
+                metrics.set_circuit(target.target, target.breaker.circuit(now))
+                ejections += target.breaker.ejections
+        metrics.set_ejections(ejections)
+        metrics.set_tasks(len(asyncio.all_tasks()))
+        metrics.set_usage_queue(writer.depth, writer.spilled)
+        metrics.set_configuration(max(directory.revision, 0), directory.undecryptable + registry.undecryptable)
+
+    return collect
+
+
+def _refreshed(metrics: Metrics) -> Callable[[], Awaitable[None]]:
+    """The job that keeps this worker's states fresh where another worker may be the one that is scraped."""
+
+    async def refresh() -> None:
+        while True:
+            metrics.refresh()
+            await anyio.sleep(1)
+
+    return refresh
+
+
+async def _refresh(views: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Read again what is kept in memory of the stored configuration."""
+    for refresh in views:
+        await refresh()
