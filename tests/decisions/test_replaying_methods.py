@@ -166,7 +166,7 @@ async def test_samples_are_told_apart(settle: str) -> None:
 
 async def test_a_sample_that_never_came_is_missing_again() -> None:
     async with desk(Member(BUY, None, BUY)) as one:
-        live, again = await one.twice(samples=3, within=0.3)
+        live, again = await one.twice(samples=3, within=0.8)
 
         statuses = [sample.status for sample in again.votes[0].samples]
         assert statuses == [sample.status for sample in live.votes[0].samples]
@@ -182,7 +182,7 @@ async def test_a_first_stage_that_disagrees_is_escalated_again() -> None:
 
 async def test_a_first_stage_that_was_late_is_late_again() -> None:
     async with desk(BUY, None, BUY, BUY) as four:
-        _, again = await four.twice(panel="staged", method="two_stage", within=0.4)
+        _, again = await four.twice(panel="staged", method="two_stage", within=0.8)
 
         assert (again.action, again.status) == (Action.BUY, DecisionStatus.DECIDED)
         assert len(four.members["c"].calls) == 1
@@ -233,7 +233,7 @@ async def test_an_officers_word_comes_out_of_the_run(says: str, settle: str) -> 
 async def test_an_officer_who_was_late_is_late_again_and_nobody_waits() -> None:
     async with desk(SIZED, SIZED, None) as three:
         started = time.monotonic()
-        _, again = await three.twice(**CHECKED, within=0.4)
+        _, again = await three.twice(**CHECKED, within=0.8)
 
         assert time.monotonic() - started < 5
         assert any("no answer before the deadline" in warning for warning in again.warnings)
@@ -294,7 +294,7 @@ async def test_a_comparison_that_is_missing_from_the_run_is_a_miss() -> None:
 @pytest.mark.parametrize("settle", ["early", "all"])
 async def test_a_repair_and_a_member_out_of_time_come_again(settle: str) -> None:
     async with desk(Member(vote_text("BUY", stop_loss=99999), BUY), BUY, None) as three:
-        _, again = await three.twice(on_invalid="repair_once", settle=settle, within=0.4, quorum=3)
+        _, again = await three.twice(on_invalid="repair_once", settle=settle, within=0.8, quorum=3)
 
         statuses = [vote.status for vote in again.votes]
         assert statuses == [VoteStatus.REPAIRED, VoteStatus.OK, VoteStatus.TIMEOUT]
