@@ -35,7 +35,9 @@ async def bound(key: str, exchange: Exchange, body: dict[str, Any], intent: Inte
     """
     asked = {name: value for name, value in body.items() if name != "stream"}
     moment = None if intent.as_of is None else intent.as_of.isoformat()
-    said = [asked, intent.agent_id, intent.policy, moment, intent.as_of_mode]
+    # A recording is not its replay, nor one run another: the key of the one must not give the answer of the other.
+    run = None if intent.replay is None else [intent.replay.mode, intent.replay.run]
+    said = [asked, intent.agent_id, intent.policy, moment, intent.as_of_mode, run]
     # A body may have a mebibyte, whose digest takes milliseconds.
     digest = await anyio.to_thread.run_sync(_digest, said)
     return RequestKey(exchange.caller.key_id, key, digest)

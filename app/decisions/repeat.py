@@ -10,7 +10,7 @@ from typing import Any, Final
 import anyio
 
 from app.decisions.service import DecisionEvent, VoteEvent
-from app.decisions.wire import rendered, vote_rendered
+from app.decisions.wire import rendered, vote_event_rendered
 from app.domain.decision import VoteStatus
 from app.domain.errors import Code, Conflict
 
@@ -100,12 +100,12 @@ def told_of(event: VoteEvent | DecisionEvent) -> Told:
     """A panel's own event."""
     if isinstance(event, DecisionEvent):
         return Told("decision", rendered(event.decision))
-    return Told("vote", vote_rendered(event.vote))
+    return Told("vote", vote_event_rendered(event.vote, event.sample))
 
 
 def told_again(answer: dict[str, Any]) -> Iterator[Told]:
     """A stored decision as its stream told it: the votes that were heard, then the decision."""
     for vote in answer.get("votes", ()):
         if vote["status"] not in _UNHEARD:
-            yield Told("vote", vote)
+            yield Told("vote", vote | {"sample": None})
     yield Told("decision", answer)

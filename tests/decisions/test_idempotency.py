@@ -231,7 +231,7 @@ def test_a_stored_answer_is_told_as_its_stream_was() -> None:
     answer = {"votes": votes}
 
     assert list(told_again(answer)) == [
-        Told("vote", votes[0]),
-        Told("vote", votes[3]),
+        Told("vote", votes[0] | {"sample": None}),
+        Told("vote", votes[3] | {"sample": None}),
         Told("decision", answer),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from decimal import Decimal
 from functools import partial
@@ -104,7 +104,7 @@ async def _decide_once(exchange: Exchange, key: RequestKey, question: Question, 
         return
     told = await watch.run(_last(events))
     headers = [REPLAYED] if told.is_replayed else _cost(told.body["cost_usd"])
-    await exchange.answer_json(told.body, headers)
+    await exchange.answer_json(told.body, headers + _run_headers(told.body))
 
 
 async def _asked(exchange: Exchange, question: Question) -> AsyncGenerator[VoteEvent | DecisionEvent]:
@@ -115,7 +115,7 @@ async def _asked(exchange: Exchange, question: Question) -> AsyncGenerator[VoteE
     ):
         async for happened in events:
             if isinstance(happened, DecisionEvent):
-                admission.tokens = _tokens(happened.decision)
+                _counted(admission, happened.decision)
             yield happened
 
 
@@ -184,10 +184,16 @@ def _tokens(decision: Decision) -> int:
 
 
 def _headers(decision: Decision) -> Headers:
-    headers = _cost(None if decision.cost_usd is None else str(decision.cost_usd))
-    if decision.decision_hash is not None:
-        headers.append((b"x-outcry-decision-hash", decision.decision_hash.encode()))
-    return headers + replay_headers(replayed=decision.replayed)
+    cost = _cost(None if decision.cost_usd is None else str(decision.cost_usd))
+    return cost + _run_headers({"decision_hash": decision.decision_hash, "replayed": decision.replayed})
+
+
+def _run_headers(answer: Mapping[str, Any]) -> Headers:
+    """What ties an answer to a run; empty where it belongs to none."""
+    # Answers stored by an earlier version have neither key.
+    stamp = answer.get("decision_hash")
+    hashed = [] if stamp is None else [(b"x-outcry-decision-hash", stamp.encode())]
+    return hashed + replay_headers(replayed=bool(answer.get("replayed")))
 
 
 def _cost(dollars: str | None) -> Headers:
