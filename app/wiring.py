@@ -148,8 +148,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     database = await stack.enter_async_context(
         open_database(settings.database_url, DatabaseRules(**settings.database.model_dump()))
     )
-    usage_rows, health_rows = SqlUsageRepository(database), SqlHealthRepository(database)
-    directory = AgentDirectory()
+    usage_rows, health_rows, directory = SqlUsageRepository(database), SqlHealthRepository(database), AgentDirectory()
 
     monitor = HealthMonitor(
         pool, now=clock.now, wall=clock.wall, rng=rng, rules=HealthRules(**settings.health.model_dump())
