@@ -108,14 +108,24 @@ def read_decision(body: dict[str, Any]) -> DecisionBody:
 
 
 def symbol_violations(body: Mapping[str, Any]) -> Iterator[Violation]:
-    """Whether the market is another's than the one asked about; looked at here to be told with the rest."""
-    asked, market = body.get("symbol"), body.get("market")
-    stated = market.get("symbol") if isinstance(market, dict) else None
-    if not isinstance(asked, str) or not isinstance(stated, str):
+    """Whether the market is another's than the one asked about, or does not allow it; here to be told with the rest."""
+    asked, market = _symbol(body.get("symbol")), body.get("market")
+    if asked is None or not isinstance(market, dict):
         return
-    asked, stated = asked.strip().upper(), stated.strip().upper()
-    if is_symbol(asked) and is_symbol(stated) and not same_symbol(asked, stated):
+    stated, constraints = _symbol(market.get("symbol")), market.get("constraints")
+    if stated is not None and not same_symbol(asked, stated):
         yield Violation("market.symbol", f"{stated} is not the symbol asked about, {asked}")
+    universe = constraints.get("universe") if isinstance(constraints, dict) else None
+    if isinstance(universe, list) and universe:
+        known = [_symbol(one) for one in universe]
+        # One that cannot be read is refused by itself, and might have been the one asked about.
+        if all(one is not None and not same_symbol(asked, one) for one in known):
+            yield Violation("symbol", f"{asked} is not in market.constraints.universe")
+
+
+def _symbol(given: object) -> str | None:
+    """In capitals; None for what is no symbol."""
+    return given.strip().upper() if isinstance(given, str) and is_symbol(given) else None
 
 
 def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Question:

@@ -99,14 +99,17 @@ def composed(question: Question, panels: PanelView) -> Composition:
     is_asked_after = question.risk_check and question.risk_officer is not None and method != OFFICERS_METHOD
     officer = officer if method == OFFICERS_METHOD or is_asked_after else None
     members = list(_members(question, config, panels))
+    seated = len(members)
     guard, left_out = Guard.of(question, panels), tuple[str, ...]()
     if guard is not None:
         kept, left_out = guard.sifted([*(name for name, _ in members), *([officer] if officer else [])])
         members = [(name, config_id) for name, config_id in members if name in kept]
         officer = officer if officer in kept else None
+    stated = question.quorum or (config.quorum if config else None)
+    if guard is not None and left_out and stated is not None and len(members) < stated <= seated:
+        raise guard.short_of(stated, len(members), left_out)
     if not members:
         raise NotAdmitted(Code.NO_TARGET, "no enabled provider to ask: nobody sits on this panel", retry_after=1.0)
-    stated = question.quorum or (config.quorum if config else None)
     limits = [*_wrong_method(method), *_wrong_quorum(stated, members), *_wrong_officer(question, method, panels)]
     if limits:
         raise _rejected(limits)

@@ -54,6 +54,14 @@ class Guard:
         left_out = (name for name in tainted if name not in kept)
         return kept, tuple(f"contaminated_member: left out: {why}" for name in left_out for why in tainted[name])
 
+    def short_of(self, quorum: int, kept: int, left_out: Sequence[str]) -> RequestRejected:
+        """The refusal of a panel whose stated quorum those who may sit cannot make."""
+        return RequestRejected(
+            Code.CONTAMINATED,
+            f"{kept} of the panel may sit, fewer than its quorum of {quorum}; {'; '.join(left_out)}",
+            param="as_of_mode",
+        )
+
     def marked(self, vote: Vote) -> Vote:
         """The vote with what its model may remember."""
         return replace(vote, contamination=self._of(vote).value)

@@ -13,11 +13,12 @@ from app.domain.decision import Action, Opinion, Size, Vote
 def reviewed(opinion: Opinion, officer: Vote | None, market: MarketContext | None) -> tuple[Opinion, Assessment]:
     """The opinion as it may stand, and why. Without an officer, or without his vote, the rule alone speaks.
 
-    He consents by voting the same: then size and leverage are the smaller of his and theirs.
+    Nobody objects to a HOLD. He consents by voting the same: then size and leverage are the smaller of his and theirs.
     """
-    if officer is None or not officer.is_valid or officer.opinion is None:
+    is_hold = opinion.action is Action.HOLD
+    if is_hold or officer is None or not officer.is_valid or officer.opinion is None:
         assessment = assess(opinion, market)
-        if officer is not None:
+        if officer is not None and not is_hold:
             note = f"risk_officer_absent: {officer.reason or officer.status.value}; the rule alone was asked"
             assessment = replace(assessment, warnings=(*assessment.warnings, note))
         return under(assessment, opinion, market), assessment

@@ -8,6 +8,9 @@ import httpx
 import pytest
 
 from app.api.access import ACCESS
+from app.api.examples.native import DECISION_ANSWER
+from app.decisions.wire import rendered
+from tests.fakes_edge import DECISION
 
 
 @pytest.fixture
@@ -38,6 +41,14 @@ async def test_every_answer_and_every_body_has_an_example(document: dict[str, An
             assert all("example" in content for content in operation["requestBody"]["content"].values()), name
         assert operation["summary"], name
         assert operation["responses"]["default"]["content"]["application/json"]["example"]["error"], name
+
+
+async def test_the_example_of_a_decision_has_every_key_of_one() -> None:
+    answered = rendered(DECISION)
+
+    assert set(DECISION_ANSWER) == set(answered)
+    assert set(DECISION_ANSWER["votes"][0]) == set(answered["votes"][0])
+    assert set(DECISION_ANSWER["consensus"]) == set(answered["consensus"])
 
 
 async def test_every_write_tells_which_body_it_takes(document: dict[str, Any]) -> None:

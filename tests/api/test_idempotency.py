@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from app.decisions.wire import rendered
 from app.services import Services
 from tests.api.conftest import client_of
 from tests.api.speaking import error_of
-from tests.fakes_edge import DECISION, FakeDecisions, fake_services
+from tests.fakes_edge import DECISION, VOTE, FakeDecisions, fake_services
 from tests.fakes_keys import KeyShelf
 
 BODY = {"symbol": "BTC/USDT", "prompt": "up?", "metadata": {"a": 1, "b": 2}}
@@ -83,6 +84,28 @@ async def test_a_stream_is_told_again_as_events(client: httpx.AsyncClient, decis
     assert len(decisions.asked) == 1
 
 
+async def test_a_keyed_stream_tells_samples_as_one_without_a_key_does(
+    client: httpx.AsyncClient, decisions: StoredDecisions
+) -> None:
+    decisions.script = [VoteEvent(VOTE, sample=2), DecisionEvent(DECISION)]
+
+    keyed = await post(client, {**BODY, "stream": True})
+    plain = await client.post("/decisions", json={**BODY, "stream": True})
+
+    assert '"sample":2' in plain.text
+    assert keyed.text == plain.text
+
+
+async def test_a_keyed_decision_of_a_run_bears_its_hash_first_and_again(
+    client: httpx.AsyncClient, decisions: StoredDecisions
+) -> None:
+    decisions.script = [DecisionEvent(replace(DECISION, decision_hash="5f0c", replayed=True))]
+
+    for answer in (await post(client), await post(client)):
+        assert answer.headers["x-outcry-decision-hash"] == "5f0c"
+        assert answer.headers["x-outcry-replayed"] == "true"
+
+
 @pytest.mark.parametrize(
     ("change", "headers"),
     [
@@ -92,6 +115,7 @@ async def test_a_stream_is_told_again_as_events(client: httpx.AsyncClient, decis
         ({}, {"x-outcry-policy": "cost"}),
         ({}, {"x-outcry-agent": "7"}),
         ({}, {"x-outcry-as-of": "2026-01-01T00:00:00Z"}),
+        ({}, {"x-outcry-replay": "record", "x-outcry-run": "spring"}),
     ],
 )
 async def test_another_question_with_the_same_key_is_refused(

@@ -130,6 +130,17 @@ async def test_an_officer_who_does_not_come_leaves_the_rule_to_speak_at_the_dead
     assert any(warning.startswith("risk_officer_absent") for warning in decision.warnings)
 
 
+async def test_an_officer_objects_to_no_hold() -> None:
+    gateway = Scripted({"a/1": HOLD, "b/1": HOLD, "officer/1": BUY})
+
+    decision = await service(gateway, panels=panels(gateway)).decide(
+        question(method="risk_officer_veto", risk_officer="officer/1", settle="all")
+    )
+
+    assert decision.risk is not None
+    assert (decision.risk["verdict"], decision.consensus.settled_reason) == ("approve", SettledReason.ALL_VOTED)
+
+
 async def test_nobody_waits_for_the_officer_when_there_is_nothing_to_object_to() -> None:
     gateway = Scripted({"a/1": HOLD, "b/1": HOLD, "officer/1": silent})
 
@@ -139,6 +150,7 @@ async def test_nobody_waits_for_the_officer_when_there_is_nothing_to_object_to()
 
     assert decision.consensus.settled_reason is not SettledReason.DEADLINE
     assert decision.votes[2].status is VoteStatus.CANCELLED
+    assert not any(warning.startswith("risk_officer_absent") for warning in decision.warnings)
 
 
 async def test_without_an_officer_the_rule_may_object() -> None:

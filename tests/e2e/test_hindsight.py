@@ -76,6 +76,19 @@ def test_block_asks_nobody_and_filter_only_the_clean(client: httpx.Client, upstr
     assert sum("left out" in warning for warning in events[-1].data["warnings"]) == 2
 
 
+def test_a_quorum_that_the_clean_cannot_make_is_refused_as_what_it_is(
+    client: httpx.Client, upstreams: dict[str, Upstream]
+) -> None:
+    body = {**ASK, "models": ["old/old-1", "new/new-1"], "quorum": 2, "as_of_mode": "filter"}
+    asked(upstreams)
+
+    error = error_of(client.post("/decisions", json=body, headers=THEN), 422, "policy_contaminated")
+
+    assert "new/new-1" in error["message"]
+    assert "quorum of 2" in error["message"]
+    assert asked(upstreams) == []
+
+
 def test_completions_are_guarded_too(client: httpx.Client, upstreams: dict[str, Upstream]) -> None:
     chat = {"model": "auto", "messages": HELLO}
     asked(upstreams)

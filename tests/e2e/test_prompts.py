@@ -92,6 +92,7 @@ def test_the_sandbox_reads_the_blocks_of_our_template(desk: Desk) -> None:
 def test_everything_wrong_with_a_market_is_named_at_once_by_both(desk: Desk) -> None:
     wrong = market(
         symbol="ETH/USDT",
+        constraints={"universe": ["ETH/USDT", "SOL/USDT"]},
         indicators={"bollinger": {"upper": 1, "middle": 2, "lower": 3}},
         series=[{"name": "close", "values": [1.0, None]}],
         news=[{"title": "tomorrow", "published_at": "2026-11-21T00:00:00Z"}],
@@ -103,4 +104,5 @@ def test_everything_wrong_with_a_market_is_named_at_once_by_both(desk: Desk) -> 
             "market.series[0].values[1]",
             "market.news[0].published_at",
             "market.symbol",
+            "symbol",
         ]
