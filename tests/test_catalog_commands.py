@@ -30,7 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(catalog_commands, "shipped_path", lambda: shipped)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OUTCRY_CATALOG", raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(catalog_commands.out, "width", 200)
     return tmp_path
 
 
@@ -42,7 +42,7 @@ def _refreshed(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def outcry(*arguments: str, answer: str = "") -> Result:
-    return CliRunner().invoke(app, ["catalog", *arguments], input=answer, env={"COLUMNS": "200"})
+    return CliRunner().invoke(app, ["catalog", *arguments], input=answer)
 
 
 def shipped_price(here: Path) -> Any:
@@ -115,7 +115,7 @@ def test_show_says_what_is_known_and_from_where(here: Path) -> None:
 
 
 def test_a_narrow_terminal_cuts_nothing_off(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(catalog_commands.out, "width", 80)
 
     assert "…" not in outcry("show", "gpt-4o").output
     assert "…" not in outcry("refresh").output

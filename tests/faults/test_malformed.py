@@ -214,13 +214,3 @@ def test_an_expectation_is_met_before_the_body_comes(place: Reception) -> None:
         caller.say(b"{}")
 
         assert caller.reply().status == 422
-
-
-def test_an_idempotency_key_is_refused_by_its_name_where_it_would_matter(place: Reception) -> None:
-    with place.caller() as caller:
-        caller.ask("/decisions", ROUTES["/decisions"], {"idempotency-key": "once"})
-
-        reply = caller.reply()
-
-    assert (reply.status, reply.code) == (400, "caller_unsupported_parameter")
-    assert reply.json["error"]["param"] == "idempotency-key"
