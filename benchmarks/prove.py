@@ -58,7 +58,10 @@ def current_commit() -> str:
 
 
 def main() -> None:
-    """Measure, print, write; the exit code says whether every promise held."""
+    """Measure, print, write; the exit code says whether every promise held.
+
+    The short form takes too few measurements for times and ratios: it prints them, and goes by what it counts.
+    """
     parser = argparse.ArgumentParser(description="Measure what is promised.")
     parser.add_argument("--short", action="store_true", help="little of everything, writes nothing")
     parser.add_argument("--only", action="append", choices=list(GROUPS), metavar="GROUP", help=", ".join(GROUPS))
@@ -72,7 +75,8 @@ def main() -> None:
     if not asked.short and asked.only is None:
         DOCUMENT.write_text(page(rows, commit=current_commit(), seed=asked.seed, now=datetime.now(UTC)))
         console.print(f"written to {DOCUMENT.relative_to(ROOT)}")
-    broken = [f"{row.promise} ({row.fault})" for row in rows if not row.holds]
+    deciding = [row for row in rows if row.is_count] if asked.short else rows
+    broken = [f"{row.promise} ({row.fault})" for row in deciding if not row.holds]
     if broken:
         sys.exit("does not hold: " + "; ".join(broken))
 

@@ -52,6 +52,11 @@ class Row:
             case Rule.EXACTLY:
                 return self.measured == self.bound
 
+    @property
+    def is_count(self) -> bool:
+        """Whether it counts things, which is the same on every machine; times, sizes and ratios are not."""
+        return not self.unit
+
 
 def unmeasured(name: str, error: Exception) -> Row:
     """The row of a group that could not go on: never hidden, never kept."""

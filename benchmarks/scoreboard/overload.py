@@ -74,13 +74,13 @@ def _rows(knee: Knee, seen: Arrivals, memory: tuple[int, int, int]) -> Iterator[
     refused = seen.statuses[503]
     offered = seen.offered / seen.seconds / knee.rate
     told = f"{knee.callers} callers at the knee; offered {offered:.2f} knees, refused {refused / seen.offered:.0%}"
-    yield Row("§3", "goodput, as a share of the knee's", fault, rate / knee.rate, 0.9, "", told, Rule.AT_LEAST)
+    yield Row("§3", "goodput, as a share of the knee's", fault, rate / knee.rate, 0.9, "x", told, Rule.AT_LEAST)
     late = percentile(seen.latencies(SETTLED), 0.99)
     told = (
         f"after the first second; {percentile(seen.latencies(), 0.99) / knee.unloaded:.2f} with it; median "
         f"{percentile(seen.latencies(SETTLED), 0.5) / knee.unloaded:.2f}; the upstream takes {UPSTREAM * 1e3:.0f} ms"
     )
-    yield Row("§3", "p99 of what is accepted, over the unloaded p99", fault, late / knee.unloaded, 2, "", told)
+    yield Row("§3", "p99 of what is accepted, over the unloaded p99", fault, late / knee.unloaded, 2, "x", told)
     odd = {status: count for status, count in seen.statuses.items() if status not in (200, 503)}
     told = f"of {seen.offered}" + (f"; {odd}" if odd else "") + (f"; {seen.complaint}" if seen.complaint else "")
     # How quick a refusal is was promised nowhere; it is told.
