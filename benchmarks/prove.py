@@ -64,6 +64,7 @@ def main() -> None:
     """
     parser = argparse.ArgumentParser(description="Measure what is promised.")
     parser.add_argument("--short", action="store_true", help="little of everything, writes nothing")
+    parser.add_argument("--write", action="store_true", help="write the page from the short form too")
     parser.add_argument("--only", action="append", choices=list(GROUPS), metavar="GROUP", help=", ".join(GROUPS))
     parser.add_argument("--seed", type=int, default=1, help="of every order and arrival that is left to chance")
     asked = parser.parse_args()
@@ -72,8 +73,9 @@ def main() -> None:
     chosen = {name: group for name, group in GROUPS.items() if asked.only is None or name in asked.only}
     rows = prove(chosen, is_full=not asked.short, seed=asked.seed, console=console)
     console.print(printed(rows))
-    if not asked.short and asked.only is None:
-        DOCUMENT.write_text(page(rows, commit=current_commit(), seed=asked.seed, now=datetime.now(UTC)))
+    if asked.only is None and (asked.write or not asked.short):
+        told = page(rows, commit=current_commit(), seed=asked.seed, now=datetime.now(UTC), is_full=not asked.short)
+        DOCUMENT.write_text(told)
         console.print(f"written to {DOCUMENT.relative_to(ROOT)}")
     deciding = [row for row in rows if row.is_count] if asked.short else rows
     broken = [f"{row.promise} ({row.fault})" for row in deciding if not row.holds]

@@ -31,7 +31,7 @@ def printed(rows: Sequence[Row]) -> Table:
     return table
 
 
-def page(rows: Sequence[Row], *, commit: str, seed: int, now: datetime) -> str:
+def page(rows: Sequence[Row], *, commit: str, seed: int, now: datetime, is_full: bool = True) -> str:
     """As Markdown, with what was measured, when, and on what."""
     broken = [row for row in rows if not row.holds]
     verdict = "Every promise held." if not broken else f"{len(broken)} of {len(rows)} did not hold; they say **no**."
@@ -46,6 +46,7 @@ def page(rows: Sequence[Row], *, commit: str, seed: int, now: datetime) -> str:
         f"- commit: {commit}",
         f"- machine: {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}",
         f"- seed: {seed}",
+        "- form: full" if is_full else "- form: short, little of everything: times and ratios are first impressions",
         f"- {len(rows)} figures. {verdict}",
         "",
         "| § | promise | fault | measured | bound | holds | seen |",
