@@ -164,6 +164,7 @@ class Session:
             usage=noted.usage,
             cost_usd=cost_of(noted.usage, price),
             price_source=None if price is None else price.source,
+            price_dated=None if price is None else price.dated,
             credential_id=call.credential.id,
             key_id=self._key_id,
             route=ROUTE,

@@ -127,6 +127,7 @@ class Member:
                 caller=question.caller,
                 route="decisions",
                 decision_id=self.decision_id,
+                symbol=question.symbol,
                 metadata=question.metadata,
                 enforces_format=False,
                 # The same answer again would be no second sample.

@@ -161,6 +161,7 @@ class Officer:
                 caller=proposal.caller,
                 route="decisions",
                 decision_id=proposal.decision_id,
+                symbol=proposal.opinion.symbol,
                 metadata=proposal.metadata,
                 enforces_format=False,
                 cache=proposal.cache,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from app.domain.caching import CacheMode, CacheNote
 from app.domain.caller import LOCAL_CALLER, Caller
@@ -22,6 +22,8 @@ from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
 
+LONGEST_STRATEGY: Final = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -31,10 +33,11 @@ class Ask:
     `config_id` is the one of the agent's configurations that speaks for it; None lets each target find its own.
     `max_retries` counts attempts after the first, over all targets; None is the configured default.
     `enforces_format`: an answer that is not the JSON asked for is a failure of its target; false for an asker who
-    reads any text alone. `cache` None leaves it to the provider that would be asked first. `conversation` is the key
-    of the one it belongs to. `as_of` is the moment it is asked as of, None for now. `hedge`:
-    whether a second target may start beside a slow first one; None is the default. `replay` is the run it belongs to;
-    then neither the cache nor a hedge has anything to do with it.
+    reads any text alone. `symbol` is the market it is about, `variant` the experiment and arm it belongs to. `cache`
+    None leaves it to the provider that would be asked first. `conversation` is the key of the one it belongs to.
+    `as_of` is the moment it is asked as of, None for now. `hedge`: whether a second target may start beside a slow
+    first one; None is the default. `replay` is the run it belongs to; then neither the cache nor a hedge has anything
+    to do with it.
     """
 
     request: ChatRequest | EmbedRequest
@@ -51,6 +54,8 @@ class Ask:
     caller: Caller = LOCAL_CALLER
     route: str = "chat"
     decision_id: str | None = None
+    symbol: str | None = None
+    variant: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     enforces_format: bool = True
     preferences: Preferences | None = None
@@ -59,6 +64,12 @@ class Ask:
     as_of: AsOf | None = None
     hedge: bool | None = None
     replay: Replay | None = None
+
+    @property
+    def strategy(self) -> str | None:
+        """The caller's name for what it trades by: `metadata.strategy`, cut to 64 characters; None without one."""
+        named = self.metadata.get("strategy")
+        return named[:LONGEST_STRATEGY] if isinstance(named, str) and named else None
 
     @property
     def chat(self) -> ChatRequest:
@@ -112,7 +123,9 @@ def _fresh_id() -> str:
 class AttemptRecord:
     """One finished attempt, as observers hear of it. Durations are seconds, money is dollars, None is unknown.
 
-    `id` names this very attempt wherever it is stored, so that storing it twice changes nothing.
+    `price_dated` is the day its price source was read or made (ISO). `config_id` is the agent's configuration that
+    spoke, `variant` the experiment and arm. `id` names this very attempt wherever it is stored, so that storing it
+    twice changes nothing.
     """
 
     request_id: str
@@ -130,11 +143,16 @@ class AttemptRecord:
     usage: Usage | None = None
     cost_usd: Decimal | None = None
     price_source: str | None = None
+    price_dated: str | None = None
     credential_id: str = ""
     agent_id: int | None = None
+    config_id: int | None = None
     decision_id: str | None = None
     key_id: str = "local"
     route: str = "chat"
+    symbol: str | None = None
+    strategy: str | None = None
+    variant: str | None = None
     conversation: str | None = None
     id: str = field(default_factory=_fresh_id, compare=False)
 

@@ -238,11 +238,16 @@ class Attempt:
             usage=self.usage,
             cost_usd=cost_of(self.usage, card),
             price_source=None if card is None else card.source,
+            price_dated=None if card is None else card.dated,
             credential_id=self.call.credential.id,
             agent_id=self.ask.agent_id,
+            config_id=self.ask.config_id,
             decision_id=self.ask.decision_id,
             key_id=self.ask.caller.key_id,
             route=self.ask.route,
+            symbol=self.ask.symbol,
+            strategy=self.ask.strategy,
+            variant=self.ask.variant,
             conversation=self.ask.conversation,
         )
         for observer in self._observers:

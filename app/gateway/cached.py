@@ -188,9 +188,13 @@ class Cached:
             streamed=visit.streamed,
             cost_usd=FREE,
             agent_id=ask.agent_id,
+            config_id=ask.config_id,
             decision_id=ask.decision_id,
             key_id=ask.caller.key_id,
             route=ask.route,
+            symbol=ask.symbol,
+            strategy=ask.strategy,
+            variant=ask.variant,
         )
         for observer in self._cache.observers:
             observer.attempt_finished(record)

@@ -31,11 +31,16 @@ def row_of(record: AttemptRecord) -> dict[str, Any]:
         "time_to_first_token": record.time_to_first_token,
         "cost_usd": _money(record.cost_usd),
         "price_source": record.price_source,
+        "price_dated": record.price_dated,
         "credential_id": record.credential_id,
         "agent_id": record.agent_id,
+        "config_id": record.config_id,
         "decision_id": record.decision_id,
         "key_id": storable(record.key_id),
         "route": record.route,
+        "symbol": None if record.symbol is None else storable(record.symbol),
+        "strategy": None if record.strategy is None else storable(record.strategy),
+        "variant": record.variant,
         **_usage_columns(record.usage),
     }
 

@@ -40,11 +40,16 @@ class AttemptRow(SQLModel, table=True):
     reported_cost: Decimal | None = Field(default=None, sa_column=Column(ExactDecimal, nullable=True))
     cost_usd: Decimal | None = Field(default=None, sa_column=Column(ExactDecimal, nullable=True))
     price_source: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    price_dated: str | None = Field(default=None, sa_column=Column(String(10), nullable=True))
     credential_id: str = Field(default="", sa_column=Column(String(64), nullable=False))
     agent_id: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    config_id: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     decision_id: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     key_id: str = Field(default="local", sa_column=Column(Text, nullable=False))
     route: str = Field(default="chat", sa_column=Column(Text, nullable=False))
+    symbol: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    strategy: str | None = Field(default=None, sa_column=Column(String(64), nullable=True))
+    variant: str | None = Field(default=None, sa_column=Column(String(128), nullable=True))
 
 
 class ProviderDayRow(SQLModel, table=True):
