@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, select, text, update
+from sqlalchemy import Row, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -56,10 +56,9 @@ class SqlPayloadRepository:
         rows = (await session.execute(old.order_by(_P.created_at).limit(limit))).all()
         if rows:
             await self._overwriting(session)
-            subjects = {row.subject for row in rows}
-            due = _P.subject.in_(subjects), _P.content.is_not(None), _P.created_at < before
+            due = tuple_(_P.subject, _P.part).in_([tuple(row) for row in rows])
             values = _erased(by=RETENTION, reason=RETENTION, at=at)
-            await session.execute(update(PAYLOADS).where(*due).values(values))
+            await session.execute(update(PAYLOADS).where(due).values(values))
         return len(rows)
 
     async def _overwriting(self, session: AsyncSession) -> None:
