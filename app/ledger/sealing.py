@@ -23,7 +23,7 @@ from app.text.canonical import Unencodable, canonical
 
 log = logging.getLogger(__name__)
 
-_WORTH_DEFLATING: Final = 1024
+_WORTH_DEFLATING: Final = 8 * 1024
 _DEFLATED: Final = 0x78
 
 

@@ -22,6 +22,7 @@ _OURS: Final = frozenset(
 _WHOLE: Final = frozenset(("usage", "members", "replay"))
 _EMPTY: Final = frozenset(("metadata",))
 _LEFT_OUT: Final = frozenset(("market", "prompt", "messages"))
+_NUMBERS: Final = frozenset((int, float, bool, type(None)))
 _CODE: Final = re.compile(r"[a-z][a-z_]{0,40}(?=:|\Z)")
 
 
@@ -36,20 +37,22 @@ def restored(bare: Mapping[str, Any], whole: Mapping[str, Any]) -> dict[str, Any
 
 
 def _bare(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
-    if name in _LEFT_OUT or value is None:
+    # Plain types only, and the most frequent first: this is on the way of every decision.
+    kind = type(value)
+    if name in _LEFT_OUT:
         return None
-    if name in _WHOLE:
-        return value
     if name in _EMPTY:
         return {}
-    if isinstance(value, Mapping):
-        return skeleton(value)
-    if isinstance(value, (list, tuple)):
-        return [_bare(name, inner) for inner in value if not isinstance(inner, str) or name in _OURS]
-    if isinstance(value, str) and name not in _OURS:
-        code = _CODE.match(value) if name == "reason" else None
-        return None if code is None else code.group()
-    return value
+    if kind in _NUMBERS or name in _WHOLE:
+        return value
+    if kind is dict:
+        return {key: _bare(key, inner) for key, inner in value.items()}
+    if kind is list:
+        return [_bare(name, inner) for inner in value if type(inner) is not str or name in _OURS]
+    if kind is str and name in _OURS:
+        return value
+    code = _CODE.match(value) if name == "reason" and kind is str else None
+    return None if code is None else code.group()
 
 
 def _in_order(bare: Any, whole: Any) -> Any:  # noqa: ANN401 - JSON

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,6 +17,10 @@ from app.storage.database import Database, reads, writes
 from app.storage.tables import PAYLOADS
 
 _P: Final = PAYLOADS.c
+_FIELDS: Final = tuple(field.name for field in fields(Payload))
+# Built once: it is on the way of every decision.
+_IN_SQLITE: Final = sqlite.insert(PAYLOADS).on_conflict_do_nothing()
+_IN_POSTGRESQL: Final = postgresql.insert(PAYLOADS).on_conflict_do_nothing()
 RETENTION: Final = "retention"
 """Who erases, and why, when content has become too old."""
 
@@ -90,8 +94,8 @@ async def keep(session: AsyncSession, payloads: Sequence[Payload], *, is_sqlite:
     if any(payload.part is Part.LATE for payload in payloads):
         erased = {one.subject: one for one in await payloads_of(session, subjects, (Part.ANSWER,)) if one.erased_at}
         payloads = [_as_late(payload, erased.get(payload.subject)) for payload in payloads]
-    insert = (sqlite if is_sqlite else postgresql).insert(PAYLOADS).on_conflict_do_nothing()
-    await session.execute(insert, [asdict(payload) for payload in payloads])
+    insert = _IN_SQLITE if is_sqlite else _IN_POSTGRESQL
+    await session.execute(insert, [{name: getattr(payload, name) for name in _FIELDS} for payload in payloads])
 
 
 def _as_late(payload: Payload, erased: Payload | None) -> Payload:
