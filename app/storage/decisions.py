@@ -16,9 +16,10 @@ from app.storage.cursors import cursor_at, older_than
 from app.storage.database import Database, reads, writes
 from app.storage.idempotency import settle
 from app.storage.payloads import keep, latest_answers
-from app.storage.tables import DECISIONS, DecisionRow
+from app.storage.tables import DECISIONS
 
 _D: Final = DECISIONS.c
+_INSERT: Final = DECISIONS.insert()
 
 
 class SqlDecisionRepository:
@@ -46,20 +47,21 @@ class SqlDecisionRepository:
         """
         if filing.reservation is not None and not await settle(session, filing.reservation, filing.id):
             raise Conflict("another request took this key over", code=Code.IDEMPOTENCY_UNKNOWN_OUTCOME)
-        session.add(
-            DecisionRow(
-                id=filing.id,
-                created_at=filing.created_at,
-                symbol=filing.symbol,
-                status=filing.status.value,
-                action=filing.action.value,
-                actionable=filing.actionable,
-                agent_id=filing.agent_id,
-                key_id=filing.key_id,
-                request_id=filing.request_id,
-                answer=answer,
-                request=request,
-            )
+        await session.execute(
+            _INSERT,
+            {
+                "id": filing.id,
+                "created_at": filing.created_at,
+                "symbol": filing.symbol,
+                "status": filing.status.value,
+                "action": filing.action.value,
+                "actionable": filing.actionable,
+                "agent_id": filing.agent_id,
+                "key_id": filing.key_id,
+                "request_id": filing.request_id,
+                "answer": answer,
+                "request": request,
+            },
         )
         await keep(session, payloads, is_sqlite=self._database.is_sqlite)
 
