@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -92,6 +92,17 @@ class LedgerSettings(Group):
     decision_spill_path: Path = Field(
         Path(".outcry/decision-spill.jsonl"),
         description="File, of the same size, that decisions go to when their commit does not return in time.",
+    )
+
+
+class RecordSettings(Group):
+    """What is kept of what was said in decisions: prompts, answers, the callers' requests."""
+
+    payloads: Literal["plain", "encrypted", "hashed"] | None = Field(
+        None, description="plain, encrypted or hashed; encrypted where there are ENCRYPTION_KEYS, else plain."
+    )
+    retention_days: Annotated[float, Field(gt=0, le=36_600, allow_inf_nan=False)] | None = Field(
+        None, description="Days after which what was said is erased, its hash kept; without a number never."
     )
 
 

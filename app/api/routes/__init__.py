@@ -19,6 +19,7 @@ from app.api.routes import (
     agents,
     chat,
     decisions,
+    dossiers,
     embeddings,
     health_history,
     kill,
@@ -49,6 +50,7 @@ DIRECT: Final[tuple[Route, ...]] = (
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     models.router,
     decisions.router,
+    dossiers.router,
     prompts.router,
     providers.router,
     health_history.router,
