@@ -15,11 +15,11 @@ from app.api.native_chat import Name
 from app.api.timing import deadline_of
 from app.decisions.context import MarketContext
 from app.decisions.question import Question
-from app.decisions.symbols import SYMBOL_PATTERN, is_symbol, same_symbol
 from app.domain.caching import CacheMode
 from app.domain.errors import Violation
 from app.domain.hindsight import AsOfMode
 from app.domain.routing import Priority
+from app.domain.symbols import SYMBOL_PATTERN, is_symbol, same_symbol
 
 
 def _capitals(given: object) -> object:
