@@ -22,6 +22,7 @@ from app.configuration.groups import (
     HedgingSettings,
     HistorySettings,
     LedgerSettings,
+    OutcomeSettings,
     ReplaySettings,
     RetrySettings,
     Seconds,
@@ -106,6 +107,7 @@ class Settings(BaseSettings):
     history: HistorySettings = HistorySettings()
     ledger: LedgerSettings = LedgerSettings()
     cache: CacheSettings = CacheSettings()
+    outcomes: OutcomeSettings = OutcomeSettings()
     replay: ReplaySettings = ReplaySettings()
     transport: TransportSettings = TransportSettings()
     timeouts: TimeoutSettings = TimeoutSettings()

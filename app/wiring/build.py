@@ -17,12 +17,14 @@ from app.decisions.idempotency import Idempotency
 from app.decisions.rendering import PromptRendering
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
+from app.domain.horizons import Horizons
 from app.gateway.admission import Admission
 from app.gateway.control import RoutingControl
 from app.gateway.estimates import Estimates
 from app.ledger.spill import Spill
 from app.ledger.writer import UsageWriter
 from app.model_listing import ModelListing
+from app.outcomes.service import OutcomeService
 from app.providers.lookup import ProviderLookup
 from app.providers.pool import Pool
 from app.services import GatewayKey, Services
@@ -34,6 +36,8 @@ from app.storage.decisions import SqlDecisionRepository
 from app.storage.idempotency import SqlIdempotencyRepository
 from app.storage.leases import CHANNEL
 from app.storage.listener import ConfigListener
+from app.storage.outcomes import SqlOutcomeRepository
+from app.storage.prices import SqlPriceRepository
 from app.storage.vault import Vault
 from app.supervisor import Supervisor
 from app.telemetry.metrics import Metrics
@@ -54,7 +58,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     decisions = DecisionService(
         way.gateway,
         Seating(pool, way.directory),
-        SqlDecisionRepository(database),
+        SqlDecisionRepository(database, Horizons(**settings.outcomes.model_dump())),
         now=clock.now,
         wall=clock.wall,
         decided=each_told(metrics.decision_finished, ground.validity.decided),
@@ -62,6 +66,14 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         grades=ground.validity,
         spill=Spill(settings.ledger.decision_spill_path, settings.ledger.spill_max_bytes),
         shelf=way.tapes,
+    )
+    outcomes = OutcomeService(
+        SqlOutcomeRepository(database, clock.wall),
+        SqlPriceRepository(database, clock.wall),
+        decisions.get,
+        now=clock.now,
+        wall=clock.wall,
+        recorded=metrics.outcomes_recorded,
     )
     idempotency = Idempotency(SqlIdempotencyRepository(database), now=clock.now, wall=clock.wall)
     metrics.collectors += [
@@ -73,7 +85,9 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         idempotency.close,
     ):  # fmt: skip
         stack.push_async_callback(close)
-    jobs = _jobs(ground, watching, way, stack, agents=agents, decisions=decisions, idempotency=idempotency)
+    jobs = _jobs(
+        ground, watching, way, stack, agents=agents, decisions=decisions, outcomes=outcomes, idempotency=idempotency
+    )
     await stack.enter_async_context(jobs)
     stack.enter_context(ground.configuration.reloaded_on_hangup())
     listing = ModelListing(pool, ground.catalog)
@@ -83,6 +97,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
             lambda: pool.current.caller_limits, now=clock.now, wall=clock.wall, rejected=metrics.limit_rejected
         ),
         decisions=decisions,
+        outcomes=outcomes,
         prompts=PromptRendering(Seating(pool, way.directory), Estimates(way.planner, way.counter), clock.wall),
         idempotency=idempotency,
         agents=agents,
@@ -117,6 +132,7 @@ def _jobs(
     *,
     agents: AgentService,
     decisions: DecisionService,
+    outcomes: OutcomeService,
     idempotency: Idempotency,
 ) -> Supervisor:
     """What runs in the background, still at rest; docs/architecture.md says what each is for."""
@@ -135,6 +151,7 @@ def _jobs(
         "decisions": decisions.run,
         "runs": way.tapes.run,
         "days": arrival.before(watching.days.run),
+        "outcomes": arrival.before(outcomes.run),
         "idempotency": arrival.before(idempotency.run),
         "configuration": arrival.before(lambda: ConfigListener(database).run(partial(_refresh, views))),
     }.items():
