@@ -21,6 +21,8 @@ from tests.upstream import Upstream
 ENTRY = 64231.5
 AS_OF = datetime(2026, 11, 20, 14, 15, tzinfo=UTC)
 MEMBERS = ["bull/bull-1", "bear/bear-1", "calm/calm-1", "mute/mute-1"]
+# None names its symbol: whichever is asked is meant.
+_SAID = (*(vote(action, symbol=None) for action in ("BUY", "SELL", "HOLD")), "well")
 
 
 class Panel:
@@ -28,7 +30,7 @@ class Panel:
 
     def __init__(self, service: Service, upstreams: list[Upstream]) -> None:
         self.service = service
-        for upstream, said in zip(upstreams, (vote("BUY"), vote("SELL"), vote("HOLD"), "well"), strict=True):
+        for upstream, said in zip(upstreams, _SAID, strict=True):
             upstream.behave(Answer(said))
 
     @property
