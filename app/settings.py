@@ -22,6 +22,7 @@ from app.configuration.groups import (
     HedgingSettings,
     HistorySettings,
     LedgerSettings,
+    OutcomeSettings,
     RecordSettings,
     ReplaySettings,
     RetrySettings,
@@ -108,6 +109,7 @@ class Settings(BaseSettings):
     ledger: LedgerSettings = LedgerSettings()
     record: RecordSettings = RecordSettings()
     cache: CacheSettings = CacheSettings()
+    outcomes: OutcomeSettings = OutcomeSettings()
     replay: ReplaySettings = ReplaySettings()
     transport: TransportSettings = TransportSettings()
     timeouts: TimeoutSettings = TimeoutSettings()

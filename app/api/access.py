@@ -35,6 +35,8 @@ ACCESS: Final[Mapping[tuple[str, str], Row]] = {
     ("GET", "/decisions/{decision_id}"): Scope.DECISIONS,
     ("GET", "/decisions/{decision_id}/dossier"): Scope.DECISIONS,
     ("DELETE", "/decisions/{decision_id}/payload"): Scope.ADMIN,
+    ("POST", "/decisions/{decision_id}/outcome"): Scope.DECISIONS,
+    ("POST", "/prices"): Scope.ADMIN,
     ("GET", "/providers"): Scope.READ,
     ("GET", "/providers/health"): Scope.READ,
     ("GET", "/providers/health/export"): Scope.READ,

@@ -11,6 +11,7 @@ from app.decisions.question import recorded
 from app.decisions.record import Papers
 from app.decisions.session import Session
 from app.decisions.wire import rendered
+from app.domain.casting import grounds_of
 from app.domain.decision import Decision
 from app.domain.errors import StorageUnavailable
 from app.domain.payload import Erasure, Part, Payload
@@ -55,7 +56,7 @@ class Papering:
         answer = rendered(decision)
         sealed = self._sealer.sealed(decision.id, Part.ANSWER, answer, decision.created_at)
         kept = [sealed, self._sealer.sealed(decision.id, Part.DOSSIER, dossier, decision.created_at)]
-        return self._papers(answer, skeleton(request), kept)
+        return self._papers(answer, skeleton(request) | grounds_of(request), kept)
 
     def late(self, session: Session, complete: Decision) -> Papers:
         """Of the same decision with the votes that came in after it was told."""

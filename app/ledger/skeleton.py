@@ -16,7 +16,7 @@ _OURS: Final = frozenset(
         *("rung", "contamination", "created_at", "request_id", "algo_id", "decision_maker_id", "decision_hash"),
         *("cost_usd", "code", "severity", "field", "type", "unit", "intent", "strength", "time_horizon", "verdict"),
         *("version", "hash", "prompt_hash", "name", "label", "timeframe", "settle", "on_invalid", "on_violation"),
-        *("as_of", "as_of_mode", "key_id", "panel", "risk_officer"),
+        *("as_of", "as_of_mode", "key_id", "panel", "risk_officer", "variant"),
     )
 )
 _WHOLE: Final = frozenset(("usage", "members", "replay"))

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.decision import Filing
 from app.domain.errors import Code, Conflict
+from app.domain.horizons import Horizons
 from app.domain.payload import Payload
 from app.ledger.sealing import Sealer
 from app.storage.cursors import cursor_at, older_than
@@ -17,6 +18,7 @@ from app.storage.database import Database, reads, writes
 from app.storage.idempotency import settle
 from app.storage.payloads import keep, latest_answers
 from app.storage.tables import DECISIONS
+from app.storage.votes import rewrite_votes, write_horizon, write_votes
 
 _D: Final = DECISIONS.c
 _INSERT: Final = DECISIONS.insert()
@@ -28,9 +30,10 @@ class SqlDecisionRepository:
     What is stored of an answer is its skeleton; its payload, in the same transaction, makes it whole again.
     """
 
-    def __init__(self, database: Database, sealer: Sealer | None = None) -> None:
+    def __init__(self, database: Database, sealer: Sealer | None = None, horizons: Horizons | None = None) -> None:
         self._database = database
         self._sealer = sealer or Sealer()
+        self._horizons = horizons or Horizons()
 
     @writes
     async def append(
@@ -41,7 +44,7 @@ class SqlDecisionRepository:
         request: dict[str, Any],
         payloads: Sequence[Payload] = (),
     ) -> None:
-        """Store a decision with the JSON that answered it, and settle its idempotency key with it.
+        """Store a decision with the JSON that answered it and its votes, and settle its idempotency key with it.
 
         An id that is already there raises Conflict, and so does a key that somebody else holds by now.
         """
@@ -64,6 +67,8 @@ class SqlDecisionRepository:
             },
         )
         await keep(session, payloads, is_sqlite=self._database.is_sqlite)
+        await write_votes(session, filing, answer)
+        await write_horizon(session, filing, answer, request, self._horizons)
 
     @writes
     async def update(
@@ -73,6 +78,7 @@ class SqlDecisionRepository:
         found: Any = await session.execute(update(DECISIONS).where(_D.id == decision_id).values(answer=answer))
         if found.rowcount:
             await keep(session, payloads, is_sqlite=self._database.is_sqlite)
+            await rewrite_votes(session, decision_id, answer)
 
     @reads
     async def get(self, session: AsyncSession, decision_id: str) -> dict[str, Any] | None:

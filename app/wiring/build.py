@@ -17,12 +17,14 @@ from app.decisions.idempotency import Idempotency
 from app.decisions.rendering import PromptRendering
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
+from app.domain.horizons import Horizons
 from app.gateway.admission import Admission
 from app.gateway.control import RoutingControl
 from app.gateway.estimates import Estimates
 from app.ledger.spill import Spill
 from app.ledger.writer import UsageWriter
 from app.model_listing import ModelListing
+from app.outcomes.service import OutcomeService
 from app.providers.lookup import ProviderLookup
 from app.providers.pool import Pool
 from app.services import GatewayKey, Services
@@ -34,6 +36,8 @@ from app.storage.decisions import SqlDecisionRepository
 from app.storage.idempotency import SqlIdempotencyRepository
 from app.storage.leases import CHANNEL
 from app.storage.listener import ConfigListener
+from app.storage.outcomes import SqlOutcomeRepository
+from app.storage.prices import SqlPriceRepository
 from app.storage.vault import Vault
 from app.supervisor import Supervisor
 from app.telemetry.metrics import Metrics
@@ -56,7 +60,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     decisions = DecisionService(
         way.gateway,
         Seating(pool, way.directory),
-        SqlDecisionRepository(database, record.sealer),
+        SqlDecisionRepository(database, record.sealer, Horizons(**settings.outcomes.model_dump())),
         now=clock.now,
         wall=clock.wall,
         decided=each_told(metrics.decision_finished, ground.validity.decided),
@@ -68,6 +72,14 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         payloads=record.payloads,
         witness=way.witness,
         made_by=record.made_by,
+    )
+    outcomes = OutcomeService(
+        SqlOutcomeRepository(database, clock.wall),
+        SqlPriceRepository(database, clock.wall),
+        decisions.get,
+        now=clock.now,
+        wall=clock.wall,
+        recorded=metrics.outcomes_recorded,
     )
     idempotency = Idempotency(SqlIdempotencyRepository(database, record.sealer), now=clock.now, wall=clock.wall)
     metrics.collectors += [
@@ -81,7 +93,15 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     ):  # fmt: skip
         stack.push_async_callback(close)
     jobs = _jobs(
-        ground, watching, way, stack, agents=agents, decisions=decisions, idempotency=idempotency, record=record
+        ground,
+        watching,
+        way,
+        stack,
+        agents=agents,
+        decisions=decisions,
+        outcomes=outcomes,
+        idempotency=idempotency,
+        record=record,
     )
     await stack.enter_async_context(jobs)
     stack.enter_context(ground.configuration.reloaded_on_hangup())
@@ -92,6 +112,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
             lambda: pool.current.caller_limits, now=clock.now, wall=clock.wall, rejected=metrics.limit_rejected
         ),
         decisions=decisions,
+        outcomes=outcomes,
         prompts=PromptRendering(Seating(pool, way.directory), Estimates(way.planner, way.counter), clock.wall),
         idempotency=idempotency,
         agents=agents,
@@ -126,6 +147,7 @@ def _jobs(
     *,
     agents: AgentService,
     decisions: DecisionService,
+    outcomes: OutcomeService,
     idempotency: Idempotency,
     record: Recording,
 ) -> Supervisor:
@@ -145,6 +167,7 @@ def _jobs(
         "decisions": decisions.run,
         "runs": way.tapes.run,
         "days": arrival.before(watching.days.run),
+        "outcomes": arrival.before(outcomes.run),
         "idempotency": arrival.before(idempotency.run),
         "retention": arrival.before(record.retain),
         "configuration": arrival.before(lambda: ConfigListener(database).run(partial(_refresh, views))),

@@ -1,0 +1,1 @@
+"""What decisions were worth once the market had spoken."""
