@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, closing, suppress
@@ -17,6 +18,7 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from app.storage.chain import Chain
 from app.storage.errors import DatabaseUnusable, translated_errors
 
 _BEGIN: Final = "sqlite_begin"
@@ -38,12 +40,16 @@ class DatabaseRules:
 
 
 class Database:
-    """Sessions on one engine. `is_sqlite` tells the embedded database from the shared one."""
+    """Sessions on one engine. `is_sqlite` tells the embedded database from the shared one.
+
+    `chain` is where a transaction that writes puts on record what it does.
+    """
 
     def __init__(self, engine: AsyncEngine, rules: DatabaseRules) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
         self.connect_seconds = rules.connect
+        self.chain = Chain()
         self._patience = rules.patience
         self._reading = async_sessionmaker(engine, expire_on_commit=False)
         self._writing = async_sessionmaker(begin_immediate(engine), expire_on_commit=False)
@@ -64,7 +70,8 @@ class Database:
         try:
             with translated_errors(), anyio.fail_after(self._patience):
                 result = await work(session)
-                await session.commit()
+                async with self.chain.committing(session):
+                    await session.commit()
                 return result
         finally:
             # A connection that was cut off in the middle of something is closed by now, not waited for.
@@ -110,13 +117,15 @@ def writes(
 
 
 @asynccontextmanager
-async def open_database(url: str, rules: DatabaseRules | None = None) -> AsyncGenerator[Database, None]:
-    """A database for as long as the context lasts.
+async def open_database(
+    url: str, rules: DatabaseRules | None = None, *, is_tolerant: bool = False
+) -> AsyncGenerator[Database, None]:
+    """A database for as long as the context lasts; one that `is_tolerant` reads text that is no text, too.
 
     A PostgreSQL that is down is no error here: it may come. A SQLite file that cannot work raises DatabaseUnusable.
     """
     rules = rules or DatabaseRules()
-    engine = create_engine(url, rules)
+    engine = create_engine(url, rules, is_tolerant=is_tolerant)
     try:
         if engine.dialect.name == "sqlite":
             await anyio.to_thread.run_sync(check_file, url)
@@ -131,14 +140,17 @@ def async_url(url: str) -> str:
     return _parsed(url).render_as_string(hide_password=False)
 
 
-def create_engine(url: str, rules: DatabaseRules, *, foreign_keys: bool = True) -> AsyncEngine:
+def create_engine(
+    url: str, rules: DatabaseRules, *, foreign_keys: bool = True, is_tolerant: bool = False
+) -> AsyncEngine:
     """An engine for a URL in any spelling that `async_url` takes; nothing is connected yet.
 
     Without `foreign_keys` SQLite does not look at them: a migration that rebuilds a table must not cascade.
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite_engine(parsed, rules, _SqliteConnection if foreign_keys else _UncheckedConnection)
+        checked = _TolerantConnection if is_tolerant else _SqliteConnection
+        return _sqlite_engine(parsed, rules, checked if foreign_keys else _UncheckedConnection)
     return create_async_engine(
         parsed,
         hide_parameters=True,
@@ -201,13 +213,14 @@ def _sqlite_engine(url: URL, rules: DatabaseRules, factory: type[sqlite3.Connect
 
 
 class _SqliteConnection(sqlite3.Connection):
-    """A connection with our settings, and with sums of decimals that lose nothing."""
+    """A connection with our settings, with sums of decimals that lose nothing, and with hashes of blobs."""
 
     foreign_keys = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as they come
         super().__init__(*args, **kwargs)
         self.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type] # typeshed knows integers only
+        self.create_function("sha256_hex", 1, _sha256_hex, deterministic=True)
         self.execute(f"PRAGMA foreign_keys={'ON' if self.foreign_keys else 'OFF'}")
         if self.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
             # The switch lasts in the file and does not wait for a lock: who loses the race leaves it to the winner.
@@ -217,6 +230,18 @@ class _SqliteConnection(sqlite3.Connection):
 
 class _UncheckedConnection(_SqliteConnection):
     foreign_keys = False
+
+
+class _TolerantConnection(_SqliteConnection):
+    """One that reads what is no UTF-8, too: a check of everything has to get past it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as they come
+        super().__init__(*args, **kwargs)
+        self.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+
+
+def _sha256_hex(content: bytes | None) -> str | None:
+    return None if content is None else hashlib.sha256(content).hexdigest()
 
 
 class _ExactSum:

@@ -7,18 +7,20 @@ from typing import Any, Final
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.audit import GATEWAY, Entry, Kind
 from app.domain.decision import Filing
 from app.domain.errors import Code, Conflict
 from app.storage.cursors import cursor_at, older_than
 from app.storage.database import Database, reads, writes
 from app.storage.idempotency import settle
+from app.storage.states import PREFIX, state_of, states
 from app.storage.tables import DECISIONS, DecisionRow
 
 _D: Final = DECISIONS.c
 
 
 class SqlDecisionRepository:
-    """Decisions. `append` and `update` return when the row is committed."""
+    """Decisions. `append` and `update` return when the row is committed, and with it its entry on record."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -48,11 +50,20 @@ class SqlDecisionRepository:
                 request=request,
             )
         )
+        payload = {**_filed(filing), "answer": answer, "request": request}
+        state = state_of(filing, answer, request)
+        self._database.chain.append(
+            session, Entry(Kind.DECISION, f"{PREFIX}{filing.id}", filing.key_id, payload, state)
+        )
 
     @writes
     async def update(self, session: AsyncSession, decision_id: str, answer: dict[str, Any]) -> None:
         """Replace a decision's answer by one with the votes that came in after it; an unknown id changes nothing."""
         await session.execute(update(DECISIONS).where(_D.id == decision_id).values(answer=answer))
+        state = (await states(self._database, session, [decision_id])).get(decision_id)
+        if state is not None:
+            late = Entry(Kind.LATE_VOTES, f"{PREFIX}{decision_id}", GATEWAY, {"answer": answer}, state)
+            self._database.chain.append(session, late)
 
     @reads
     async def get(self, session: AsyncSession, decision_id: str) -> dict[str, Any] | None:
@@ -76,3 +87,13 @@ class SqlDecisionRepository:
         rows = (await session.execute(wanted)).all()
         last = rows[limit - 1] if len(rows) > limit else None
         return [row.answer for row in rows[:limit]], None if last is None else cursor_at(last.created_at, last.id)
+
+
+def _filed(filing: Filing) -> dict[str, Any]:
+    return {
+        "id": filing.id,
+        "created_at": filing.created_at.isoformat(),
+        "agent_id": filing.agent_id,
+        "key_id": filing.key_id,
+        "request_id": filing.request_id,
+    }
