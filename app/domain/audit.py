@@ -110,7 +110,7 @@ class Bad:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Findings:
     """What a check of everything found: so many rows were looked at, and `first_bad` is the first that is wrong.
 
     `unsealed` rows are past the last checkpoint of their chain: of them alone a cut tail would not show.

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 import anyio
 
-from app.domain.audit import Checkpoint, Head, Verdict
+from app.domain.audit import Checkpoint, Findings, Head
 from app.domain.errors import Conflict, NotFound, StorageUnavailable
 from app.ledger.bundle import Shelf, bundle, shown
 from app.ledger.checkpoints import Signer, drawn_up
@@ -52,7 +52,7 @@ class Auditor:
         self,
         checkpoints: Checkpoints,
         record: Record,
-        check: Callable[[], Awaitable[Verdict]],
+        check: Callable[[], Awaitable[Findings]],
         *,
         appended: Callable[[], int],
         signer: Signer | None,
@@ -106,7 +106,7 @@ class Auditor:
             with anyio.move_on_after(_LAST_SECONDS, shield=True):
                 await self.seal()
 
-    async def verify(self) -> Verdict:
+    async def verify(self) -> Findings:
         """Go through the whole record. Raises Conflict while somebody else has it done here."""
         if self._is_checking:
             raise Conflict("the record is being checked already: ask again when that has ended")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from app.domain.audit import GONE, Bad, Checkpoint, Found, Head, Kind, Link, Verdict
+from app.domain.audit import GONE, Bad, Checkpoint, Findings, Found, Head, Kind, Link
 from app.ledger.chain import after, content_of, sha256
 from app.ledger.checkpoints import complaint, heads_of
 
@@ -49,11 +49,11 @@ class _Count:
     signed: int = 0
     unsealed: int = 0
 
-    def verdict(self, bad: Bad | None) -> Verdict:
-        return Verdict(self.rows, bad, self.chains, self.checkpoints, self.signed, self.unsealed)
+    def verdict(self, bad: Bad | None) -> Findings:
+        return Findings(self.rows, bad, self.chains, self.checkpoints, self.signed, self.unsealed)
 
 
-async def verified(shelf: Shelf, trusted: frozenset[str], kept: Sequence[Checkpoint] = ()) -> Verdict:
+async def verified(shelf: Shelf, trusted: frozenset[str], kept: Sequence[Checkpoint] = ()) -> Findings:
     """What is wrong first. `trusted` are public keys; `kept` are checkpoints that were exported before."""
     count = _Count()
     bad = await _chains(shelf, count)

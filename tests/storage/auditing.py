@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.audit import Checkpoint, Entry, Verdict, change
+from app.domain.audit import Checkpoint, Entry, Findings, change
 from app.domain.decision import Action, Consensus, Decision, DecisionStatus, SettledReason
 from app.ledger.checkpoints import Signer, drawn_up
 from app.storage.checking import checked
@@ -60,7 +60,7 @@ async def seal(database: Database, signer: Signer | None = SIGNER) -> Checkpoint
     return await SqlCheckpointRepository(database).add(lambda heads, before: drawn_up(heads, before, AT, signer))
 
 
-async def verify(url: str, kept: Sequence[Checkpoint] = ()) -> Verdict:
+async def verify(url: str, kept: Sequence[Checkpoint] = ()) -> Findings:
     return await checked(url, frozenset({SIGNER.public_key}), kept)
 
 

@@ -17,6 +17,7 @@ from app.api.examples.openai import COMPLETIONS, EMBEDDINGS, RESPONSES
 from app.api.examples.risk import RISK
 from app.api.routes import (
     agents,
+    audit,
     chat,
     decisions,
     embeddings,
@@ -59,6 +60,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tools.router,
     usage.router,
     kill.router,
+    audit.router,
     system.router,
 )
 OPERATIONS: Final[tuple[Operation, ...]] = (COMPLETIONS, RESPONSES, EMBEDDINGS, MESSAGES, TOKENS, CHAT, DECISION, RISK)
