@@ -76,7 +76,8 @@ def complaint(found: Checkpoint, before: Checkpoint | None, trusted: frozenset[s
     number, prev = (1, GONE) if before is None else (before.number + 1, before.hash)
     if found.number != number:
         return f"comes where checkpoint {number} is missing"
-    if not isinstance(found.body, str):
+    text: object = found.body
+    if not isinstance(text, str):
         return "the checkpoint is not one"
     if hashlib.sha256(found.body.encode("utf-8", "surrogateescape")).hexdigest() != found.hash:
         return "the checkpoint was changed: its hash does not fit"

@@ -94,8 +94,8 @@ def about_link(link: Link, before: Link | None) -> Bad | None:
     """What is wrong with a link after the one before it, None for a chain's first; of its payload nothing."""
     seq, prev = (1, GONE) if before is None else (before.seq + 1, before.hash)
     if link.seq != seq:
-        is_early = not isinstance(link.seq, int) or link.seq < seq
-        return _bad(link, "is not where it was") if is_early else Bad(link.chain, seq, None, "is missing")
+        is_later = _number(link.seq) is not None and link.seq > seq
+        return Bad(link.chain, seq, None, "is missing") if is_later else _bad(link, "is not where it was")
     try:
         own = sha256(content_of(link))
     except TypeError:
@@ -187,9 +187,12 @@ async def _end(shelf: Shelf, head: Head) -> int:
 
 
 def _bad(link: Link, reason: str) -> Bad:
-    # By now anything may stand there, also what is no text and no number.
-    seq = link.seq if isinstance(link.seq, int) else None
-    return Bad(_shown(link.chain), seq, _shown(link.subject), reason)
+    return Bad(_shown(link.chain), _number(link.seq), _shown(link.subject), reason)
+
+
+def _number(value: object) -> int | None:
+    """By now anything may stand there, also what is no number."""
+    return value if isinstance(value, int) else None
 
 
 def _shown(value: object) -> str:

@@ -55,7 +55,10 @@ class Chain:
         return self._appended
 
     def append(self, session: AsyncSession, *entries: Entry) -> None:
-        """Put these on record with this transaction, in this order; a method that @writes may call it at any point."""
+        """Put these on record with this transaction, in this order; a method that @writes may call it at any point.
+
+        Only whoever rolls back by himself and goes on, instead of raising, must not have called it before.
+        """
         session.info.setdefault(_ENTRIES, []).extend(entries)
 
     @asynccontextmanager

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
@@ -50,29 +50,37 @@ class Database:
         self.is_sqlite = engine.dialect.name == "sqlite"
         self.connect_seconds = rules.connect
         self.chain = Chain()
+        # Who finds SQLite's write lock taken sleeps and looks again; in one process they can wait their turn instead.
+        self._turn = anyio.Lock(fast_acquire=True)
         self._patience = rules.patience
         self._reading = async_sessionmaker(engine, expire_on_commit=False)
         self._writing = async_sessionmaker(begin_immediate(engine), expire_on_commit=False)
 
     async def read(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """What `work` finds in one transaction. Raises StorageUnavailable within `patience`."""
-        return await self._run(self._reading(), work)
+        return await self._run(self._reading(), work, nullcontext())
 
     async def write(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """Do `work` in one transaction and commit it; a timeout leaves open whether the commit happened."""
-        return await self._run(self._writing(), work)
+        return await self._run(self._writing(), work, self._turn if self.is_sqlite else nullcontext())
 
     async def ping(self) -> None:
         """Return when the database answers; raises StorageUnavailable within `patience`."""
         await self.read(_select_one)
 
-    async def _run(self, session: AsyncSession, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    async def _run(
+        self,
+        session: AsyncSession,
+        work: Callable[[AsyncSession], Awaitable[T]],
+        turn: AbstractAsyncContextManager[None],
+    ) -> T:
         try:
             with translated_errors(), anyio.fail_after(self._patience):
-                result = await work(session)
-                async with self.chain.committing(session):
-                    await session.commit()
-                return result
+                async with turn:
+                    result = await work(session)
+                    async with self.chain.committing(session):
+                        await session.commit()
+                    return result
         finally:
             # A connection that was cut off in the middle of something is closed by now, not waited for.
             with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.audit import GATEWAY, Entry, Kind
@@ -13,8 +13,9 @@ from app.domain.errors import Code, Conflict
 from app.storage.cursors import cursor_at, older_than
 from app.storage.database import Database, reads, writes
 from app.storage.idempotency import settle
+from app.storage.joining import JoinedWriter
 from app.storage.states import PREFIX, state_of, states
-from app.storage.tables import DECISIONS, DecisionRow
+from app.storage.tables import DECISIONS
 
 _D: Final = DECISIONS.c
 
@@ -24,32 +25,35 @@ class SqlDecisionRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._writer = JoinedWriter(database)
 
-    @writes
-    async def append(
-        self, session: AsyncSession, filing: Filing, answer: dict[str, Any], request: dict[str, Any]
-    ) -> None:
+    async def append(self, filing: Filing, answer: dict[str, Any], request: dict[str, Any]) -> None:
         """Store a decision with the JSON that answered it, and settle its idempotency key with it.
 
-        An id that is already there raises Conflict, and so does a key that somebody else holds by now.
+        An id that is already there raises Conflict, and so does a key that somebody else holds by now. Decisions that
+        come while others are committed are committed together.
         """
+        await self._writer.write(lambda session: self._append(session, filing, answer, request))
+
+    async def _append(
+        self, session: AsyncSession, filing: Filing, answer: dict[str, Any], request: dict[str, Any]
+    ) -> None:
         if filing.reservation is not None and not await settle(session, filing.reservation, filing.id):
             raise Conflict("another request took this key over", code=Code.IDEMPOTENCY_UNKNOWN_OUTCOME)
-        session.add(
-            DecisionRow(
-                id=filing.id,
-                created_at=filing.created_at,
-                symbol=filing.symbol,
-                status=filing.status.value,
-                action=filing.action.value,
-                actionable=filing.actionable,
-                agent_id=filing.agent_id,
-                key_id=filing.key_id,
-                request_id=filing.request_id,
-                answer=answer,
-                request=request,
-            )
-        )
+        row = {
+            "id": filing.id,
+            "created_at": filing.created_at,
+            "symbol": filing.symbol,
+            "status": filing.status.value,
+            "action": filing.action.value,
+            "actionable": filing.actionable,
+            "agent_id": filing.agent_id,
+            "key_id": filing.key_id,
+            "request_id": filing.request_id,
+            "answer": answer,
+            "request": request,
+        }
+        await session.execute(insert(DECISIONS).values(row))
         payload = {**_filed(filing), "answer": answer, "request": request}
         state = state_of(filing, answer, request)
         self._database.chain.append(

@@ -35,7 +35,7 @@ def _decide(client: httpx.Client) -> str:
 
 
 def _checked_elsewhere(path: Path, *key: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "examples" / "verify_bundle.py", path, *key]
+    command = [sys.executable, str(ROOT / "examples" / "verify_bundle.py"), str(path), *key]
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=path.parent, timeout=30)
 
 
