@@ -33,6 +33,7 @@ from app.domain.hindsight import DEFAULT_EMBARGO
 from app.domain.idempotency import RequestKey
 from app.domain.kill import Kill, KillEvent
 from app.domain.listing import ListedName
+from app.domain.payload import Erasure
 from app.domain.provider import ProviderSet
 from app.domain.routing import Explanation, Plan, PolicyName, Priority, StrategyInForce
 from app.domain.structured import Rung
@@ -103,6 +104,8 @@ class Admission(Protocol):
 class Decisions(Protocol):
     """Panels. What is wrong with a question is raised before the first vote; `get` and `page` give stored answers.
 
+    `dossier` says how one came about, `erase` takes away what was said in it; None for a decision that is not there.
+
     `assess` judges a proposed decision and never raises for a model that fails.
     """
 
@@ -110,6 +113,8 @@ class Decisions(Protocol):
     def stream(self, question: Question) -> AsyncGenerator[VoteEvent | DecisionEvent]: ...
     async def assess(self, proposal: Proposal) -> Judged: ...
     async def get(self, decision_id: str) -> dict[str, Any] | None: ...
+    async def dossier(self, decision_id: str) -> dict[str, Any] | None: ...
+    async def erase(self, decision_id: str, *, by: str, reason: str) -> Erasure | None: ...
     async def page(
         self, *, limit: int, cursor: str | None = None, symbol: str | None = None, agent_id: int | None = None
     ) -> tuple[list[dict[str, Any]], str | None]: ...

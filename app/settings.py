@@ -23,6 +23,7 @@ from app.configuration.groups import (
     HedgingSettings,
     HistorySettings,
     LedgerSettings,
+    RecordSettings,
     ReplaySettings,
     RetrySettings,
     Seconds,
@@ -120,6 +121,7 @@ class Settings(BaseSettings):
     history: HistorySettings = HistorySettings()
     ledger: LedgerSettings = LedgerSettings()
     audit: AuditSettings = AuditSettings()
+    record: RecordSettings = RecordSettings()
     cache: CacheSettings = CacheSettings()
     replay: ReplaySettings = ReplaySettings()
     transport: TransportSettings = TransportSettings()
@@ -175,6 +177,8 @@ def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: Path | No
         raise ConfigurationError(f"{_variable(problem['loc'], known)}: {_expected(problem['msg'])}") from None
     if settings.default_deadline > settings.max_deadline:
         raise ConfigurationError("OUTCRY_DEFAULT_DEADLINE: expected at most OUTCRY_MAX_DEADLINE")
+    if settings.record.payloads == "encrypted" and not settings.encryption_keys:
+        raise ConfigurationError("OUTCRY_RECORD__PAYLOADS: encrypted needs ENCRYPTION_KEYS")
     if not settings.api_keys and not settings.is_loopback_only:
         raise ConfigurationError(
             f"OUTCRY_HOST: {settings.host} can be reached from other machines, which needs OUTCRY_API_KEYS; "

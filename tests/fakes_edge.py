@@ -52,6 +52,7 @@ from app.domain.errors import Code, NotFound, OutcryError, StorageUnavailable, T
 from app.domain.health import HealthSample, HistoryWindow
 from app.domain.kill import Kill, KillAction, KillEvent
 from app.domain.listing import ListedName, ListedTarget, NameKind
+from app.domain.payload import Erasure, Part
 from app.domain.provider import CallerLimit, ModelConfig, ProviderConfig, ProviderSet, ProviderType
 from app.domain.routing import Candidate, Explanation, Plan, PolicyName, StrategyInForce, Verdict
 from app.domain.structured import Rung
@@ -269,6 +270,7 @@ class FakeDecisions:
             DecisionEvent(DECISION),
         ]
         self.stored: dict[str, dict[str, Any]] = {}
+        self.dossiers: dict[str, dict[str, Any]] = {}
         self.pages: list[dict[str, Any]] = []
         self.waiting = asyncio.Event()
         self.cancelled = asyncio.Event()
@@ -301,6 +303,14 @@ class FakeDecisions:
 
     async def get(self, decision_id: str) -> dict[str, Any] | None:
         return self.stored.get(decision_id)
+
+    async def dossier(self, decision_id: str) -> dict[str, Any] | None:
+        return self.dossiers.get(decision_id)
+
+    async def erase(self, decision_id: str, *, by: str, reason: str) -> Erasure | None:
+        if decision_id not in self.stored:
+            return None
+        return Erasure(decision_id, {Part.ANSWER: "ab" * 32}, datetime(2026, 11, 20, tzinfo=UTC), by, reason)
 
     async def page(
         self, *, limit: int, cursor: str | None = None, symbol: str | None = None, agent_id: int | None = None

@@ -209,3 +209,10 @@ def test_every_setting_is_explained() -> None:
         return found
 
     assert undescribed(Settings) == []
+
+
+def test_payloads_are_encrypted_only_where_there_is_a_key() -> None:
+    with pytest.raises(ConfigurationError, match="OUTCRY_RECORD__PAYLOADS: encrypted needs ENCRYPTION_KEYS"):
+        load_settings({"OUTCRY_RECORD__PAYLOADS": "encrypted"}, dotenv=None)
+
+    assert load_settings({"OUTCRY_RECORD__PAYLOADS": "hashed"}, dotenv=None).record.payloads == "hashed"

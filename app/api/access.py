@@ -33,6 +33,8 @@ ACCESS: Final[Mapping[tuple[str, str], Row]] = {
     ("POST", "/risk-assessments"): Scope.DECISIONS,
     ("GET", "/decisions"): Scope.DECISIONS,
     ("GET", "/decisions/{decision_id}"): Scope.DECISIONS,
+    ("GET", "/decisions/{decision_id}/dossier"): Scope.DECISIONS,
+    ("DELETE", "/decisions/{decision_id}/payload"): Scope.ADMIN,
     ("GET", "/providers"): Scope.READ,
     ("GET", "/providers/health"): Scope.READ,
     ("GET", "/providers/health/export"): Scope.READ,

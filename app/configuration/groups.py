@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -100,6 +100,17 @@ class AuditSettings(Group):
 
     checkpoint_seconds: Seconds = Field(60.0, description="Seconds after which new entries are in a checkpoint.")
     checkpoint_entries: Count = Field(1_000, description="New entries after which one is drawn up sooner.")
+
+
+class RecordSettings(Group):
+    """What is kept of what was said in decisions: prompts, answers, the callers' requests."""
+
+    payloads: Literal["plain", "encrypted", "hashed"] | None = Field(
+        None, description="plain, encrypted or hashed; encrypted where there are ENCRYPTION_KEYS, else plain."
+    )
+    retention_days: Annotated[float, Field(gt=0, le=36_600, allow_inf_nan=False)] | None = Field(
+        None, description="Days after which what was said is erased, its hash kept; without a number never."
+    )
 
 
 class CacheSettings(Group):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
@@ -17,6 +18,7 @@ from app.decisions.background import Background
 from app.domain.decision import Action, DecisionStatus, Filing
 from app.domain.errors import Conflict, StorageUnavailable
 from app.domain.idempotency import Reservation
+from app.domain.payload import Part, Payload, PayloadForm
 from app.domain.ports import DecisionRepository
 from app.ledger.spill import Spill, SpillFile
 
@@ -49,6 +51,19 @@ class _Filed:
         return cls(created_at=created_at, status=status, action=action, **fields)
 
 
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """A decision as it is to be kept. `answer` and `request` are without words, which only `payloads` hold.
+
+    `shown` is what whoever asks for the decision gets while it waits; it stays in memory.
+    """
+
+    answer: dict[str, Any]
+    request: dict[str, Any]
+    payloads: Sequence[Payload]
+    shown: dict[str, Any]
+
+
 class DecisionRecord:
     """Keeps decisions before anybody hears of them. `run` hands what went to disk to the database, once it is back.
 
@@ -65,8 +80,7 @@ class DecisionRecord:
     async def keep(
         self,
         filing: Filing,
-        answer: dict[str, Any],
-        request: dict[str, Any],
+        papers: Papers,
         *,
         until: float,
         grace: float,
@@ -78,7 +92,7 @@ class DecisionRecord:
         only a commit will do: it is what keeps the key from being decided a second time.
         """
         is_keyed = filing.reservation is not None
-        commit = tasks.start(self._repository.append(filing, answer, request))
+        commit = tasks.start(self._repository.append(filing, papers.answer, papers.request, papers.payloads))
         done, _ = await asyncio.wait({commit}, timeout=max(until + (grace if is_keyed else 0) - self._now(), 0))
         if done:
             try:
@@ -93,33 +107,39 @@ class DecisionRecord:
             reason = "the commit did not return in time"
         if is_keyed:
             raise StorageUnavailable(f"the decision and its idempotency key could not be stored: {reason}")
-        write = tasks.start(self._to_disk(_line(filing, answer, request)))
+        write = tasks.start(self._to_disk(_line(filing, papers)))
         await asyncio.wait({write}, timeout=max(until + grace - self._now(), 0.01))
         if not write.done() or not write.result():
             raise StorageUnavailable("the decision could not be stored before its deadline")
         log.warning("a decision waits on disk", extra={"decision_id": filing.id, "reason": reason})
-        self._waiting[filing.id] = answer
+        self._waiting[filing.id] = papers.shown
         self._spilled.set()
 
-    async def complete(self, decision_id: str, answer: dict[str, Any]) -> None:
+    async def complete(self, decision_id: str, papers: Papers) -> None:
         """Replace the answer by one with the votes that came after it. Raises StorageUnavailable."""
         if decision_id not in self._waiting:
             try:
-                await self._repository.update(decision_id, answer)
+                await self._repository.update(decision_id, papers.answer, papers.payloads)
             except StorageUnavailable:
                 if self._spill is None:
                     raise
             else:
                 return
-        if not await self._to_disk(_encoded({"id": decision_id, "answer": answer})):
+        if not await self._to_disk(
+            _encoded({"id": decision_id, "answer": papers.answer, "payloads": _folded(papers.payloads)})
+        ):
             raise StorageUnavailable("the late votes could not be stored")
-        self._waiting[decision_id] = answer
+        self._waiting[decision_id] = papers.shown
         self._spilled.set()
 
     async def get(self, decision_id: str) -> dict[str, Any] | None:
         """The answer of a decision, also while it waits on this process's disk."""
         waiting = self._waiting.get(decision_id)
         return await self._repository.get(decision_id) if waiting is None else waiting
+
+    def is_waiting(self, decision_id: str) -> bool:
+        """Whether it is only on this process's disk as yet."""
+        return decision_id in self._waiting
 
     async def run(self) -> None:
         """Hand over what waits, until cancelled. Starts with what a dead process left."""
@@ -157,10 +177,11 @@ class DecisionRecord:
 
     async def _store(self, entry: dict[str, Any]) -> None:
         try:
+            payloads = [_unfolded(fields) for fields in entry.get("payloads", ())]
             if "filing" in entry:
-                await self._repository.append(_Filed.of(entry["filing"]), entry["answer"], entry["request"])
+                await self._repository.append(_Filed.of(entry["filing"]), entry["answer"], entry["request"], payloads)
             else:
-                await self._repository.update(entry["id"], entry["answer"])
+                await self._repository.update(entry["id"], entry["answer"], payloads)
         except Conflict:
             log.info("a decision was stored already", extra={"decision_id": entry["id"]})
         except (ValueError, TypeError, KeyError):
@@ -176,7 +197,7 @@ class DecisionRecord:
         return spill.append([line], sync=True) == 1
 
 
-def _line(filing: Filing, answer: dict[str, Any], request: dict[str, Any]) -> bytes:
+def _line(filing: Filing, papers: Papers) -> bytes:
     fields = {
         "id": filing.id,
         "created_at": filing.created_at.isoformat(),
@@ -188,7 +209,35 @@ def _line(filing: Filing, answer: dict[str, Any], request: dict[str, Any]) -> by
         "key_id": filing.key_id,
         "request_id": filing.request_id,
     }
-    return _encoded({"id": filing.id, "filing": fields, "answer": answer, "request": request})
+    entry = {"id": filing.id, "filing": fields, "answer": papers.answer, "request": papers.request}
+    return _encoded(entry | {"payloads": _folded(papers.payloads)})
+
+
+def _folded(payloads: Sequence[Payload]) -> list[dict[str, Any]]:
+    """Payloads as JSON values; what the policy keeps from the database is not on disk either."""
+    return [
+        {
+            "subject": payload.subject,
+            "part": payload.part.value,
+            "form": payload.form.value,
+            "sha256": payload.sha256,
+            "created_at": payload.created_at.isoformat(),
+            "content": None if payload.content is None else base64.b64encode(payload.content).decode(),
+            "key_id": payload.key_id,
+        }
+        for payload in payloads
+    ]
+
+
+def _unfolded(fields: dict[str, Any]) -> Payload:
+    content = fields["content"]
+    parsed = {
+        "part": Part(fields["part"]),
+        "form": PayloadForm(fields["form"]),
+        "created_at": datetime.fromisoformat(fields["created_at"]),
+        "content": None if content is None else base64.b64decode(content),
+    }
+    return Payload(**fields | parsed)
 
 
 def _encoded(entry: dict[str, Any]) -> bytes:

@@ -14,24 +14,27 @@ from app.decisions.arrivals import Arrivals
 from app.decisions.background import Background
 from app.decisions.composition import Composition, PanelView, check_asked, composed, prompted, prompted_without_news
 from app.decisions.counting import UNGRADED, Counter
+from app.decisions.dossier import MadeBy, Witness
+from app.decisions.filing import Papering
 from app.decisions.hindsight import Guard
 from app.decisions.member import Asker, Member
 from app.decisions.news_check import NewsChecked
 from app.decisions.officer import Judged, Officer, Proposal
 from app.decisions.panel import LATE, Panel, Voter
-from app.decisions.question import Question, recorded
+from app.decisions.question import Question
 from app.decisions.record import DecisionRecord
-from app.decisions.replaying import DecisionRun, DecisionRuns
+from app.decisions.replaying import DecisionRuns
 from app.decisions.risk_check import proposal_of, risk_checked, with_cost
 from app.decisions.seat import Seat, absent
 from app.decisions.session import Session
 from app.decisions.verdict import Settled, at_deadline, decision_from, total_cost
 from app.decisions.voting import Result
-from app.decisions.wire import rendered
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
-from app.domain.errors import Code, OutcryError
+from app.domain.errors import Code, OutcryError, StorageUnavailable
 from app.domain.kill import Kill
-from app.domain.ports import DecisionRepository, Grades, Shelf
+from app.domain.payload import Erasure
+from app.domain.ports import DecisionRepository, Grades, PayloadRepository, Shelf
+from app.ledger.sealing import Sealer
 from app.ledger.spill import Spill
 
 __all__ = ["Asker", "DecisionEvent", "DecisionRules", "DecisionService", "PanelView", "Question", "VoteEvent"]
@@ -89,6 +92,10 @@ class DecisionService:
         grades: Grades = UNGRADED,
         spill: Spill | None = None,
         shelf: Shelf | None = None,
+        sealer: Sealer | None = None,
+        payloads: PayloadRepository | None = None,
+        witness: Witness | None = None,
+        made_by: MadeBy | None = None,
     ) -> None:
         self._asker = asker
         self._panels = panels
@@ -104,6 +111,8 @@ class DecisionService:
         self._background = Background()
         self._officer = Officer(asker, self._background, now)
         self._runs = DecisionRuns(shelf, wall)
+        self._witness = witness or Witness()
+        self._papers = Papering(sealer or Sealer(), payloads, made_by or MadeBy(), wall)
 
     async def decide(self, question: Question) -> Decision:
         """The decision, stored. Overruns the deadline by at most 250 ms, whatever the members do."""
@@ -151,10 +160,28 @@ class DecisionService:
             # Also when the caller has left: nobody pays for votes that nobody waits for.
             if not is_handed_over:
                 panel.cancel()
+                self._witness.end(session.decision_id)
 
     async def get(self, decision_id: str) -> dict[str, Any] | None:
         """The answer of a stored decision."""
         return await self._record.get(decision_id)
+
+    async def dossier(self, decision_id: str) -> dict[str, Any] | None:
+        """How a stored decision came about; None for one that is not there.
+
+        Raises StorageUnavailable where its payloads cannot be read, or it still waits on this machine's disk.
+        """
+        self._check_stored(decision_id)
+        answer = await self._repository.get(decision_id)
+        return None if answer is None else await self._papers.dossier(decision_id, answer)
+
+    async def erase(self, decision_id: str, *, by: str, reason: str) -> Erasure | None:
+        """Erase what was said in a decision; its hashes stay, and so does the rest of it. None where nothing is kept.
+
+        Raises StorageUnavailable.
+        """
+        self._check_stored(decision_id)
+        return await self._papers.erase(decision_id, by=by, reason=reason)
 
     async def page(
         self, *, limit: int, cursor: str | None = None, symbol: str | None = None, agent_id: int | None = None
@@ -170,6 +197,10 @@ class DecisionService:
         check_asked(proposal.agent_id, proposal.model, self._panels)
         margin = min(self._rules.margin, max(proposal.deadline - self._now(), 0) / 5)
         return await self._officer.judged(replace(proposal, deadline=proposal.deadline - margin))
+
+    def _check_stored(self, decision_id: str) -> None:
+        if self._record.is_waiting(decision_id):
+            raise StorageUnavailable("the decision waits on this machine's disk until the database takes it")
 
     async def run(self) -> None:
         """Hand decisions that wait on disk to the database, until cancelled."""
@@ -202,6 +233,7 @@ class DecisionService:
         """The session in its run, where it belongs to one, and its panel. Raises what beginning a run raises."""
         run = await self._runs.begin(session.question, session.composition, session.prompt)
         seats = session.composition.seats
+        session = replace(session, transcript=self._witness.begin(session.decision_id, self._now))
         if run is None:
             return session, Panel(seats, self._background, self._now)
         counter = self._counter(session.composition, run.known(self._grades))
@@ -275,7 +307,8 @@ class DecisionService:
             return decision
         officer = question.risk_officer if session.composition.is_checked_by_officer else None
         proposal = replace(proposal_of(decision, question, session.answer_by), model=officer)
-        by = self._officer if session.run is None else self._officer_in(session.run, question)
+        order = None if session.run is None else session.run.arrivals
+        by = Officer(session.asker(self._asker), self._background, self._now, order)
         checked = risk_checked(decision, await by.judged(proposal), question.market)
         if (kill := self._killed(question.agent_id)) is not None:
             # Stopped while the officer thought.
@@ -283,17 +316,11 @@ class DecisionService:
             return self._made(session, _KILLED, decision.votes, [*checked.warnings, kill.says()])
         return replace(checked, latency=self._now() - question.arrived)
 
-    def _officer_in(self, run: DecisionRun, question: Question) -> Officer:
-        return Officer(run.asker(self._asker, question), self._background, self._now, run.arrivals)
-
     async def _store(self, session: Session, decision: Decision) -> None:
         """Returns once the decision is durable, or raises StorageUnavailable in time for the caller to hear it."""
-        request = recorded(session.question, session.composition.members, session.prompt.messages)
-        request["raw_answers"] = [vote.raw_answer for vote in decision.votes]
         await self._record.keep(
             decision,
-            rendered(decision),
-            request,
+            self._papers.of(session, decision),
             until=session.question.deadline,
             grace=self._rules.grace,
             tasks=self._background,
@@ -308,11 +335,12 @@ class DecisionService:
             votes = tuple(session.votes(panel, VoteStatus.TIMEOUT, LATE))
             cost = with_cost(total_cost(votes), decision.risk)
             complete = session.judged(replace(decision, votes=votes, cost_usd=cost))
-            await self._record.complete(decision.id, rendered(complete))
+            await self._record.complete(decision.id, self._papers.late(session, complete))
         except OutcryError:
             log.exception("late votes lost", extra={"decision_id": decision.id})
         finally:
             panel.cancel()
+            self._witness.end(session.decision_id)
             self._end(session)
 
     def _end(self, session: Session) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from app.decisions.composition import Composition
 from app.decisions.context import staleness
 from app.decisions.counting import Counter
+from app.decisions.dossier import Transcript
 from app.decisions.hindsight import Guard
 from app.decisions.member import Asker
 from app.decisions.panel import NOT_ASKED, Panel
@@ -38,6 +39,7 @@ class Session:
     guard: Guard | None = None
     without_news: Prompt | None = None
     run: DecisionRun | None = None
+    transcript: Transcript | None = None
 
     def marked(self, vote: Vote) -> Vote:
         """The vote as it goes out, with what its model may remember where that is asked."""
@@ -52,8 +54,9 @@ class Session:
         return decision if self.run is None else self.run.stamped(decision)
 
     def asker(self, asker: Asker) -> Asker:
-        """Who is asked for this decision: through its run, where it belongs to one."""
-        return asker if self.run is None else self.run.asker(asker, self.question)
+        """Who is asked for this decision: through its run, where it belongs to one, and overheard for its dossier."""
+        asker = asker if self.run is None else self.run.asker(asker, self.question)
+        return asker if self.transcript is None else self.transcript.asker(asker)
 
     def void_run(self) -> None:
         """An operator's stop cut in: what this would have become, nobody knows, and no run keeps it."""

@@ -19,6 +19,7 @@ from app.domain.idempotency import Claim, Holding, RequestKey, Reservation, Term
 from app.domain.kill import Kill, KillEvent
 from app.domain.leases import Decide, Held
 from app.domain.news import News
+from app.domain.payload import Erasure, Payload
 from app.domain.replay import Replay, Take, TakeKind
 from app.domain.settings import Setting
 from app.domain.target import Target
@@ -176,17 +177,33 @@ class KillRepository(Protocol):
 
 
 class DecisionRepository(Protocol):
-    """Decisions on record; `append` returns once the row is durable. `answer` is the JSON that the caller gets.
+    """Decisions on record; `append` returns once the row is durable. `payloads` are stored in the same transaction.
 
+    `answer` goes in without anybody's words, which are in the payloads, and comes out as its caller got it.
     `update` replaces the answer of a decision whose outstanding votes came in after it went out.
     """
 
-    async def append(self, filing: Filing, answer: dict[str, Any], request: dict[str, Any]) -> None: ...
-    async def update(self, decision_id: str, answer: dict[str, Any]) -> None: ...
+    async def append(
+        self, filing: Filing, answer: dict[str, Any], request: dict[str, Any], payloads: Sequence[Payload] = ()
+    ) -> None: ...
+    async def update(self, decision_id: str, answer: dict[str, Any], payloads: Sequence[Payload] = ()) -> None: ...
     async def get(self, decision_id: str) -> dict[str, Any] | None: ...
     async def page(
         self, *, limit: int, cursor: str | None, symbol: str | None, agent_id: int | None
     ) -> tuple[list[dict[str, Any]], str | None]: ...
+
+
+class PayloadRepository(Protocol):
+    """What was said, by what it belongs to. Raises StorageUnavailable."""
+
+    async def of(self, subject: str) -> Sequence[Payload]: ...
+    async def erase(self, subject: str, *, by: str, reason: str, at: datetime) -> Erasure | None:
+        """Erase the contents, leaving the hashes; None for a subject without any payload."""
+        ...
+
+    async def forget(self, before: datetime, limit: int, at: datetime) -> int:
+        """Erase the contents of at most `limit` payloads from before this moment; how many it were."""
+        ...
 
 
 class IdempotencyRepository(Protocol):

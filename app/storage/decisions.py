@@ -2,71 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.audit import GATEWAY, Entry, Kind
 from app.domain.decision import Filing
 from app.domain.errors import Code, Conflict
+from app.domain.payload import Payload
+from app.ledger.sealing import Sealer
 from app.storage.cursors import cursor_at, older_than
 from app.storage.database import Database, reads, writes
 from app.storage.idempotency import settle
 from app.storage.joining import JoinedWriter
+from app.storage.payloads import keep, latest_answers
 from app.storage.states import PREFIX, state_of, states
 from app.storage.tables import DECISIONS
 
 _D: Final = DECISIONS.c
+_INSERT: Final = DECISIONS.insert()
 
 
 class SqlDecisionRepository:
-    """Decisions. `append` and `update` return when the row is committed, and with it its entry on record."""
+    """Decisions. `append` and `update` return when the row is committed, and with it its entry on record.
 
-    def __init__(self, database: Database) -> None:
+    What is stored of an answer is its skeleton; its payload, in the same transaction, makes it whole again.
+    """
+
+    def __init__(self, database: Database, sealer: Sealer | None = None) -> None:
         self._database = database
+        self._sealer = sealer or Sealer()
         self._writer = JoinedWriter(database)
 
-    async def append(self, filing: Filing, answer: dict[str, Any], request: dict[str, Any]) -> None:
+    async def append(
+        self, filing: Filing, answer: dict[str, Any], request: dict[str, Any], payloads: Sequence[Payload] = ()
+    ) -> None:
         """Store a decision with the JSON that answered it, and settle its idempotency key with it.
 
         An id that is already there raises Conflict, and so does a key that somebody else holds by now. Decisions that
         come while others are committed are committed together.
         """
-        await self._writer.write(lambda session: self._append(session, filing, answer, request))
+        await self._writer.write(lambda session: self._append(session, filing, answer, request, payloads))
 
     async def _append(
-        self, session: AsyncSession, filing: Filing, answer: dict[str, Any], request: dict[str, Any]
+        self,
+        session: AsyncSession,
+        filing: Filing,
+        answer: dict[str, Any],
+        request: dict[str, Any],
+        payloads: Sequence[Payload],
     ) -> None:
         if filing.reservation is not None and not await settle(session, filing.reservation, filing.id):
             raise Conflict("another request took this key over", code=Code.IDEMPOTENCY_UNKNOWN_OUTCOME)
-        row = {
-            "id": filing.id,
-            "created_at": filing.created_at,
-            "symbol": filing.symbol,
-            "status": filing.status.value,
-            "action": filing.action.value,
-            "actionable": filing.actionable,
-            "agent_id": filing.agent_id,
-            "key_id": filing.key_id,
-            "request_id": filing.request_id,
-            "answer": answer,
-            "request": request,
-        }
-        await session.execute(insert(DECISIONS).values(row))
-        payload = {**_filed(filing), "answer": answer, "request": request}
-        state = state_of(filing, answer, request)
-        self._database.chain.append(
-            session, Entry(Kind.DECISION, f"{PREFIX}{filing.id}", filing.key_id, payload, state)
+        await session.execute(
+            _INSERT,
+            {
+                "id": filing.id,
+                "created_at": filing.created_at,
+                "symbol": filing.symbol,
+                "status": filing.status.value,
+                "action": filing.action.value,
+                "actionable": filing.actionable,
+                "agent_id": filing.agent_id,
+                "key_id": filing.key_id,
+                "request_id": filing.request_id,
+                "answer": answer,
+                "request": request,
+            },
         )
+        await keep(session, payloads, is_sqlite=self._database.is_sqlite)
+        told = {**_filed(filing), "answer": answer, "request": request, "payloads": _hashes(payloads)}
+        state = state_of(filing, answer, request)
+        entry = Entry(Kind.DECISION, f"{PREFIX}{filing.id}", filing.key_id, told, state)
+        self._database.chain.append(session, entry)
 
     @writes
-    async def update(self, session: AsyncSession, decision_id: str, answer: dict[str, Any]) -> None:
+    async def update(
+        self, session: AsyncSession, decision_id: str, answer: dict[str, Any], payloads: Sequence[Payload] = ()
+    ) -> None:
         """Replace a decision's answer by one with the votes that came in after it; an unknown id changes nothing."""
-        await session.execute(update(DECISIONS).where(_D.id == decision_id).values(answer=answer))
-        state = (await states(self._database, session, [decision_id])).get(decision_id)
-        if state is not None:
-            late = Entry(Kind.LATE_VOTES, f"{PREFIX}{decision_id}", GATEWAY, {"answer": answer}, state)
+        found: Any = await session.execute(update(DECISIONS).where(_D.id == decision_id).values(answer=answer))
+        if found.rowcount:
+            await keep(session, payloads, is_sqlite=self._database.is_sqlite)
+            state = (await states(self._database, session, [decision_id]))[decision_id]
+            told = {"answer": answer, "payloads": _hashes(payloads)}
+            late = Entry(Kind.LATE_VOTES, f"{PREFIX}{decision_id}", GATEWAY, told, state)
             self._database.chain.append(session, late)
 
     @reads
@@ -74,7 +96,9 @@ class SqlDecisionRepository:
         if "\x00" in decision_id:
             return None
         answer: dict[str, Any] | None = await session.scalar(select(_D.answer).where(_D.id == decision_id))
-        return answer
+        if answer is None:
+            return None
+        return self._sealer.answer(answer, (await latest_answers(session, [decision_id])).get(decision_id))
 
     @reads
     async def page(
@@ -90,7 +114,14 @@ class SqlDecisionRepository:
             wanted = wanted.where(older_than(cursor, _D.created_at, _D.id))
         rows = (await session.execute(wanted)).all()
         last = rows[limit - 1] if len(rows) > limit else None
-        return [row.answer for row in rows[:limit]], None if last is None else cursor_at(last.created_at, last.id)
+        payloads = await latest_answers(session, [row.id for row in rows[:limit]])
+        answers = [self._sealer.answer(row.answer, payloads.get(row.id)) for row in rows[:limit]]
+        return answers, None if last is None else cursor_at(last.created_at, last.id)
+
+
+def _hashes(payloads: Sequence[Payload]) -> dict[str, str]:
+    """What was said stands in a table of its own, where it can be erased; its hashes are on record."""
+    return {payload.part: payload.sha256 for payload in payloads}
 
 
 def _filed(filing: Filing) -> dict[str, Any]:

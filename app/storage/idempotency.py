@@ -11,7 +11,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.idempotency import Claim, Holding, RequestKey, Reservation, Standing, Term
+from app.ledger.sealing import Sealer
 from app.storage.database import Database, reads, writes
+from app.storage.payloads import latest_answers
 from app.storage.tables import DECISIONS, IDEMPOTENCY_KEYS
 
 _K: Final = IDEMPOTENCY_KEYS.c
@@ -20,8 +22,9 @@ _K: Final = IDEMPOTENCY_KEYS.c
 class SqlIdempotencyRepository:
     """Reservations of keys. That a key has its decision is written by the transaction that stores the decision."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealer: Sealer | None = None) -> None:
         self._database = database
+        self._sealer = sealer or Sealer()
 
     @writes
     async def claim(self, session: AsyncSession, wanted: Reservation, term: Term) -> Claim:
@@ -44,7 +47,10 @@ class SqlIdempotencyRepository:
         if row.decision_id is None:
             return Claim(Standing.IN_PROGRESS, owner=row.owner)
         answer = await session.scalar(select(DECISIONS.c.answer).where(DECISIONS.c.id == row.decision_id))
-        return Claim(Standing.UNKNOWN if answer is None else Standing.STORED, answer)
+        if answer is None:
+            return Claim(Standing.UNKNOWN)
+        payloads = await latest_answers(session, [row.decision_id])
+        return Claim(Standing.STORED, self._sealer.answer(answer, payloads.get(row.decision_id)))
 
     @reads
     async def look(self, session: AsyncSession, key: RequestKey) -> Holding | None:

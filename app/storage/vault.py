@@ -20,7 +20,7 @@ from sqlmodel import col
 from app.domain.errors import StorageUnavailable
 from app.storage.database import Database
 from app.storage.errors import Undecryptable, WrongEncryptionKey
-from app.storage.tables import AgentLLMConfigRow, ToolRow, VaultCanaryRow
+from app.storage.tables import AgentLLMConfigRow, PayloadRow, ToolRow, VaultCanaryRow
 
 _CANARY: Final = SecretStr("outcry canary")
 _CANARY_BINDING: Final = "canary"
@@ -69,6 +69,22 @@ class Vault:
         if found != binding:
             raise Undecryptable("this ciphertext was made for another row")
         return SecretStr(secret)
+
+    def seal(self, content: bytes, *, binding: str) -> tuple[bytes, str]:
+        """The same for bytes of any length."""
+        if self._fernet is None:
+            raise StorageUnavailable("content can only be encrypted when ENCRYPTION_KEYS is set", retry_after=None)
+        return self._fernet.encrypt(b"\0".join([binding.encode(), content])), self._ids[0]
+
+    def unseal(self, content: bytes, *, binding: str) -> bytes | None:
+        """What was sealed for this binding; None for any other, and without the right key."""
+        if self._fernet is None:
+            return None
+        try:
+            found, _, plain = self._fernet.decrypt(content).partition(b"\0")
+        except InvalidToken:
+            return None
+        return plain if found == binding.encode() else None
 
     async def verify_canary(self, database: Database) -> None:
         """Return when the newest stored canary opens; the first start with a new first key plants one.
@@ -127,6 +143,7 @@ async def _newest_canary(session: AsyncSession) -> tuple[VaultCanaryRow | None, 
     """The newest canary, and whether any row holds a ciphertext that would need its key."""
     order = col(VaultCanaryRow.created_at).desc(), col(VaultCanaryRow.id).desc()
     canary = (await session.scalars(select(VaultCanaryRow).order_by(*order).limit(1))).first()
-    ciphertexts = col(AgentLLMConfigRow.api_key_encrypted), col(ToolRow.headers_encrypted)
+    # A key that is still in use for payloads is wanted as much as one for keys.
+    ciphertexts = col(AgentLLMConfigRow.api_key_encrypted), col(ToolRow.headers_encrypted), col(PayloadRow.key_id)
     stored = [await session.scalar(select(exists().where(one.is_not(None)))) for one in ciphertexts]
     return canary, any(stored)

@@ -113,6 +113,10 @@ class Families:
             multiprocess_mode="livemax",
         )
 
+        self.unreadable = self._counter(
+            "outcry_unreadable_payloads_total", "Stored payloads of decisions that could not be read when asked for."
+        )
+
     def _counter(self, name: str, promise: str, *labels: str) -> Counter:
         return Counter(name, promise, labels, registry=self._registry)
 

@@ -156,6 +156,10 @@ class Metrics:
         self._families.revision.set(revision)
         self._families.undecryptable.set(undecryptable_keys)
 
+    def set_unreadable(self, total: int) -> None:
+        """How often a stored payload could not be read since the start."""
+        self._count_up_to(self._families.unreadable, total)
+
     def refresh(self) -> None:
         """Have the states set. A worker that is not scraped itself calls this every second or so."""
         for collect in self.collectors:

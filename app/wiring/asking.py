@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from app.adapters.http_tools import HttpTools
 from app.agents.directory import AgentDirectory
 from app.catalog.tokenizer import token_counter
+from app.decisions.dossier import Witness
 from app.gateway.answer_cache import AnswerCache
 from app.gateway.conversations import Conversations
 from app.gateway.counting import TokenCounter
@@ -56,6 +57,7 @@ class Asking:
     directory: AgentDirectory
     usage_rows: SqlUsageRepository
     writer: UsageWriter
+    witness: Witness
     tapes: TapeStore
     kills: KillSwitch
     cache: AnswerCache
@@ -76,12 +78,13 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
     writer = UsageWriter(
         Records(usage_rows, SqlToolCallRepository(database)), LedgerRules(**settings.ledger.model_dump())
     )
+    witness = Witness()
     tapes = TapeStore(
         SqlTakeRepository(database), TapeRules(**settings.replay.model_dump()), now=clock.now, wall=clock.wall
     )
     kills = KillSwitch(SqlKillRepository(database), pool.type_of, clock.wall)
     # Only the record hears of free answers: they say nothing about a provider, and no provider was asked.
-    cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer], metrics.cache_used)
+    cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer, witness], metrics.cache_used)
     conversations, routing_stats, counter = Conversations(clock.now), RoutingStats(clock.wall), token_counter()
     planner = Planner(
         pool,
@@ -94,7 +97,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
     gateway = Gateway(
         pool,
         planner,
-        [watching.monitor, metrics, writer, routing_stats, conversations],
+        [watching.monitor, metrics, writer, routing_stats, conversations, witness],
         retry=ground.retry,
         timers=TimerRules(**settings.timeouts.model_dump()),
         counter=counter,
@@ -114,6 +117,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
         directory=directory,
         usage_rows=usage_rows,
         writer=writer,
+        witness=witness,
         tapes=tapes,
         kills=kills,
         cache=cache,

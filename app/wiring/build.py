@@ -41,6 +41,7 @@ from app.tools.registry import ToolRegistry
 from app.wiring.asking import Asking, asking, each_told
 from app.wiring.auditing import auditor
 from app.wiring.ground import Ground, laid
+from app.wiring.recording import Recording, recording
 from app.wiring.watching import Watchers, watchers
 
 
@@ -52,10 +53,11 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     way = await asking(ground, watching, stack)
     rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
     agents = AgentService(rows, way.directory, ProviderLookup(pool, ground.catalog), way.gateway.complete, clock.now)
+    record = recording(ground, lambda: {"stored": way.directory.revision, "providers": pool.revision})
     decisions = DecisionService(
         way.gateway,
         Seating(pool, way.directory),
-        SqlDecisionRepository(database),
+        SqlDecisionRepository(database, record.sealer),
         now=clock.now,
         wall=clock.wall,
         decided=each_told(metrics.decision_finished, ground.validity.decided),
@@ -63,19 +65,26 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         grades=ground.validity,
         spill=Spill(settings.ledger.decision_spill_path, settings.ledger.spill_max_bytes),
         shelf=way.tapes,
+        sealer=record.sealer,
+        payloads=record.payloads,
+        witness=way.witness,
+        made_by=record.made_by,
     )
     audit = auditor(ground)
-    idempotency = Idempotency(SqlIdempotencyRepository(database), now=clock.now, wall=clock.wall)
+    idempotency = Idempotency(SqlIdempotencyRepository(database, record.sealer), now=clock.now, wall=clock.wall)
     metrics.collectors += [
         _states(pool, way.writer, way.directory, way.tools.registry),
         lambda metrics: metrics.set_cache(way.cache.kept.size),
+        lambda metrics: metrics.set_unreadable(record.sealer.unreadable),
     ]
     for close in (
         audit.close, watching.days.sync, way.writer.drain, way.tapes.drain, way.cache.flights.close, decisions.close,
         idempotency.close,
     ):  # fmt: skip
         stack.push_async_callback(close)
-    jobs = _jobs(ground, watching, way, stack, agents=agents, decisions=decisions, idempotency=idempotency)
+    jobs = _jobs(
+        ground, watching, way, stack, agents=agents, decisions=decisions, idempotency=idempotency, record=record
+    )
     jobs.add("audit", Arrival(database, settings.database_url).before(audit.run))
     await stack.enter_async_context(jobs)
     stack.enter_context(ground.configuration.reloaded_on_hangup())
@@ -122,6 +131,7 @@ def _jobs(
     agents: AgentService,
     decisions: DecisionService,
     idempotency: Idempotency,
+    record: Recording,
 ) -> Supervisor:
     """What runs in the background, still at rest; docs/architecture.md says what each is for."""
     metrics, database, settings = ground.metrics, ground.database, ground.settings
@@ -140,6 +150,7 @@ def _jobs(
         "runs": way.tapes.run,
         "days": arrival.before(watching.days.run),
         "idempotency": arrival.before(idempotency.run),
+        "retention": arrival.before(record.retain),
         "configuration": arrival.before(lambda: ConfigListener(database).run(partial(_refresh, views))),
     }.items():
         supervisor.add(name, job)

@@ -15,11 +15,13 @@ from app.decisions.service import DecisionService
 from app.domain.attempt import Ask, Completion
 from app.domain.chat import ChatResponse, Credential
 from app.domain.decision import Filing
+from app.domain.payload import Payload
 from app.domain.provider import PanelConfig
 from app.domain.routing import Candidate, Plan
 from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
+from app.ledger.sealing import Sealer
 from app.ledger.spill import Spill
 
 MARKET: dict[str, Any] = {
@@ -136,17 +138,24 @@ class Shelf:
     def __init__(self, block: Callable[[], Awaitable[None]] | None = None) -> None:
         self.answers: dict[str, dict[str, Any]] = {}
         self.requests: dict[str, dict[str, Any]] = {}
+        self.dossiers: dict[str, Any] = {}
+        self.payloads: dict[str, list[Payload]] = {}
         self.updates: list[str] = []
         self._block = block
 
-    async def append(self, decision: Filing, answer: dict[str, Any], request: dict[str, Any]) -> None:
+    async def append(
+        self, decision: Filing, answer: dict[str, Any], request: dict[str, Any], payloads: Sequence[Payload] = ()
+    ) -> None:
         if self._block is not None:
             await self._block()
-        self.answers[decision.id] = json.loads(json.dumps(answer, allow_nan=False))
+        self.payloads[decision.id] = list(payloads)
+        self.answers[decision.id] = Sealer().answer(json.loads(json.dumps(answer, allow_nan=False)), payloads[0])
+        self.dossiers[decision.id] = json.loads(payloads[1].content or b"null")
         self.requests[decision.id] = json.loads(json.dumps(request, allow_nan=False))
 
-    async def update(self, decision_id: str, answer: dict[str, Any]) -> None:
-        self.answers[decision_id] = answer
+    async def update(self, decision_id: str, answer: dict[str, Any], payloads: Sequence[Payload] = ()) -> None:
+        self.payloads[decision_id] += payloads
+        self.answers[decision_id] = Sealer().answer(answer, payloads[0])
         self.updates.append(decision_id)
 
     async def get(self, decision_id: str) -> dict[str, Any] | None:
@@ -159,7 +168,11 @@ class Shelf:
 
 
 def service(
-    gateway: Scripted, shelf: Shelf | None = None, panels: Panels | None = None, spill: Spill | None = None
+    gateway: Scripted,
+    shelf: Shelf | None = None,
+    panels: Panels | None = None,
+    spill: Spill | None = None,
+    sealer: Sealer | None = None,
 ) -> DecisionService:
     return DecisionService(
         gateway,
@@ -168,6 +181,7 @@ def service(
         now=time.monotonic,
         wall=lambda: NOON,
         spill=spill,
+        sealer=sealer,
     )
 
 

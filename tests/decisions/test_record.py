@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from app.domain.decision import Filing
 from app.domain.errors import Conflict, StorageUnavailable
+from app.domain.payload import Payload
 from app.ledger.spill import Spill
 from tests.decisions.fakes import Scripted, Shelf, question, service, vote_text
 
@@ -24,21 +26,23 @@ class Moody(Shelf):
         self.is_away, self.is_silent = is_away, is_silent
         self.stored = anyio.Event()
 
-    async def append(self, decision: Filing, answer: dict[str, Any], request: dict[str, Any]) -> None:
+    async def append(
+        self, decision: Filing, answer: dict[str, Any], request: dict[str, Any], payloads: Sequence[Payload] = ()
+    ) -> None:
         if self.is_away:
             raise StorageUnavailable("away")
         if decision.id in self.answers:
             self.stored.set()
             raise Conflict(decision.id)
-        await super().append(decision, answer, request)
+        await super().append(decision, answer, request, payloads)
         if self.is_silent:
             await anyio.sleep_forever()
         self.stored.set()
 
-    async def update(self, decision_id: str, answer: dict[str, Any]) -> None:
+    async def update(self, decision_id: str, answer: dict[str, Any], payloads: Sequence[Payload] = ()) -> None:
         if self.is_away:
             raise StorageUnavailable("away")
-        await super().update(decision_id, answer)
+        await super().update(decision_id, answer, payloads)
 
     async def get(self, decision_id: str) -> dict[str, Any] | None:
         if self.is_away:
@@ -82,7 +86,7 @@ async def test_it_is_handed_over_once_when_the_database_is_back(stem: Path) -> N
 
     assert list(shelf.answers) == [decision.id]
     assert await asked.get(decision.id) == shelf.answers[decision.id]
-    assert shelf.requests[decision.id]["metadata"] == {"huge": 10**30}
+    assert shelf.dossiers[decision.id]["request"]["metadata"] == {"huge": 10**30}
 
 
 async def test_a_commit_that_does_not_return_is_spilled_and_not_stored_twice(stem: Path) -> None:

@@ -238,7 +238,7 @@ async def test_it_is_stored_before_it_goes_out_and_reads_back_the_same() -> None
     decision = await deciding.decide(question(metadata={"k": 1}))
 
     assert await deciding.get(decision.id) == rendered(decision)
-    assert shelf.requests[decision.id]["raw_answers"] == [BUY]
+    assert [call["answer"]["raw"] for call in shelf.dossiers[decision.id]["calls"]] == [BUY]
 
 
 async def test_a_store_that_does_not_return_is_an_error_in_time_and_no_decision() -> None:

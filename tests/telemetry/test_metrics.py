@@ -252,6 +252,7 @@ CONTRACT = {
     "outcry_background_restarts_total": {"job"},
     "outcry_config_revision": set(),
     "outcry_undecryptable_keys": set(),
+    "outcry_unreadable_payloads_total": set(),
 }
 
 

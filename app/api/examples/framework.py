@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from app.api.examples.dossier import DOSSIER, ERASURE
 from app.api.examples.native import DECISION_ANSWER
 
 _MODEL: Final = {
@@ -154,6 +155,8 @@ EXAMPLES: Final[dict[str, Any]] = {
     "GET /v1/models/{model_id}": _MODEL,
     "GET /decisions": {"items": [DECISION_ANSWER], "next": None},
     "GET /decisions/{decision_id}": DECISION_ANSWER,
+    "GET /decisions/{decision_id}/dossier": DOSSIER,
+    "DELETE /decisions/{decision_id}/payload": ERASURE,
     "POST /prompts/render": {
         "messages": [
             {"role": "system", "content": "You are one member of a panel that decides about one market. ..."},

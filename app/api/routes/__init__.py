@@ -20,6 +20,7 @@ from app.api.routes import (
     audit,
     chat,
     decisions,
+    dossiers,
     embeddings,
     health_history,
     kill,
@@ -50,6 +51,7 @@ DIRECT: Final[tuple[Route, ...]] = (
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     models.router,
     decisions.router,
+    dossiers.router,
     prompts.router,
     providers.router,
     health_history.router,

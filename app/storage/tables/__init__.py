@@ -27,6 +27,7 @@ from app.storage.tables.control import (
 )
 from app.storage.tables.decisions import DECISIONS, IDEMPOTENCY_KEYS, DecisionRow, IdempotencyKeyRow
 from app.storage.tables.health import HEALTH_SAMPLES, HealthSampleRow
+from app.storage.tables.payloads import PAYLOADS, PayloadRow
 from app.storage.tables.processes import (
     FIRING_ALERTS,
     LIMIT_LEASES,
@@ -50,6 +51,7 @@ __all__ = [
     "IDEMPOTENCY_KEYS",
     "KILL_EVENTS",
     "LIMIT_LEASES",
+    "PAYLOADS",
     "PROVIDER_DAYS",
     "PROVIDER_NEWS",
     "REPLAY_RUNS",
@@ -70,6 +72,7 @@ __all__ = [
     "KillEventRow",
     "KillRow",
     "LimitLeaseRow",
+    "PayloadRow",
     "ProviderDayRow",
     "ProviderNewsRow",
     "ReplayRunRow",

@@ -1,0 +1,121 @@
+"""Payloads in the database: written with the row they belong to, erased without it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import fields, replace
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, select, text, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.payload import Erasure, Part, Payload, PayloadForm
+from app.storage.columns import storable
+from app.storage.database import Database, reads, writes
+from app.storage.tables import PAYLOADS
+
+_P: Final = PAYLOADS.c
+_FIELDS: Final = tuple(field.name for field in fields(Payload))
+# Built once: it is on the way of every decision.
+_IN_SQLITE: Final = sqlite.insert(PAYLOADS).on_conflict_do_nothing()
+_IN_POSTGRESQL: Final = postgresql.insert(PAYLOADS).on_conflict_do_nothing()
+RETENTION: Final = "retention"
+"""Who erases, and why, when content has become too old."""
+
+
+class SqlPayloadRepository:
+    """Payloads by what they belong to."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @reads
+    async def of(self, session: AsyncSession, subject: str) -> list[Payload]:
+        """All of a subject."""
+        return await payloads_of(session, [subject], list(Part))
+
+    @writes
+    async def erase(self, session: AsyncSession, subject: str, *, by: str, reason: str, at: datetime) -> Erasure | None:
+        """Erase every content of a subject, leaving the hashes; what is erased already stays as it was.
+
+        None for a subject without any payload.
+        """
+        known = await payloads_of(session, [subject], list(Part))
+        if not known:
+            return None
+        await self._overwriting(session)
+        fresh = [payload for payload in known if payload.form is not PayloadForm.ERASED]
+        values = _erased(by=by, reason=storable(reason), at=at)
+        await session.execute(
+            update(PAYLOADS).where(_P.subject == subject, _P.form != PayloadForm.ERASED.value).values(values)
+        )
+        return Erasure(subject, {payload.part: payload.sha256 for payload in fresh}, at, by, reason)
+
+    @writes
+    async def forget(self, session: AsyncSession, before: datetime, limit: int, at: datetime) -> int:
+        """Erase the contents of at most `limit` payloads from before this moment, the oldest; how many it were."""
+        old = select(_P.subject, _P.part).where(_P.content.is_not(None), _P.created_at < before)
+        rows = (await session.execute(old.order_by(_P.created_at).limit(limit))).all()
+        if rows:
+            await self._overwriting(session)
+            due = tuple_(_P.subject, _P.part).in_([tuple(row) for row in rows])
+            values = _erased(by=RETENTION, reason=RETENTION, at=at)
+            await session.execute(update(PAYLOADS).where(due).values(values))
+        return len(rows)
+
+    async def _overwriting(self, session: AsyncSession) -> None:
+        """SQLite leaves what is deleted in its free pages unless it is told to write over it."""
+        if self._database.is_sqlite:
+            await session.execute(text("PRAGMA secure_delete=ON"))
+
+
+async def payloads_of(session: AsyncSession, subjects: Collection[str], parts: Collection[Part]) -> list[Payload]:
+    """These parts of these subjects, in the caller's transaction."""
+    wanted = select(PAYLOADS).where(_P.subject.in_(subjects), _P.part.in_([part.value for part in parts]))
+    return [_payload(row) for row in (await session.execute(wanted)).all()]
+
+
+async def latest_answers(session: AsyncSession, subjects: Collection[str]) -> dict[str, Payload]:
+    """Of each decision the payload of its answer: the later one, where votes came after it."""
+    found = await payloads_of(session, subjects, (Part.ANSWER, Part.LATE))
+    return {payload.subject: payload for payload in sorted(found, key=lambda payload: payload.part is Part.LATE)}
+
+
+async def keep(session: AsyncSession, payloads: Sequence[Payload], *, is_sqlite: bool) -> None:
+    """Store payloads in the caller's transaction; one that is there already changes nothing.
+
+    What belongs to an erased subject comes too late to be kept: its hash is.
+    """
+    if not payloads:
+        return
+    subjects = {payload.subject for payload in payloads}
+    if any(payload.part is Part.LATE for payload in payloads):
+        erased = {one.subject: one for one in await payloads_of(session, subjects, (Part.ANSWER,)) if one.erased_at}
+        payloads = [_as_late(payload, erased.get(payload.subject)) for payload in payloads]
+    insert = _IN_SQLITE if is_sqlite else _IN_POSTGRESQL
+    await session.execute(insert, [{name: getattr(payload, name) for name in _FIELDS} for payload in payloads])
+
+
+def _as_late(payload: Payload, erased: Payload | None) -> Payload:
+    if erased is None:
+        return payload
+    gone = _erased(by=erased.erased_by or "", reason=erased.erased_reason or "", at=payload.created_at)
+    return replace(payload, **(gone | {"form": PayloadForm.ERASED}))
+
+
+def _erased(*, by: str, reason: str, at: datetime) -> dict[str, Any]:
+    return {
+        "form": PayloadForm.ERASED.value,
+        "content": None,
+        "key_id": None,
+        "erased_at": at,
+        "erased_by": by,
+        "erased_reason": reason,
+    }
+
+
+def _payload(row: Row[Any]) -> Payload:
+    fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    return Payload(**fields | {"part": Part(row.part), "form": PayloadForm(row.form)})
