@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from app import __version__
+from app.audit_commands import app as audit_commands
 from app.catalog.documents import CatalogUnreadable, read_overrides
 from app.catalog_commands import app as catalog_commands
 from app.conformance.checks import CHECKS
@@ -34,6 +35,7 @@ EX_USAGE = 64
 EX_UNAVAILABLE = 69
 EX_CONFIG = 78
 LOCAL_KEY = Path(".outcry/encryption.key")
+LOCAL_SIGNING_KEY = Path(".outcry/signing.key")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="An LLM gateway for trading systems.")
 providers_app = typer.Typer()
@@ -41,6 +43,7 @@ app.add_typer(providers_app, name="providers")
 out = Console(highlight=False, markup=False, soft_wrap=True)
 app.add_typer(catalog_commands, name="catalog")
 app.add_typer(replay_commands, name="replay")
+app.add_typer(audit_commands, name="audit")
 
 
 @app.command()
@@ -54,9 +57,13 @@ def serve() -> None:
 
 @app.command()
 def run() -> None:
-    """Serve on this machine at once: with a local encryption key, and the sandbox if no provider has a key."""
+    """Serve on this machine at once: with local keys, and the sandbox if no provider has a key."""
     if not {"ENCRYPTION_KEYS", "ENCRYPTION_KEY"} & {name for name, value in read_environment().items() if value}:
-        os.environ["ENCRYPTION_KEYS"] = _local_key()
+        os.environ["ENCRYPTION_KEYS"] = _local_key(LOCAL_KEY, "encryption key", "keep it with the database")
+    if not read_environment().get("OUTCRY_SIGNING_KEY"):
+        # 32 random bytes in urlsafe base64, as for the other one.
+        hint = "it signs checkpoints of the record"
+        os.environ["OUTCRY_SIGNING_KEY"] = _local_key(LOCAL_SIGNING_KEY, "signing key", hint)
     settings = _settings()
     providers = _providers(settings)
     _prepare(settings)
@@ -154,15 +161,15 @@ async def _check_keys(settings: Settings) -> None:
         await Vault(settings.encryption_keys).verify_canary(database)
 
 
-def _local_key() -> str:
-    """The encryption key of this machine, made on the first start and readable by its owner only."""
-    if not LOCAL_KEY.exists():
-        LOCAL_KEY.parent.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(LOCAL_KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def _local_key(path: Path, name: str, hint: str) -> str:
+    """A key of this machine, made on the first start and readable by its owner only."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(Fernet.generate_key())
-        out.print(f"made a local encryption key: {LOCAL_KEY} (mode 0600); keep it with the database")
-    return LOCAL_KEY.read_text(encoding="ascii").strip()
+        out.print(f"made a local {name}: {path} (mode 0600); {hint}")
+    return path.read_text(encoding="ascii").strip()
 
 
 def _announce(settings: Settings, providers: ProviderSet) -> None:

@@ -22,6 +22,7 @@ from app.decisions.repeat import Told
 from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import Ask, AttemptRecord, Completion, EmbeddingCompletion, TokenCount
+from app.domain.audit import Findings
 from app.domain.caching import CacheNote
 from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
@@ -252,6 +253,19 @@ class Kills(Protocol):
     async def history(self, limit: int) -> Sequence[KillEvent]: ...
 
 
+class Audit(Protocol):
+    """The record of everything. `verify` raises Conflict while it is under way already, `bundle` NotFound.
+
+    `public_key` is what checkpoints are signed with, None while they are not.
+    """
+
+    @property
+    def public_key(self) -> str | None: ...
+    async def verify(self) -> Findings: ...
+    async def bundle(self, decision_id: str) -> dict[str, Any]: ...
+    async def page(self, *, past: int, limit: int) -> Sequence[Mapping[str, Any]]: ...
+
+
 class UsageQueries(Protocol):
     """What was used, from the records."""
 
@@ -313,6 +327,7 @@ class Services:
     monitor: HealthReport
     routing: Routing
     kills: Kills
+    audit: Audit
     routing_stats: Callable[[], dict[str, Any]]
     history: HealthRecords
     conformance: Conformance

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.configuration.errors import ConfigurationError, unknown
 from app.configuration.groups import (
+    AuditSettings,
     BreakerSettings,
     CacheSettings,
     DatabaseSettings,
@@ -32,6 +33,7 @@ from app.configuration.groups import (
     TransportSettings,
 )
 from app.configuration.keys import ApiKey, parse_api_keys
+from app.ledger.checkpoints import Signer
 
 __all__ = ["ApiKey", "ConfigurationError", "Settings", "load_settings", "read_environment", "variables"]
 
@@ -47,6 +49,15 @@ def _api_keys(value: Any) -> Any:  # noqa: ANN401  # a variable's text, or the k
 
 def _secrets(value: Any) -> Any:  # noqa: ANN401  # a variable's text, or the keys themselves
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _signing_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for position, key in enumerate(keys, start=1):
+        try:
+            Signer.of(key)
+        except ValueError as error:
+            raise ValueError(f"key {position}: {error}") from None
+    return keys
 
 
 def _hosts(value: Any) -> Any:  # noqa: ANN401  # a variable's text, or the hosts themselves
@@ -82,6 +93,9 @@ class Settings(BaseSettings):
     encryption_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_secrets)] = Field(
         (), description="Fernet keys for stored provider keys, newest first, comma-separated; all decrypt."
     )
+    signing_key: Annotated[tuple[SecretStr, ...], BeforeValidator(_secrets), AfterValidator(_signing_keys)] = Field(
+        (), description="Ed25519 keys for checkpoints of the record: the first signs, all are trusted."
+    )
     api_keys: Annotated[tuple[ApiKey, ...], BeforeValidator(_api_keys)] = Field(
         (), description="Gateway keys, comma-separated: key or key:scope+scope (chat, decisions, read, admin)."
     )
@@ -107,6 +121,7 @@ class Settings(BaseSettings):
     health: HealthSettings = HealthSettings()
     history: HistorySettings = HistorySettings()
     ledger: LedgerSettings = LedgerSettings()
+    audit: AuditSettings = AuditSettings()
     record: RecordSettings = RecordSettings()
     cache: CacheSettings = CacheSettings()
     outcomes: OutcomeSettings = OutcomeSettings()

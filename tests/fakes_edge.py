@@ -33,6 +33,7 @@ from app.domain.attempt import (
     EmbeddingCompletion,
     TokenCount,
 )
+from app.domain.audit import Findings
 from app.domain.caching import CacheNote
 from app.domain.catalog import ModelFacts, ModelMode
 from app.domain.chat import ChatChunk, ChatResponse, Credential
@@ -646,6 +647,28 @@ class FakeKills:
         self.events.append(KillEvent(action, scope, reason, THEN, by))
 
 
+class FakeAudit:
+    """A record that is in order, and knows one decision."""
+
+    public_key: str | None = None
+
+    def __init__(self) -> None:
+        self.error: OutcryError | None = None
+
+    async def verify(self) -> Findings:
+        if self.error is not None:
+            raise self.error
+        return Findings(3, None, chains=1)
+
+    async def bundle(self, decision_id: str) -> dict[str, Any]:
+        if decision_id != "dec-1":
+            raise NotFound("no such decision is on record")
+        return {"decision_id": decision_id}
+
+    async def page(self, *, past: int, limit: int) -> list[dict[str, Any]]:
+        return [{"number": number} for number in range(past + 1, min(past + limit, 3) + 1)]
+
+
 def admission_by(limits: dict[str, CallerLimit], now: Callable[[], float] = time.monotonic) -> Admission:
     """Lets callers in by these limits; the real one, since nothing outside is behind it."""
     return Admission(lambda: limits, now=now, wall=lambda: datetime.now(UTC), rejected=lambda _: None)
@@ -667,6 +690,7 @@ def fake_services(**changes: Any) -> Services:
         "routing": FakeRouting(),
         "routing_stats": dict,
         "kills": KillSwitch(FakeKills(), lambda _: None, lambda: datetime.now(UTC)),
+        "audit": FakeAudit(),
         "history": FakeHistory(),
         "conformance": FakeConformance(),
         "usage": FakeUsage(),

@@ -96,6 +96,13 @@ class LedgerSettings(Group):
     )
 
 
+class AuditSettings(Group):
+    """When a checkpoint of the record is drawn up."""
+
+    checkpoint_seconds: Seconds = Field(60.0, description="Seconds after which new entries are in a checkpoint.")
+    checkpoint_entries: Count = Field(1_000, description="New entries after which one is drawn up sooner.")
+
+
 class RecordSettings(Group):
     """What is kept of what was said in decisions: prompts, answers, the callers' requests."""
 

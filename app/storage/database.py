@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
@@ -17,6 +18,7 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from app.storage.chain import Chain
 from app.storage.errors import DatabaseUnusable, translated_errors
 
 _BEGIN: Final = "sqlite_begin"
@@ -38,34 +40,47 @@ class DatabaseRules:
 
 
 class Database:
-    """Sessions on one engine. `is_sqlite` tells the embedded database from the shared one."""
+    """Sessions on one engine. `is_sqlite` tells the embedded database from the shared one.
+
+    `chain` is where a transaction that writes puts on record what it does.
+    """
 
     def __init__(self, engine: AsyncEngine, rules: DatabaseRules) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
         self.connect_seconds = rules.connect
+        self.chain = Chain()
+        # Who finds SQLite's write lock taken sleeps and looks again; in one process they can wait their turn instead.
+        self._turn = anyio.Lock(fast_acquire=True)
         self._patience = rules.patience
         self._reading = async_sessionmaker(engine, expire_on_commit=False)
         self._writing = async_sessionmaker(begin_immediate(engine), expire_on_commit=False)
 
     async def read(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """What `work` finds in one transaction. Raises StorageUnavailable within `patience`."""
-        return await self._run(self._reading(), work)
+        return await self._run(self._reading(), work, nullcontext())
 
     async def write(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """Do `work` in one transaction and commit it; a timeout leaves open whether the commit happened."""
-        return await self._run(self._writing(), work)
+        return await self._run(self._writing(), work, self._turn if self.is_sqlite else nullcontext())
 
     async def ping(self) -> None:
         """Return when the database answers; raises StorageUnavailable within `patience`."""
         await self.read(_select_one)
 
-    async def _run(self, session: AsyncSession, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    async def _run(
+        self,
+        session: AsyncSession,
+        work: Callable[[AsyncSession], Awaitable[T]],
+        turn: AbstractAsyncContextManager[None],
+    ) -> T:
         try:
             with translated_errors(), anyio.fail_after(self._patience):
-                result = await work(session)
-                await session.commit()
-                return result
+                async with turn:
+                    result = await work(session)
+                    async with self.chain.committing(session):
+                        await session.commit()
+                    return result
         finally:
             # A connection that was cut off in the middle of something is closed by now, not waited for.
             with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
@@ -110,13 +125,15 @@ def writes(
 
 
 @asynccontextmanager
-async def open_database(url: str, rules: DatabaseRules | None = None) -> AsyncGenerator[Database, None]:
-    """A database for as long as the context lasts.
+async def open_database(
+    url: str, rules: DatabaseRules | None = None, *, is_tolerant: bool = False
+) -> AsyncGenerator[Database, None]:
+    """A database for as long as the context lasts; one that `is_tolerant` reads text that is no text, too.
 
     A PostgreSQL that is down is no error here: it may come. A SQLite file that cannot work raises DatabaseUnusable.
     """
     rules = rules or DatabaseRules()
-    engine = create_engine(url, rules)
+    engine = create_engine(url, rules, is_tolerant=is_tolerant)
     try:
         if engine.dialect.name == "sqlite":
             await anyio.to_thread.run_sync(check_file, url)
@@ -131,14 +148,17 @@ def async_url(url: str) -> str:
     return _parsed(url).render_as_string(hide_password=False)
 
 
-def create_engine(url: str, rules: DatabaseRules, *, foreign_keys: bool = True) -> AsyncEngine:
+def create_engine(
+    url: str, rules: DatabaseRules, *, foreign_keys: bool = True, is_tolerant: bool = False
+) -> AsyncEngine:
     """An engine for a URL in any spelling that `async_url` takes; nothing is connected yet.
 
     Without `foreign_keys` SQLite does not look at them: a migration that rebuilds a table must not cascade.
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite_engine(parsed, rules, _SqliteConnection if foreign_keys else _UncheckedConnection)
+        checked = _TolerantConnection if is_tolerant else _SqliteConnection
+        return _sqlite_engine(parsed, rules, checked if foreign_keys else _UncheckedConnection)
     return create_async_engine(
         parsed,
         hide_parameters=True,
@@ -201,13 +221,14 @@ def _sqlite_engine(url: URL, rules: DatabaseRules, factory: type[sqlite3.Connect
 
 
 class _SqliteConnection(sqlite3.Connection):
-    """A connection with our settings, and with sums of decimals that lose nothing."""
+    """A connection with our settings, with sums of decimals that lose nothing, and with hashes of blobs."""
 
     foreign_keys = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as they come
         super().__init__(*args, **kwargs)
         self.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type] # typeshed knows integers only
+        self.create_function("sha256_hex", 1, _sha256_hex, deterministic=True)
         self.execute(f"PRAGMA foreign_keys={'ON' if self.foreign_keys else 'OFF'}")
         if self.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
             # The switch lasts in the file and does not wait for a lock: who loses the race leaves it to the winner.
@@ -217,6 +238,18 @@ class _SqliteConnection(sqlite3.Connection):
 
 class _UncheckedConnection(_SqliteConnection):
     foreign_keys = False
+
+
+class _TolerantConnection(_SqliteConnection):
+    """One that reads what is no UTF-8, too: a check of everything has to get past it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as they come
+        super().__init__(*args, **kwargs)
+        self.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+
+
+def _sha256_hex(content: bytes | None) -> str | None:
+    return None if content is None else hashlib.sha256(content).hexdigest()
 
 
 class _ExactSum:

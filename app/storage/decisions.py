@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.audit import GATEWAY, Entry, Kind
 from app.domain.decision import Filing
 from app.domain.errors import Code, Conflict
 from app.domain.horizons import Horizons
@@ -16,7 +17,9 @@ from app.ledger.sealing import Sealer
 from app.storage.cursors import cursor_at, older_than
 from app.storage.database import Database, reads, writes
 from app.storage.idempotency import settle
+from app.storage.joining import JoinedWriter
 from app.storage.payloads import keep, latest_answers
+from app.storage.states import PREFIX, state_of, states
 from app.storage.tables import DECISIONS
 from app.storage.votes import rewrite_votes, write_horizon, write_votes
 
@@ -25,7 +28,7 @@ _INSERT: Final = DECISIONS.insert()
 
 
 class SqlDecisionRepository:
-    """Decisions. `append` and `update` return when the row is committed.
+    """Decisions. `append` and `update` return when the row is committed, and with it its entry on record.
 
     What is stored of an answer is its skeleton; its payload, in the same transaction, makes it whole again.
     """
@@ -34,20 +37,26 @@ class SqlDecisionRepository:
         self._database = database
         self._sealer = sealer or Sealer()
         self._horizons = horizons or Horizons()
+        self._writer = JoinedWriter(database)
 
-    @writes
     async def append(
+        self, filing: Filing, answer: dict[str, Any], request: dict[str, Any], payloads: Sequence[Payload] = ()
+    ) -> None:
+        """Store a decision with the JSON that answered it and its votes, and settle its idempotency key with it.
+
+        An id that is already there raises Conflict, and so does a key that somebody else holds by now. Decisions that
+        come while others are committed are committed together.
+        """
+        await self._writer.write(lambda session: self._append(session, filing, answer, request, payloads))
+
+    async def _append(
         self,
         session: AsyncSession,
         filing: Filing,
         answer: dict[str, Any],
         request: dict[str, Any],
-        payloads: Sequence[Payload] = (),
+        payloads: Sequence[Payload],
     ) -> None:
-        """Store a decision with the JSON that answered it and its votes, and settle its idempotency key with it.
-
-        An id that is already there raises Conflict, and so does a key that somebody else holds by now.
-        """
         if filing.reservation is not None and not await settle(session, filing.reservation, filing.id):
             raise Conflict("another request took this key over", code=Code.IDEMPOTENCY_UNKNOWN_OUTCOME)
         await session.execute(
@@ -69,6 +78,10 @@ class SqlDecisionRepository:
         await keep(session, payloads, is_sqlite=self._database.is_sqlite)
         await write_votes(session, filing, answer)
         await write_horizon(session, filing, answer, request, self._horizons)
+        told = {**_filed(filing), "answer": answer, "request": request, "payloads": _hashes(payloads)}
+        state = state_of(filing, answer, request)
+        entry = Entry(Kind.DECISION, f"{PREFIX}{filing.id}", filing.key_id, told, state)
+        self._database.chain.append(session, entry)
 
     @writes
     async def update(
@@ -79,6 +92,10 @@ class SqlDecisionRepository:
         if found.rowcount:
             await keep(session, payloads, is_sqlite=self._database.is_sqlite)
             await rewrite_votes(session, decision_id, answer)
+            state = (await states(self._database, session, [decision_id]))[decision_id]
+            told = {"answer": answer, "payloads": _hashes(payloads)}
+            late = Entry(Kind.LATE_VOTES, f"{PREFIX}{decision_id}", GATEWAY, told, state)
+            self._database.chain.append(session, late)
 
     @reads
     async def get(self, session: AsyncSession, decision_id: str) -> dict[str, Any] | None:
@@ -106,3 +123,18 @@ class SqlDecisionRepository:
         payloads = await latest_answers(session, [row.id for row in rows[:limit]])
         answers = [self._sealer.answer(row.answer, payloads.get(row.id)) for row in rows[:limit]]
         return answers, None if last is None else cursor_at(last.created_at, last.id)
+
+
+def _hashes(payloads: Sequence[Payload]) -> dict[str, str]:
+    """What was said stands in a table of its own, where it can be erased; its hashes are on record."""
+    return {payload.part: payload.sha256 for payload in payloads}
+
+
+def _filed(filing: Filing) -> dict[str, Any]:
+    return {
+        "id": filing.id,
+        "created_at": filing.created_at.isoformat(),
+        "agent_id": filing.agent_id,
+        "key_id": filing.key_id,
+        "request_id": filing.request_id,
+    }

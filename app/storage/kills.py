@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app.domain.audit import change
 from app.domain.kill import Kill, KillAction, KillEvent
 from app.storage.database import Database, reads, writes
 from app.storage.revision import count_up
@@ -44,6 +45,7 @@ class SqlKillRepository:
         else:
             stopped.reason = reason
         session.add(_event(KillAction.KILL, scope, reason, now, by))
+        self._on_record(session, KillAction.KILL, scope, by, after={"scope": scope, "reason": reason})
 
     @writes
     async def resume(self, session: AsyncSession, scope: str, by: str) -> None:
@@ -52,6 +54,7 @@ class SqlKillRepository:
         gone = await session.scalar(delete(KillRow).where(col(KillRow.scope) == scope).returning(col(KillRow.reason)))
         if gone is not None:
             session.add(_event(KillAction.RESUME, scope, gone, self._wall(), by))
+            self._on_record(session, KillAction.RESUME, scope, by, before={"scope": scope, "reason": gone})
 
     @reads
     async def history(self, session: AsyncSession, limit: int) -> list[KillEvent]:
@@ -61,6 +64,19 @@ class SqlKillRepository:
             KillEvent(KillAction(row.action), row.scope, row.reason, row.at, row.by)
             for row in await session.scalars(wanted)
         ]
+
+    def _on_record(
+        self,
+        session: AsyncSession,
+        action: KillAction,
+        scope: str,
+        by: str,
+        *,
+        before: dict[str, str] | None = None,
+        after: dict[str, str] | None = None,
+    ) -> None:
+        done = change(f"kill:{scope}", by, what=action.value, before=before, after=after)
+        self._database.chain.append(session, done)
 
 
 def _event(action: KillAction, scope: str, reason: str, at: datetime, by: str) -> KillEventRow:

@@ -43,6 +43,7 @@ from app.supervisor import Supervisor
 from app.telemetry.metrics import Metrics
 from app.tools.registry import ToolRegistry
 from app.wiring.asking import Asking, asking, each_told
+from app.wiring.auditing import auditor
 from app.wiring.ground import Ground, laid
 from app.wiring.recording import Recording, recording
 from app.wiring.watching import Watchers, watchers
@@ -81,6 +82,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         wall=clock.wall,
         recorded=metrics.outcomes_recorded,
     )
+    audit = auditor(ground)
     idempotency = Idempotency(SqlIdempotencyRepository(database, record.sealer), now=clock.now, wall=clock.wall)
     metrics.collectors += [
         _states(pool, way.writer, way.directory, way.tools.registry),
@@ -88,7 +90,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         lambda metrics: metrics.set_unreadable(record.sealer.unreadable),
     ]
     for close in (
-        watching.days.sync, way.writer.drain, way.tapes.drain, way.cache.flights.close, decisions.close,
+        audit.close, watching.days.sync, way.writer.drain, way.tapes.drain, way.cache.flights.close, decisions.close,
         idempotency.close,
     ):  # fmt: skip
         stack.push_async_callback(close)
@@ -103,6 +105,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         idempotency=idempotency,
         record=record,
     )
+    jobs.add("audit", Arrival(database, settings.database_url).before(audit.run))
     await stack.enter_async_context(jobs)
     stack.enter_context(ground.configuration.reloaded_on_hangup())
     listing = ModelListing(pool, ground.catalog)
@@ -122,6 +125,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         routing=RoutingControl(pool, way.planner, way.strategy, told=watching.news.reset),
         routing_stats=way.routing_stats.report,
         kills=way.kills,
+        audit=audit,
         history=watching.health_rows,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
         conformance=ConformanceTests(pool, [way.writer], clock),

@@ -132,7 +132,7 @@ def adapters_over(
 
 def _register_secrets(settings: Settings) -> None:
     """Have the log blot out what is secret in the settings themselves."""
-    for secret in (*settings.encryption_keys, *(key.key for key in settings.api_keys)):
+    for secret in (*settings.encryption_keys, *settings.signing_key, *(key.key for key in settings.api_keys)):
         register_secret(secret)
     password = urlsplit(settings.database_url).password
     if password:

@@ -17,6 +17,7 @@ from benchmarks.scoreboard.health import health
 from benchmarks.scoreboard.limits import limits
 from benchmarks.scoreboard.overload import overload
 from benchmarks.scoreboard.panel import panel
+from benchmarks.scoreboard.record import record
 from benchmarks.scoreboard.streams import streams
 
 GROUPS: Final[Mapping[str, Group]] = {
@@ -28,6 +29,7 @@ GROUPS: Final[Mapping[str, Group]] = {
     "settling": settling,
     "decisions": decisions,
     "answers": answers,
+    "record": record,
     "amplification": amplification,
     "losses": losses,
     "wrong": wrong_successes,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.storage.audit import SqlAuditRepository
 from app.storage.database import Database
 from app.storage.kills import SqlKillRepository
 from app.storage.revision import current_revision
@@ -49,3 +50,20 @@ async def test_each_change_counts_the_revision_up(kills: SqlKillRepository, data
     await kills.kill("all", "x", "key1")
     await kills.resume("all", "key1")
     assert await database.read(current_revision) == before + 2
+
+
+async def test_a_stop_and_its_end_are_on_record_with_who_did_it(database: Database) -> None:
+    kills = SqlKillRepository(database)
+    await kills.kill("agent:7", "drawdown", "0a1b2c3d")
+    await kills.resume("agent:7", "4e5f6a7b")
+    await kills.resume("agent:8", "4e5f6a7b")
+
+    record = SqlAuditRepository(database)
+    links = [found.link for found in await record.links(None, 10)][1:]
+    payloads = [await record.payload(link.chain, link.seq) for link in links]
+    assert [(link.subject, link.by) for link in links] == [("kill:agent:7", "0a1b2c3d"), ("kill:agent:7", "4e5f6a7b")]
+    stop = {"scope": "agent:7", "reason": "drawdown"}
+    assert payloads == [
+        {"what": "kill", "before": None, "after": stop, "by": "0a1b2c3d"},
+        {"what": "resume", "before": stop, "after": None, "by": "4e5f6a7b"},
+    ]

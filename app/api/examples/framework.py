@@ -33,6 +33,16 @@ _MODEL: Final = {
         },
     },
 }
+_PUBLIC_KEY: Final = "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8"
+_CHECKPOINT: Final = {
+    "number": 61,
+    "at": "2026-11-20T15:15:00.000000Z",
+    "body": '{"at":"2026-11-20T15:15:00.000000Z","heads":[],"number":61,"prev":"5f"}',
+    "hash": "5f" * 32,
+    "key_id": "56475aa7",
+    "public_key": _PUBLIC_KEY,
+    "signature": "5f" * 64,
+}
 _TOOL: Final = {
     "name": "get_price",
     "description": "The last price of a symbol",
@@ -331,6 +341,36 @@ EXAMPLES: Final[dict[str, Any]] = {
                 "by": "1a2b3c4d",
             }
         ],
+    },
+    "GET /audit/verify": {
+        "ok": False,
+        "rows": 41873,
+        "first_bad": {
+            "chain": "20261120T141500-5f0c9d2e5f0c",
+            "seq": 1042,
+            "id": "decision:dec_5f0c9d2e",
+            "reason": "its payload was changed",
+        },
+        "chains": 3,
+        "checkpoints": 61,
+        "signed": 61,
+        "unsealed": 12,
+        "public_key": _PUBLIC_KEY,
+    },
+    "GET /audit/checkpoints": {"items": [_CHECKPOINT], "next": None},
+    "GET /audit/{decision_id}/bundle": {
+        "format": "outcry-bundle-1",
+        "decision_id": "dec_5f0c9d2e",
+        "is_sealed": True,
+        "segments": [
+            {
+                "chain": "20261120T141500-5f0c9d2e5f0c",
+                "prev": "0" * 64,
+                "checkpoint": 61,
+                "links": [{"seq": 1, "own": "5f" * 32}],
+            }
+        ],
+        "checkpoints": [_CHECKPOINT],
     },
     "POST /admin/reload": {"source": "outcry.yaml", "providers": ["openai_primary"], "revision": 2},
 }

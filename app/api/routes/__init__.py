@@ -18,6 +18,7 @@ from app.api.examples.risk import RISK
 from app.api.outcome_wire import OutcomeBody, PricesBody
 from app.api.routes import (
     agents,
+    audit,
     chat,
     decisions,
     dossiers,
@@ -64,6 +65,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tools.router,
     usage.router,
     kill.router,
+    audit.router,
     system.router,
 )
 OPERATIONS: Final[tuple[Operation, ...]] = (COMPLETIONS, RESPONSES, EMBEDDINGS, MESSAGES, TOKENS, CHAT, DECISION, RISK)

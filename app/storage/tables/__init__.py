@@ -7,6 +7,16 @@ from __future__ import annotations
 
 from app.storage.tables.agents import AgentLLMConfigRow, AgentRow
 from app.storage.tables.attempts import ATTEMPTS, PROVIDER_DAYS, AttemptRow, ProviderDayRow
+from app.storage.tables.audit import (
+    AUDIT_CHAINS,
+    AUDIT_CHECKPOINTS,
+    AUDIT_ENTRIES,
+    AUDIT_PAYLOADS,
+    AuditChainRow,
+    AuditCheckpointRow,
+    AuditEntryRow,
+    AuditPayloadRow,
+)
 from app.storage.tables.control import (
     KILL_EVENTS,
     ConfigRevisionRow,
@@ -43,6 +53,10 @@ from app.storage.tables.tools import TOOL_CALLS, ToolCallRow, ToolRow
 
 __all__ = [
     "ATTEMPTS",
+    "AUDIT_CHAINS",
+    "AUDIT_CHECKPOINTS",
+    "AUDIT_ENTRIES",
+    "AUDIT_PAYLOADS",
     "DECISIONS",
     "FIRING_ALERTS",
     "GRADES",
@@ -63,6 +77,10 @@ __all__ = [
     "AgentLLMConfigRow",
     "AgentRow",
     "AttemptRow",
+    "AuditChainRow",
+    "AuditCheckpointRow",
+    "AuditEntryRow",
+    "AuditPayloadRow",
     "ConfigRevisionRow",
     "DecisionRow",
     "FiringAlertRow",

@@ -1,0 +1,76 @@
+"""The record of everything: whether it is in order, how far it is sealed, one decision's part of it to take away."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from fastapi.responses import JSONResponse
+
+from app.api.deps import CurrentServices, Cursor, Limit, cursor_after, id_before
+from app.api.fields import Answer
+
+router = APIRouter(prefix="/audit", tags=["audit"])
+
+
+class FirstBad(Answer):
+    """What is wrong first: where in which chain, or in which checkpoint, and why."""
+
+    chain: str | None
+    seq: int | None
+    id: str | None
+    reason: str
+
+
+class Verification(Answer):
+    """What a check of the whole record found; `unsealed` rows are past the last checkpoint of their chain."""
+
+    ok: bool
+    rows: int
+    first_bad: FirstBad | None
+    chains: int
+    checkpoints: int
+    signed: int
+    unsealed: int
+    public_key: str | None
+
+
+class CheckpointPage(Answer):
+    """Checkpoints, oldest first."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+@router.get("/verify", summary="Whether the whole record is in order", response_model=Verification)
+async def verify(services: CurrentServices) -> dict[str, Any]:
+    """Goes through every entry, payload, decision and checkpoint in a process of its own; a million take half a minute.
+
+    One check at a time: while one is under way here, another is a 409 `caller_conflict`.
+    """
+    found = await services.audit.verify()
+    bad = found.first_bad
+    return {
+        "ok": found.ok,
+        "rows": found.rows,
+        "first_bad": None if bad is None else {"chain": bad.chain, "seq": bad.seq, "id": bad.id, "reason": bad.reason},
+        "chains": found.chains,
+        "checkpoints": found.checkpoints,
+        "signed": found.signed,
+        "unsealed": found.unsealed,
+        "public_key": services.audit.public_key,
+    }
+
+
+@router.get("/checkpoints", summary="Signed statements of how far the record went", response_model=CheckpointPage)
+async def list_checkpoints(services: CurrentServices, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
+    """A page of checkpoints. Keep them elsewhere: only they show that the end of the record was cut off."""
+    past = id_before(cursor)
+    items = await services.audit.page(past=past, limit=limit)
+    return {"items": list(items), "next": cursor_after(items[-1]["number"]) if len(items) == limit else None}
+
+
+@router.get("/{decision_id}/bundle", summary="A decision with all that is needed to check it elsewhere")
+async def read_bundle(decision_id: Annotated[str, Path(max_length=128)], services: CurrentServices) -> JSONResponse:
+    """What is on record of a decision, and its chain up to the next signed checkpoints; of others only hashes."""
+    return JSONResponse(await services.audit.bundle(decision_id))

@@ -1,0 +1,199 @@
+"""A check of the whole record, page by page: every link, payload and row, then every checkpoint, to the first bad one.
+
+Chains come in the order in which they were begun. Only a page is in memory at a time, and of payloads their hashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from app.domain.audit import GONE, Bad, Checkpoint, Findings, Found, Head, Kind, Link
+from app.ledger.chain import after, content_of, sha256
+from app.ledger.checkpoints import complaint, heads_of
+
+PAGE: Final = 2_000
+_CHECKPOINTS: Final = 200
+_BEFORE_ALL: Final = -(2**62)
+
+
+class Shelf(Protocol):
+    """Where the record is read. Raises StorageUnavailable. Everything comes as it is stored, whatever that is."""
+
+    async def links(self, past: tuple[str, int] | None, limit: int) -> Sequence[Found]:
+        """Links by chain and place, past one."""
+        ...
+
+    async def hashes(self, places: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], str]:
+        """The hash of each of these links that there is."""
+        ...
+
+    async def ends(self) -> Mapping[str, int]:
+        """The last place of each chain that is not sealed to its end."""
+        ...
+
+    async def checkpoints(self, past: int, limit: int) -> Sequence[Checkpoint]: ...
+    async def payload(self, chain: str, seq: int) -> Mapping[str, Any] | None: ...
+    async def states(self, subjects: Sequence[str]) -> Mapping[str, str]: ...
+    async def is_erased(self, link: Link) -> bool: ...
+    async def is_superseded(self, link: Link) -> bool: ...
+    async def orphan(self) -> Bad | None: ...
+
+
+@dataclass(slots=True)
+class _Count:
+    rows: int = 0
+    chains: int = 0
+    checkpoints: int = 0
+    signed: int = 0
+    unsealed: int = 0
+
+    def verdict(self, bad: Bad | None) -> Findings:
+        return Findings(self.rows, bad, self.chains, self.checkpoints, self.signed, self.unsealed)
+
+
+async def verified(shelf: Shelf, trusted: frozenset[str], kept: Sequence[Checkpoint] = ()) -> Findings:
+    """What is wrong first. `trusted` are public keys; `kept` are checkpoints that were exported before."""
+    count = _Count()
+    bad = await _chains(shelf, count)
+    if bad is None:
+        bad = await _sealed(shelf, trusted, count, kept)
+    if bad is None:
+        bad = await shelf.orphan()
+    return count.verdict(bad)
+
+
+async def _chains(shelf: Shelf, count: _Count) -> Bad | None:
+    last: Link | None = None
+    while page := await shelf.links(None if last is None else (last.chain, last.seq), PAGE):
+        good: list[Found] = []
+        wrong: Bad | None = None
+        for found in page:
+            is_first = last is None or last.chain != found.link.chain
+            wrong = about_link(found.link, None if is_first else last)
+            if wrong is not None:
+                break
+            good.append(found)
+            count.chains += is_first
+            last = found.link
+        # What a link speaks of is looked up only once the link itself is in order.
+        stated = [found.link.subject for found in good if found.link.state is not None]
+        states = await shelf.states(stated) if stated else {}
+        for found in good:
+            count.rows += 1
+            if bad := await _beside(shelf, found, states):
+                return bad
+        if wrong is not None:
+            count.rows += 1
+            return wrong
+    return None
+
+
+def about_link(link: Link, before: Link | None) -> Bad | None:
+    """What is wrong with a link after the one before it, None for a chain's first; of its payload nothing."""
+    seq, prev = (1, GONE) if before is None else (before.seq + 1, before.hash)
+    if link.seq != seq:
+        is_later = _number(link.seq) is not None and link.seq > seq
+        return Bad(link.chain, seq, None, "is missing") if is_later else _bad(link, "is not where it was")
+    try:
+        own = sha256(content_of(link))
+    except TypeError:
+        return _bad(link, "holds what no entry can hold")
+    if own != link.own:
+        return _bad(link, "was changed: its own hash does not fit")
+    if link.prev != prev:
+        return _bad(link, "does not follow the entry before it")
+    if after(link.prev, link.own) != link.hash:
+        return _bad(link, "was changed: its hash does not fit")
+    return None
+
+
+async def _beside(shelf: Shelf, found: Found, states: Mapping[str, str]) -> Bad | None:
+    """What is wrong with what a link speaks of: its payload, its subject's row, what its chain follows."""
+    link = found.link
+    if found.payload_found != link.payload_hash and not (found.payload_found is None and await shelf.is_erased(link)):
+        return _bad(link, "has lost its payload" if found.payload_found is None else "its payload was changed")
+    is_changed = link.state is not None and states.get(link.subject, GONE) != link.state
+    if is_changed and not await shelf.is_superseded(link):
+        return _bad(link, f"the row it is about {'was changed' if link.subject in states else 'is gone'}")
+    return await _about_start(shelf, link) if link.kind == Kind.START else None
+
+
+async def _about_start(shelf: Shelf, link: Link) -> Bad | None:
+    payload = await shelf.payload(link.chain, link.seq) or {}
+    follows, checkpoint = payload.get("follows"), payload.get("checkpoint")
+    seen = f"is not there as the chain {link.chain} found it"
+    try:
+        if follows is not None:
+            place = (str(follows["chain"]), int(follows["seq"]))
+            if (await shelf.hashes([place])).get(place) != follows["hash"]:
+                return Bad(*place, None, seen)
+        if checkpoint is not None:
+            number = int(checkpoint["number"])
+            found = await shelf.checkpoints(number - 1, 1)
+            if not found or (found[0].number, found[0].hash) != (number, checkpoint["hash"]):
+                return Bad(None, None, f"checkpoint:{number}", seen)
+    except (KeyError, TypeError, ValueError):
+        return _bad(link, "is no beginning of a chain")
+    return None
+
+
+async def _sealed(shelf: Shelf, trusted: frozenset[str], count: _Count, kept: Sequence[Checkpoint]) -> Bad | None:
+    """Whether every checkpoint is in order, and whether the chains go as far as it says."""
+    wanted = {checkpoint.number: checkpoint for checkpoint in kept}
+    last: Checkpoint | None = None
+    while page := await shelf.checkpoints(_BEFORE_ALL if last is None else last.number, _CHECKPOINTS):
+        for checkpoint in page:
+            wrong = complaint(checkpoint, last, trusted)
+            mine = wanted.pop(checkpoint.number, None)
+            if wrong is None and mine is not None and mine.hash != checkpoint.hash:
+                wrong = "is not the one that was exported"
+            if wrong is not None:
+                return Bad(None, None, f"checkpoint:{checkpoint.number}", wrong)
+            last = checkpoint
+        count.checkpoints += len(page)
+        count.signed += sum(checkpoint.signature is not None for checkpoint in page)
+        if bad := await _about_heads(shelf, page):
+            return bad
+    if wanted:
+        return Bad(None, None, f"checkpoint:{min(wanted)}", "was exported, and is not there any more")
+    count.unsealed = sum((await shelf.ends()).values())
+    return None
+
+
+async def _about_heads(shelf: Shelf, page: Sequence[Checkpoint]) -> Bad | None:
+    heads = [(checkpoint.number, head) for checkpoint in page for head in heads_of(checkpoint)]
+    found = await shelf.hashes([(head.chain, head.seq) for _, head in heads])
+    for number, head in heads:
+        stored = found.get((head.chain, head.seq))
+        if stored is None:
+            return Bad(head.chain, await _end(shelf, head) + 1, None, f"is cut off: checkpoint {number} has {head.seq}")
+        if stored != head.hash:
+            return Bad(head.chain, head.seq, None, f"is not what checkpoint {number} has")
+    return None
+
+
+async def _end(shelf: Shelf, head: Head) -> int:
+    """The last place before a head that is there; the links up to it are in order by then."""
+    low, high = 0, head.seq
+    while high - low > 1:
+        middle = (low + high) // 2
+        if await shelf.hashes([(head.chain, middle)]):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _bad(link: Link, reason: str) -> Bad:
+    return Bad(_shown(link.chain), _number(link.seq), _shown(link.subject), reason)
+
+
+def _number(value: object) -> int | None:
+    """By now anything may stand there, also what is no number."""
+    return value if isinstance(value, int) else None
+
+
+def _shown(value: object) -> str:
+    return str(value).encode("utf-8", "replace").decode()

@@ -1,0 +1,159 @@
+"""The record as it is read: for a check of everything, and for one decision's bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Row, and_, exists, func, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.audit import Bad, Checkpoint, Found, Head, Kind, Link
+from app.storage.database import Database, reads
+from app.storage.states import PREFIX, digest_of, states
+from app.storage.tables import AUDIT_CHAINS, AUDIT_CHECKPOINTS, AUDIT_ENTRIES, AUDIT_PAYLOADS, DECISIONS
+
+_E: Final = AUDIT_ENTRIES.c
+_P: Final = AUDIT_PAYLOADS.c
+_C: Final = AUDIT_CHECKPOINTS.c
+_LINK: Final = (
+    _E.chain,
+    _E.seq,
+    _E.at,
+    _E.kind,
+    _E.subject,
+    _E.by,
+    _E.payload_hash,
+    _E.state,
+    _E.prev,
+    _E.own,
+    _E.hash,
+)
+_BESIDE: Final = and_(_P.chain == _E.chain, _P.seq == _E.seq)
+_AT_ONCE: Final = 400
+
+
+class SqlAuditRepository:
+    """The record, read only."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @reads
+    async def links(self, session: AsyncSession, past: tuple[str, int] | None, limit: int) -> list[Found]:
+        """Links by chain and place, past one; of their payloads the hashes."""
+        digest = digest_of(self._database, _P.body)
+        wanted = select(*_LINK, digest).select_from(AUDIT_ENTRIES.outerjoin(AUDIT_PAYLOADS, _BESIDE))
+        if past is not None:
+            wanted = wanted.where(tuple_(_E.chain, _E.seq) > past)
+        rows = await session.execute(wanted.order_by(_E.chain, _E.seq).limit(limit))
+        return [Found(Link(*row[:-1]), row[-1]) for row in rows.all()]
+
+    @reads
+    async def hashes(self, session: AsyncSession, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], str]:
+        """The hash of each of these links that there is."""
+        found: dict[tuple[str, int], str] = {}
+        for start in range(0, len(places), _AT_ONCE):
+            some = tuple_(_E.chain, _E.seq).in_(places[start : start + _AT_ONCE])
+            rows = await session.execute(select(_E.chain, _E.seq, _E.hash).where(some))
+            found |= {(chain, seq): digest for chain, seq, digest in rows}
+        return found
+
+    @reads
+    async def ends(self, session: AsyncSession) -> dict[str, int]:
+        """Of each chain, how many links are past its last checkpoint."""
+        return {head.chain: head.seq - sealed for head, sealed in await unsealed(session)}
+
+    @reads
+    async def checkpoints(self, session: AsyncSession, past: int, limit: int) -> list[Checkpoint]:
+        """Checkpoints past a number, in order."""
+        rows = await session.execute(select(AUDIT_CHECKPOINTS).where(_C.number > past).order_by(_C.number).limit(limit))
+        return [checkpoint_of(row) for row in rows]
+
+    @reads
+    async def payload(self, session: AsyncSession, chain: str, seq: int) -> dict[str, Any] | None:
+        """What a payload says; None where it is erased or no object."""
+        body = await session.scalar(select(_P.body).where(_P.chain == chain, _P.seq == seq))
+        found = None if body is None else orjson.loads(body)
+        return found if isinstance(found, dict) else None
+
+    @reads
+    async def states(self, session: AsyncSession, subjects: Sequence[str]) -> dict[str, str]:
+        """The state of each subject's own row, where it has one."""
+        ids = sorted({subject.removeprefix(PREFIX) for subject in subjects})
+        found: dict[str, str] = {}
+        for start in range(0, len(ids), _AT_ONCE):
+            found |= await states(self._database, session, ids[start : start + _AT_ONCE])
+        return {f"{PREFIX}{one}": state for one, state in found.items()}
+
+    @reads
+    async def is_erased(self, session: AsyncSession, link: Link) -> bool:
+        """Whether somebody has put on record that he erased payloads of this subject, after this link."""
+        erased = and_(_E.subject == link.subject, _E.kind == Kind.ERASURE.value, _E.at > link.at)
+        return bool(await session.scalar(select(exists().where(erased))))
+
+    @reads
+    async def is_superseded(self, session: AsyncSession, link: Link) -> bool:
+        """Whether a later link says what the subject's row holds."""
+        # Within a chain the place says what is later, whatever was made of a moment; between chains only moments do.
+        here = or_(
+            and_(_E.chain == link.chain, _E.seq > link.seq),
+            and_(_E.chain != link.chain, tuple_(_E.at, _E.chain) > (link.at, link.chain)),
+        )
+        return bool(
+            await session.scalar(select(exists().where(_E.subject == link.subject, _E.state.is_not(None), here)))
+        )
+
+    @reads
+    async def orphan(self, session: AsyncSession) -> Bad | None:
+        """A decision that nobody put on record, of those stored since there is one."""
+        since = await session.scalar(select(func.min(AUDIT_CHAINS.c.begun_at)))
+        if since is None:
+            return None
+        on_record = exists().where(_E.subject == PREFIX + DECISIONS.c.id)
+        first = select(DECISIONS.c.id).where(DECISIONS.c.created_at > since, ~on_record)
+        found = await session.scalar(first.order_by(DECISIONS.c.created_at).limit(1))
+        return None if found is None else Bad(None, None, f"{PREFIX}{found}", "is stored, and not on record")
+
+    @reads
+    async def of_subject(self, session: AsyncSession, subject: str) -> list[Link]:
+        """Every link about a subject."""
+        rows = await session.execute(select(*_LINK).where(_E.subject == subject).order_by(_E.chain, _E.seq))
+        return [Link(*row) for row in rows]
+
+    @reads
+    async def segment(self, session: AsyncSession, chain: str, first: int, last: int) -> list[Link]:
+        """The links of a chain from one place to another."""
+        part = and_(_E.chain == chain, _E.seq.between(first, last))
+        return [Link(*row) for row in await session.execute(select(*_LINK).where(part).order_by(_E.seq))]
+
+    @reads
+    async def covering(self, session: AsyncSession, chain: str, since: str, past: int, limit: int) -> list[Checkpoint]:
+        """Signed checkpoints that name a chain, from a moment on and past a number, in order."""
+        names = _C.body.contains(f'"chain":"{chain}"', autoescape=True)
+        wanted = select(AUDIT_CHECKPOINTS).where(_C.at >= since, _C.number > past, _C.signature.is_not(None), names)
+        return [checkpoint_of(row) for row in await session.execute(wanted.order_by(_C.number).limit(limit))]
+
+    @reads
+    async def bodies(
+        self, session: AsyncSession, places: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], str | None]:
+        """The text of these payloads, where it is there."""
+        rows = await session.execute(select(_P.chain, _P.seq, _P.body).where(tuple_(_P.chain, _P.seq).in_(places)))
+        return {(chain, seq): body for chain, seq, body in rows}
+
+
+async def unsealed(session: AsyncSession) -> list[tuple[Head, int]]:
+    """The end of each chain that has grown since its last checkpoint, and how far that covers it."""
+    end = select(func.max(_E.seq)).where(_E.chain == AUDIT_CHAINS.c.chain).scalar_subquery()
+    ends = select(AUDIT_CHAINS.c.chain, AUDIT_CHAINS.c.sealed, end.label("end")).subquery()
+    joined = ends.join(AUDIT_ENTRIES, and_(_E.chain == ends.c.chain, _E.seq == ends.c.end))
+    wanted = select(ends.c.chain, ends.c.end, _E.hash, ends.c.sealed).select_from(joined)
+    rows = await session.execute(wanted.where(ends.c.end > ends.c.sealed).order_by(ends.c.chain))
+    return [(Head(chain, seq, digest), sealed) for chain, seq, digest, sealed in rows]
+
+
+def checkpoint_of(row: Row[Any]) -> Checkpoint:
+    """A stored checkpoint."""
+    return Checkpoint(row.number, row.at, row.body, row.hash, row.key_id, row.public_key, row.signature)

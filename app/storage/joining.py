@@ -1,0 +1,89 @@
+"""Several callers' writes in one transaction: who comes while another commits goes with the next one.
+
+A commit costs as much for ten rows as for one. Nobody waits for company: who finds nothing under way begins at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import anyio
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.errors import StorageUnavailable
+from app.storage.database import Database
+
+Work = Callable[[AsyncSession], Awaitable[None]]
+
+_MOST: Final = 50
+
+
+class JoinedWriter:
+    """Does pieces of work that know nothing of each other, together where they come together."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._turn = anyio.Lock(fast_acquire=True)
+        self._waiting: list[tuple[Work, asyncio.Future[None]]] = []
+
+    async def write(self, work: Work) -> None:
+        """Return when it is committed; raises what the work raises, as it would alone.
+
+        When one who does it for all is cancelled, the others hear StorageUnavailable: it may be committed all the same.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        mine = (work, done)
+        self._waiting.append(mine)
+        try:
+            async with self._turn:
+                # The first who get a turn take the others along, but not more than fit.
+                while not done.done():
+                    await self._do(self._taken())
+        finally:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+            if not done.done():
+                done.cancel()
+        await done
+
+    def _taken(self) -> Sequence[tuple[Work, asyncio.Future[None]]]:
+        taken, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+        return taken
+
+    async def _do(self, taken: Sequence[tuple[Work, asyncio.Future[None]]]) -> None:
+        try:
+            await self._together(taken)
+        finally:
+            for _, done in taken:
+                if not done.done():
+                    _fail(done, StorageUnavailable("the commit did not return in time"))
+
+    async def _together(self, taken: Sequence[tuple[Work, asyncio.Future[None]]]) -> None:
+        async def everything(session: AsyncSession) -> None:
+            for work, _ in taken:
+                await work(session)
+
+        try:
+            await self._database.write(everything)
+        except Exception as error:
+            if len(taken) == 1 or isinstance(error, StorageUnavailable):
+                for _, done in taken:
+                    _fail(done, error)
+                return
+        else:
+            for _, done in taken:
+                if not done.done():
+                    done.set_result(None)
+            return
+        # One of them must not spoil it for the others.
+        for one in taken:
+            await self._together([one])
+
+
+def _fail(done: asyncio.Future[None], error: Exception) -> None:
+    if not done.done():
+        done.set_exception(error)
+        # Who has left does not look at it any more.
+        done.exception()
