@@ -32,6 +32,7 @@ from app.domain.hindsight import DEFAULT_EMBARGO
 from app.domain.idempotency import RequestKey
 from app.domain.kill import Kill, KillEvent
 from app.domain.listing import ListedName
+from app.domain.outcome import ScoreWindow
 from app.domain.provider import ProviderSet
 from app.domain.routing import Explanation, Plan, PolicyName, Priority, StrategyInForce
 from app.domain.structured import Rung
@@ -39,6 +40,9 @@ from app.domain.target import Target
 from app.domain.tools import Tool, ToolCallRecord
 from app.domain.usage import Usage
 from app.gateway.admission import Admitted
+from app.outcomes.board import Board
+from app.outcomes.book import Page
+from app.outcomes.leaderboard import By
 
 
 class CompletionStream(Protocol):
@@ -227,6 +231,13 @@ class Tools(Protocol):
     def answering(self, names: Sequence[str]) -> ChatInRounds: ...
 
 
+class Scoring(Protocol):
+    """Leaderboards, and what claims are worth by the record as this process read it last. Raises StorageUnavailable."""
+
+    async def board(self, by: By, window: ScoreWindow) -> Board: ...
+    def curves(self) -> Page: ...
+
+
 class Kills(Protocol):
     """The kill switch. Raises StorageUnavailable; `kill` is in force here even then."""
 
@@ -297,6 +308,7 @@ class Services:
     monitor: HealthReport
     routing: Routing
     kills: Kills
+    scoring: Scoring
     routing_stats: Callable[[], dict[str, Any]]
     history: HealthRecords
     conformance: Conformance

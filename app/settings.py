@@ -24,6 +24,7 @@ from app.configuration.groups import (
     LedgerSettings,
     ReplaySettings,
     RetrySettings,
+    ScoreSettings,
     Seconds,
     TimeoutSettings,
     ToolSettings,
@@ -104,6 +105,7 @@ class Settings(BaseSettings):
     hedging: HedgingSettings = HedgingSettings()
     health: HealthSettings = HealthSettings()
     history: HistorySettings = HistorySettings()
+    scores: ScoreSettings = ScoreSettings()
     ledger: LedgerSettings = LedgerSettings()
     cache: CacheSettings = CacheSettings()
     replay: ReplaySettings = ReplaySettings()

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from app.decisions.arrivals import Arrivals
 from app.decisions.background import Background
+from app.decisions.calibrating import UNCALIBRATED
 from app.decisions.composition import Composition, PanelView, check_asked, composed, prompted, prompted_without_news
 from app.decisions.counting import UNGRADED, Counter
 from app.decisions.hindsight import Guard
@@ -31,7 +32,7 @@ from app.decisions.wire import rendered
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
 from app.domain.errors import Code, OutcryError
 from app.domain.kill import Kill
-from app.domain.ports import DecisionRepository, Grades, Shelf
+from app.domain.ports import Confidences, DecisionRepository, Grades, Shelf
 from app.ledger.spill import Spill
 
 __all__ = ["Asker", "DecisionEvent", "DecisionRules", "DecisionService", "PanelView", "Question", "VoteEvent"]
@@ -87,6 +88,7 @@ class DecisionService:
         decided: Callable[[Decision], None] = lambda _: None,
         killed: Callable[[int | None], Kill | None] = lambda _: None,
         grades: Grades = UNGRADED,
+        confidences: Confidences = UNCALIBRATED,
         spill: Spill | None = None,
         shelf: Shelf | None = None,
     ) -> None:
@@ -101,6 +103,7 @@ class DecisionService:
         self._decided = decided
         self._killed = killed
         self._grades = grades
+        self._confidences = confidences
         self._background = Background()
         self._officer = Officer(asker, self._background, now)
         self._runs = DecisionRuns(shelf, wall)
@@ -196,6 +199,7 @@ class DecisionService:
             self._counter(composition, self._grades),
             Guard.of(question, self._panels),
             prompted_without_news(question),
+            confidences=self._confidences,
         )
 
     async def _begun(self, session: Session) -> tuple[Session, Panel]:

@@ -13,12 +13,13 @@ from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
 from app.domain.day import DayUse
 from app.domain.decision import Filing
 from app.domain.embedding import EmbedCall, Embeddings
-from app.domain.grades import Grade
+from app.domain.grades import Calibrated, Grade
 from app.domain.health import HealthSample, HistoryWindow
 from app.domain.idempotency import Claim, Holding, RequestKey, Reservation, Term
 from app.domain.kill import Kill, KillEvent
 from app.domain.leases import Decide, Held
 from app.domain.news import News
+from app.domain.outcome import ScoredVote, ScoreWindow
 from app.domain.replay import Replay, Take, TakeKind
 from app.domain.settings import Setting
 from app.domain.target import Target
@@ -80,6 +81,26 @@ class Grades(Protocol):
 
     def of(self, target: Target) -> Grade | None:
         """The target's grade; None while nothing is known."""
+        ...
+
+
+class Scores(Protocol):
+    """Votes on record with what is known of them. Raises StorageUnavailable."""
+
+    async def scored(self, window: ScoreWindow) -> Sequence[ScoredVote]:
+        """The votes of the window's decisions, earlier decisions first, those of one decision side by side."""
+        ...
+
+
+class Confidences(Protocol):
+    """What claims are worth by graded votes. Read on the way of decisions: from memory, without a wait."""
+
+    def of_vote(self, target: Target, claimed: float | None) -> Calibrated:
+        """A stated confidence by how such claims of this target came true."""
+        ...
+
+    def of_panel(self, method: str, agreement: float) -> Calibrated:
+        """A panel's agreement by how often panels of this method were right that agreed as much."""
         ...
 
 

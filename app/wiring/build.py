@@ -23,6 +23,8 @@ from app.gateway.estimates import Estimates
 from app.ledger.spill import Spill
 from app.ledger.writer import UsageWriter
 from app.model_listing import ModelListing
+from app.outcomes.board import Boards
+from app.outcomes.refreshing import ScoreReader
 from app.providers.lookup import ProviderLookup
 from app.providers.pool import Pool
 from app.services import GatewayKey, Services
@@ -39,7 +41,8 @@ from app.supervisor import Supervisor
 from app.telemetry.metrics import Metrics
 from app.tools.registry import ToolRegistry
 from app.wiring.asking import Asking, asking, each_told
-from app.wiring.ground import Ground, laid
+from app.wiring.ground import Ground, laid, score_rules
+from app.wiring.unscored import Unscored
 from app.wiring.watching import Watchers, watchers
 
 
@@ -59,10 +62,13 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         wall=clock.wall,
         decided=each_told(metrics.decision_finished, ground.validity.decided),
         killed=way.kills.of,
-        grades=ground.validity,
+        grades=ground.book,
+        confidences=ground.book,
         spill=Spill(settings.ledger.decision_spill_path, settings.ledger.spill_max_bytes),
         shelf=way.tapes,
     )
+    scores = Unscored()
+    reader = ScoreReader(scores, ground.book, score_rules(settings), clock.wall)
     idempotency = Idempotency(SqlIdempotencyRepository(database), now=clock.now, wall=clock.wall)
     metrics.collectors += [
         _states(pool, way.writer, way.directory, way.tools.registry),
@@ -73,7 +79,9 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         idempotency.close,
     ):  # fmt: skip
         stack.push_async_callback(close)
-    jobs = _jobs(ground, watching, way, stack, agents=agents, decisions=decisions, idempotency=idempotency)
+    jobs = _jobs(
+        ground, watching, way, stack, agents=agents, decisions=decisions, idempotency=idempotency, reader=reader
+    )
     await stack.enter_async_context(jobs)
     stack.enter_context(ground.configuration.reloaded_on_hangup())
     listing = ModelListing(pool, ground.catalog)
@@ -92,6 +100,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         routing=RoutingControl(pool, way.planner, way.strategy, told=watching.news.reset),
         routing_stats=way.routing_stats.report,
         kills=way.kills,
+        scoring=Boards(scores, ground.book, wall=clock.wall),
         history=watching.health_rows,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
         conformance=ConformanceTests(pool, [way.writer], clock),
@@ -118,6 +127,7 @@ def _jobs(
     agents: AgentService,
     decisions: DecisionService,
     idempotency: Idempotency,
+    reader: ScoreReader,
 ) -> Supervisor:
     """What runs in the background, still at rest; docs/architecture.md says what each is for."""
     metrics, database, settings = ground.metrics, ground.database, ground.settings
@@ -135,6 +145,7 @@ def _jobs(
         "decisions": decisions.run,
         "runs": way.tapes.run,
         "days": arrival.before(watching.days.run),
+        "scores": arrival.before(reader.run),
         "idempotency": arrival.before(idempotency.run),
         "configuration": arrival.before(lambda: ConfigListener(database).run(partial(_refresh, views))),
     }.items():
