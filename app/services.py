@@ -32,7 +32,7 @@ from app.domain.hindsight import DEFAULT_EMBARGO
 from app.domain.idempotency import RequestKey
 from app.domain.kill import Kill, KillEvent
 from app.domain.listing import ListedName
-from app.domain.outcome import ScoreWindow
+from app.domain.outcome import GradedOutcome, Horizon, Outcome, PriceBar, ScoreWindow
 from app.domain.provider import ProviderSet
 from app.domain.routing import Explanation, Plan, PolicyName, Priority, StrategyInForce
 from app.domain.structured import Rung
@@ -43,6 +43,7 @@ from app.gateway.admission import Admitted
 from app.outcomes.board import Board
 from app.outcomes.book import Page
 from app.outcomes.leaderboard import By
+from app.outcomes.service import PricesTaken
 
 
 class CompletionStream(Protocol):
@@ -116,6 +117,14 @@ class Decisions(Protocol):
     async def page(
         self, *, limit: int, cursor: str | None = None, symbol: str | None = None, agent_id: int | None = None
     ) -> tuple[list[dict[str, Any]], str | None]: ...
+
+
+class Outcomes(Protocol):
+    """How decisions went. `record` raises NotFound and RequestRejected, all raise StorageUnavailable."""
+
+    async def record(self, outcome: Outcome, *, agent_id: int | None) -> GradedOutcome: ...
+    async def of(self, decision_id: str, agent_id: int | None) -> tuple[Sequence[GradedOutcome], Horizon] | None: ...
+    async def post_prices(self, bars: Sequence[PriceBar]) -> PricesTaken: ...
 
 
 class Prompts(Protocol):
@@ -300,6 +309,7 @@ class Services:
     gateway: Gateway
     admission: Admission
     decisions: Decisions
+    outcomes: Outcomes
     prompts: Prompts
     idempotency: Idempotency
     agents: Agents

@@ -22,6 +22,7 @@ from app.configuration.groups import (
     HedgingSettings,
     HistorySettings,
     LedgerSettings,
+    OutcomeSettings,
     ReplaySettings,
     RetrySettings,
     ScoreSettings,
@@ -108,6 +109,7 @@ class Settings(BaseSettings):
     scores: ScoreSettings = ScoreSettings()
     ledger: LedgerSettings = LedgerSettings()
     cache: CacheSettings = CacheSettings()
+    outcomes: OutcomeSettings = OutcomeSettings()
     replay: ReplaySettings = ReplaySettings()
     transport: TransportSettings = TransportSettings()
     timeouts: TimeoutSettings = TimeoutSettings()

@@ -52,6 +52,17 @@ from app.domain.errors import Code, NotFound, OutcryError, StorageUnavailable, T
 from app.domain.health import HealthSample, HistoryWindow
 from app.domain.kill import Kill, KillAction, KillEvent
 from app.domain.listing import ListedName, ListedTarget, NameKind
+from app.domain.outcome import (
+    Basis,
+    CastVote,
+    GradedOutcome,
+    GradedVote,
+    Horizon,
+    HorizonState,
+    Outcome,
+    PriceBar,
+    StoredBars,
+)
 from app.domain.provider import CallerLimit, ModelConfig, ProviderConfig, ProviderSet, ProviderType
 from app.domain.routing import Candidate, Explanation, Plan, PolicyName, StrategyInForce, Verdict
 from app.domain.structured import Rung
@@ -62,6 +73,8 @@ from app.gateway.estimates import Estimate
 from app.gateway.kills import KillSwitch
 from app.outcomes.board import Boards
 from app.outcomes.book import ScoreBook, ScoreRules
+from app.outcomes.grading import measured
+from app.outcomes.service import PricesTaken
 from app.services import Services
 from tests.fakes_keys import KeyShelf
 from tests.fakes_scores import FakeScores
@@ -259,6 +272,41 @@ DECISION = Decision(
     created_at=THEN,
     cost_usd=Decimal("0.01"),
 )
+
+
+class FakeOutcomes:
+    """Grades by our own rule the one vote of a BUY at 100, and keeps outcomes by id; `failure` is raised instead."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, GradedOutcome] = {}
+        self.bars: list[PriceBar] = []
+        self.agents: list[int | None] = []
+        self.horizon = Horizon(HorizonState.NONE)
+        self.failure: OutcryError | None = None
+
+    async def record(self, outcome: Outcome, *, agent_id: int | None) -> GradedOutcome:
+        self.agents.append(agent_id)
+        if self.failure is not None:
+            raise self.failure
+        found = measured(Basis(outcome.decision_id, Action.BUY, THEN, entry_price=100.0), outcome)
+        vote = CastVote(outcome.decision_id, 1, "alpha", "alpha-1", VoteStatus.OK, Action.BUY)
+        correct = None if found is None else found.is_right(Action.BUY)
+        before = self.known.get(outcome.id)
+        if before is not None and replace(before.outcome, version=1) == outcome:
+            return before
+        version = 1 if before is None else before.outcome.version + 1
+        grade = GradedVote(vote, outcome.id, version, correct, None, None)
+        kept = GradedOutcome(replace(outcome, version=version), found, (grade,))
+        self.known[outcome.id] = kept
+        return replace(kept, is_new=before is None, is_changed=True)
+
+    async def of(self, decision_id: str, agent_id: int | None) -> tuple[Sequence[GradedOutcome], Horizon]:
+        self.agents.append(agent_id)
+        return [one for one in self.known.values() if one.outcome.decision_id == decision_id], self.horizon
+
+    async def post_prices(self, bars: Sequence[PriceBar]) -> PricesTaken:
+        self.bars += bars
+        return PricesTaken(StoredBars(len(bars), 0, 0), 0, is_complete=True)
 
 
 class FakeDecisions:
@@ -604,6 +652,7 @@ def fake_services(**changes: Any) -> Services:
         "gateway": FakeGateway(),
         "admission": admission_by({}),
         "decisions": FakeDecisions(),
+        "outcomes": FakeOutcomes(),
         "prompts": FakePrompts(),
         "idempotency": Idempotency(KeyShelf(), now=time.monotonic, wall=lambda: datetime.now(UTC)),
         "agents": FakeAgents(),

@@ -33,6 +33,8 @@ ACCESS: Final[Mapping[tuple[str, str], Row]] = {
     ("POST", "/risk-assessments"): Scope.DECISIONS,
     ("GET", "/decisions"): Scope.DECISIONS,
     ("GET", "/decisions/{decision_id}"): Scope.DECISIONS,
+    ("POST", "/decisions/{decision_id}/outcome"): Scope.DECISIONS,
+    ("POST", "/prices"): Scope.ADMIN,
     ("GET", "/providers"): Scope.READ,
     ("GET", "/providers/health"): Scope.READ,
     ("GET", "/providers/health/export"): Scope.READ,

@@ -15,11 +15,13 @@ from app.api.native_chat import Name
 from app.api.timing import deadline_of
 from app.decisions.context import MarketContext
 from app.decisions.question import Question
-from app.decisions.symbols import SYMBOL_PATTERN, is_symbol, same_symbol
 from app.domain.caching import CacheMode
+from app.domain.casting import positive
 from app.domain.errors import Violation
 from app.domain.hindsight import AsOfMode
+from app.domain.horizons import HORIZON, LONGEST
 from app.domain.routing import Priority
+from app.domain.symbols import SYMBOL_PATTERN, is_symbol, same_symbol
 
 
 def _capitals(given: object) -> object:
@@ -176,3 +178,8 @@ def _violations(body: Mapping[str, Any]) -> Iterator[Violation]:
     if body.get("risk_officer") is not None and not is_asked:
         yield Violation("risk_officer", "is asked only with risk_check: true or method risk_officer_veto")
     yield from symbol_violations(body)
+    metadata = body.get("metadata")
+    if isinstance(metadata, dict) and HORIZON in metadata:
+        stated = positive(metadata[HORIZON])
+        if stated is None or stated > LONGEST:
+            yield Violation(f"metadata.{HORIZON}", "expected seconds above 0, ten years at most")

@@ -16,12 +16,12 @@ from app.api.timing import deadline_of
 from app.decisions.context import Account, Constraints, MarketContext
 from app.decisions.indicators import Amount, Price, Share
 from app.decisions.officer import Proposal
-from app.decisions.symbols import same_symbol
 from app.decisions.vocabulary import HORIZONS, INTENTS, STRENGTHS
 from app.domain.caching import CacheMode
 from app.domain.decision import Action, Entry, Opinion, Size
 from app.domain.errors import Violation
 from app.domain.routing import Priority
+from app.domain.symbols import same_symbol
 
 Text = Annotated[str, StringConstraints(max_length=8_000)]
 Texts = Annotated[list[Text], Field(max_length=10)]

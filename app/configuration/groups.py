@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Horizon = Annotated[float, Field(gt=0, le=3660 * 86_400, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
@@ -122,6 +123,18 @@ class CacheSettings(Group):
         64 * 1024 * 1024, description="Bytes of all answers together; one may take a mebibyte. 0 keeps none."
     )
     ttl: Seconds = Field(300.0, description="Seconds an answer is kept.")
+
+
+class OutcomeSettings(Group):
+    """When a decision has turned out right or wrong, where its caller states no `horizon_s`."""
+
+    scalping: Horizon = Field(900.0, description="Seconds after which a scalping decision is graded by a price.")
+    intraday: Horizon = Field(14_400.0, description="The same for an intraday decision, or one without a timeframe.")
+    swing: Horizon = Field(432_000.0, description="The same for a swing decision.")
+    position: Horizon = Field(2_592_000.0, description="The same for a position decision.")
+    patience: Horizon = Field(
+        604_800.0, description="Seconds that a decision waits for its price after that, and after it was made."
+    )
 
 
 class ReplaySettings(Group):

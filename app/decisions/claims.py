@@ -9,8 +9,8 @@ from typing import Final
 
 from app.decisions.forms import FORMS, forms_within, word_of
 from app.decisions.numbers import read_number
-from app.decisions.symbols import is_symbol, same_symbol
 from app.decisions.vocabulary import ACTION_KEYS, FIELD_KEYS, NOT_MEANT_KEYS, RATING_KEYS, WRAPPER_KEYS, key_of
+from app.domain.symbols import is_symbol, same_symbol
 from app.text.scan import TooTangled
 from app.text.strict_json import NonFinite, NotJson, loads
 

@@ -13,12 +13,12 @@ from app.decisions.prompts import REPAIR, Prompt, callers_prompt, market_prompt
 from app.decisions.question import Question
 from app.decisions.samples import MAX_SAMPLES
 from app.decisions.seat import Seat
-from app.decisions.symbols import is_symbol, same_symbol
 from app.decisions.validation import in_universe
 from app.decisions.voting import METHODS, default_quorum
 from app.domain.decision import Role
 from app.domain.errors import Code, NotAdmitted, NotFound, RequestRejected, Violation
 from app.domain.provider import PanelConfig
+from app.domain.symbols import is_symbol, same_symbol
 from app.domain.target import Target
 
 MAX_MEMBERS: Final = 64

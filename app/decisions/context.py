@@ -34,8 +34,8 @@ from app.decisions.indicators import (
     Share,
     Text,
 )
-from app.decisions.symbols import SYMBOL_PATTERN
 from app.domain.decision import Action
+from app.domain.symbols import SYMBOL_PATTERN
 
 Symbol = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=SYMBOL_PATTERN)]
 Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]

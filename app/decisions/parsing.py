@@ -11,8 +11,8 @@ from app.decisions.claims import Claim
 from app.decisions.opinions import Notes, Spoken, read_opinion, spoken_action
 from app.decisions.refusals import is_refusal
 from app.decisions.rungs import Found, climb
-from app.decisions.symbols import same_symbol
 from app.domain.decision import Opinion, ParseTrace, VoteStatus
+from app.domain.symbols import same_symbol
 from app.text.invisible import without_invisible
 from app.text.scan import TooTangled
 from app.text.strict_json import ConflictingKeys, NonFinite

@@ -12,8 +12,8 @@ from app.decisions.exposure import reference_price
 from app.decisions.limits import Limits
 from app.decisions.percent_prices import MOST_STOP, converted, percentages
 from app.decisions.rules import broken
-from app.decisions.symbols import same_symbol
 from app.domain.decision import Action, Opinion, RuleViolation, Severity
+from app.domain.symbols import same_symbol
 
 LEAST_STOP: Final = 0.0005
 

@@ -46,6 +46,47 @@ class Outcome:
     exit_reason: str | None = None
     source: str | None = None
 
+    @property
+    def may_grade(self) -> bool:
+        """Whether this tells what the market did; the rest tells what became of an order."""
+        return self.kind in (OutcomeKind.REALIZED, OutcomeKind.FORWARD_RETURN)
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a decision brings to its grades; prices and `atr` are in the quote currency.
+
+    `decided_at` is the moment that it is of: its market's where that is earlier than its own.
+    """
+
+    decision_id: str
+    action: Action
+    decided_at: datetime
+    intent: str | None = None
+    entry_price: float | None = None
+    atr: float | None = None
+    is_replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the market did (`forward_return`, r) and what counts as nothing (`threshold`, tau): both fractions."""
+
+    forward_return: float
+    threshold: float
+
+    def is_right(self, action: Action | None) -> bool | None:
+        """Whether a vote was right: BUY when r > tau, SELL when r < -tau, HOLD when |r| <= tau; None for no vote."""
+        match action:
+            case Action.BUY:
+                return self.forward_return > self.threshold
+            case Action.SELL:
+                return self.forward_return < -self.threshold
+            case Action.HOLD:
+                return abs(self.forward_return) <= self.threshold
+            case None:
+                return None
+
 
 @dataclass(frozen=True, slots=True)
 class CastVote:
@@ -84,6 +125,63 @@ class GradedVote:
     correct: bool | None
     forward_return: float | None
     threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class GradedOutcome:
+    """An outcome on record with what it says of each vote. `is_new` for an `outcome_id` that was not known before.
+
+    `is_changed` is False when it was there already, word for word.
+    """
+
+    outcome: Outcome
+    measured: Measured | None
+    grades: tuple[GradedVote, ...]
+    is_new: bool = False
+    is_changed: bool = False
+
+
+class HorizonState(StrEnum):
+    """How a decision stands with the market: `none` is of no horizon, and never waits."""
+
+    NONE = "none"
+    WAITING = "waiting"
+    GRADED = "graded"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """Until when a decision waits for a price: the first bar from `due_at` on, none later than `latest_at`.
+
+    `length` is in seconds from the decision's moment. At `expires_at` nobody posts that bar any more.
+    """
+
+    state: HorizonState
+    reason: str | None = None
+    length: float | None = None
+    due_at: datetime | None = None
+    latest_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DuePrice:
+    """A decision whose horizon is over, and the bar that says what its market cost then."""
+
+    decision_id: str
+    length: float
+    entry_price: float
+    bar: PriceBar
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBars:
+    """What became of posted bars: new ones, corrections of known ones, and those that say nothing new."""
+
+    added: int
+    corrected: int
+    unchanged: int
 
 
 @dataclass(frozen=True, slots=True)

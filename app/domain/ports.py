@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -19,7 +19,18 @@ from app.domain.idempotency import Claim, Holding, RequestKey, Reservation, Term
 from app.domain.kill import Kill, KillEvent
 from app.domain.leases import Decide, Held
 from app.domain.news import News
-from app.domain.outcome import ScoredVote, ScoreWindow
+from app.domain.outcome import (
+    Basis,
+    DuePrice,
+    GradedOutcome,
+    Horizon,
+    Measured,
+    Outcome,
+    PriceBar,
+    ScoredVote,
+    ScoreWindow,
+    StoredBars,
+)
 from app.domain.replay import Replay, Take, TakeKind
 from app.domain.settings import Setting
 from app.domain.target import Target
@@ -81,14 +92,6 @@ class Grades(Protocol):
 
     def of(self, target: Target) -> Grade | None:
         """The target's grade; None while nothing is known."""
-        ...
-
-
-class Scores(Protocol):
-    """Votes on record with what is known of them. Raises StorageUnavailable."""
-
-    async def scored(self, window: ScoreWindow) -> Sequence[ScoredVote]:
-        """The votes of the window's decisions, earlier decisions first, those of one decision side by side."""
         ...
 
 
@@ -208,6 +211,49 @@ class DecisionRepository(Protocol):
     async def page(
         self, *, limit: int, cursor: str | None, symbol: str | None, agent_id: int | None
     ) -> tuple[list[dict[str, Any]], str | None]: ...
+
+
+Measure = Callable[[Basis, Outcome], Measured | None]
+"""What an outcome measures; None where it measures nothing. Raises RequestRejected for one that cannot be measured."""
+
+
+class OutcomeRepository(Protocol):
+    """Outcomes of decisions. Raises StorageUnavailable; with an `agent_id`, another agent's decision is not there."""
+
+    async def record(self, outcome: Outcome, measure: Measure, *, agent_id: int | None) -> GradedOutcome:
+        """Put it on record once, with its grades. Raises NotFound, and what `measure` raises."""
+        ...
+
+    async def of(self, decision_id: str, agent_id: int | None) -> tuple[Sequence[GradedOutcome], Horizon] | None:
+        """What is known of a decision, the last observed first; None for one that is not there."""
+        ...
+
+
+class PriceRepository(Protocol):
+    """Bars, and the decisions that wait for one. Raises StorageUnavailable."""
+
+    async def put(self, bars: Sequence[PriceBar]) -> StoredBars: ...
+    async def is_due(self) -> bool:
+        """Whether anybody waits whose bar is there."""
+        ...
+
+    async def settle(
+        self, outcome_at: Callable[[DuePrice], Outcome], measure: Measure, *, limit: int
+    ) -> tuple[int, int]:
+        """Grade at most `limit` of them, each once: how many those were, and how many outcomes they made."""
+        ...
+
+    async def expire(self, now: datetime) -> int:
+        """Let go of those whose bar nobody posted in time; how many it were."""
+        ...
+
+
+class Scores(Protocol):
+    """Votes with what is known of them. Raises StorageUnavailable."""
+
+    async def scored(self, window: ScoreWindow) -> Sequence[ScoredVote]:
+        """Every vote of the window's decisions, in the order they were made; replayed ones are in no statistics."""
+        ...
 
 
 class IdempotencyRepository(Protocol):

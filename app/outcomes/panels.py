@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from app.domain.decision import Action, VoteStatus
-from app.domain.outcome import ScoredVote
+from app.domain.outcome import Measured, ScoredVote
 
 VALID: Final = frozenset({VoteStatus.OK, VoteStatus.REPAIRED})
 UNFINISHED: Final = frozenset({VoteStatus.CANCELLED, VoteStatus.PENDING})
@@ -78,14 +78,5 @@ class PanelVotes:
         return first if sums[first] - sums[second] > _EQUAL else Action.HOLD
 
     def _is_right(self, action: Action) -> bool | None:
-        """A BUY when r > tau, a SELL when r < -tau, a HOLD when |r| <= tau."""
         moved, threshold = self._forward_return, self._threshold
-        if moved is None or threshold is None:
-            return None
-        match action:
-            case Action.BUY:
-                return moved > threshold
-            case Action.SELL:
-                return moved < -threshold
-            case Action.HOLD:
-                return abs(moved) <= threshold
+        return None if moved is None or threshold is None else Measured(moved, threshold).is_right(action)

@@ -9,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.decision import Filing
 from app.domain.errors import Code, Conflict
+from app.domain.horizons import Horizons
 from app.storage.cursors import cursor_at, older_than
 from app.storage.database import Database, reads, writes
 from app.storage.idempotency import settle
 from app.storage.tables import DECISIONS, DecisionRow
+from app.storage.votes import rewrite_votes, write_horizon, write_votes
 
 _D: Final = DECISIONS.c
 
@@ -20,14 +22,15 @@ _D: Final = DECISIONS.c
 class SqlDecisionRepository:
     """Decisions. `append` and `update` return when the row is committed."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, horizons: Horizons | None = None) -> None:
         self._database = database
+        self._horizons = horizons or Horizons()
 
     @writes
     async def append(
         self, session: AsyncSession, filing: Filing, answer: dict[str, Any], request: dict[str, Any]
     ) -> None:
-        """Store a decision with the JSON that answered it, and settle its idempotency key with it.
+        """Store a decision with the JSON that answered it and its votes, and settle its idempotency key with it.
 
         An id that is already there raises Conflict, and so does a key that somebody else holds by now.
         """
@@ -48,11 +51,14 @@ class SqlDecisionRepository:
                 request=request,
             )
         )
+        await write_votes(session, filing, answer)
+        await write_horizon(session, filing, answer, request, self._horizons)
 
     @writes
     async def update(self, session: AsyncSession, decision_id: str, answer: dict[str, Any]) -> None:
         """Replace a decision's answer by one with the votes that came in after it; an unknown id changes nothing."""
         await session.execute(update(DECISIONS).where(_D.id == decision_id).values(answer=answer))
+        await rewrite_votes(session, decision_id, answer)
 
     @reads
     async def get(self, session: AsyncSession, decision_id: str) -> dict[str, Any] | None:

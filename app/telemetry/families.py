@@ -53,6 +53,7 @@ class Families:
         self.unpriced = self._counter("outcry_unpriced_requests_total", "Attempts with usage and no known price.")
         self.decisions = self._counter("outcry_decisions_total", "Decisions.", "action", "status", "method")
         self.votes = self._counter("outcry_votes_total", "Votes and abstentions.", "provider", "model", "status")
+        self.outcomes = self._counter("outcry_outcomes_total", "Outcomes of decisions on record, all versions.", "kind")
         self.spilled = self._counter("outcry_usage_spilled_total", "Usage records that went to disk.")
         self.restarts = self._counter("outcry_background_restarts_total", "Background jobs started again.", "job")
         self.alerts = self._counter(

@@ -22,6 +22,7 @@ from app.domain.alerts import Alert
 from app.domain.attempt import AttemptOutcome, AttemptRecord, HedgeOutcome
 from app.domain.decision import Decision
 from app.domain.errors import Code
+from app.domain.outcome import OutcomeKind
 from app.domain.target import Circuit, Target
 from app.domain.tools import ToolCallRecord, ToolFailure
 from app.telemetry.causes import FallbackCauses
@@ -87,6 +88,10 @@ class Metrics:
         self._families.decisions.labels(decision.action, decision.status, decision.consensus.method).inc()
         for vote in decision.votes:
             self._families.votes.labels(*self._known.labels(vote.provider, vote.model), vote.status).inc()
+
+    def outcomes_recorded(self, kind: OutcomeKind, count: int) -> None:
+        """Count outcomes that were put on record."""
+        self._families.outcomes.labels(kind.value).inc(count)
 
     def limit_rejected(self, limit: str) -> None:
         """Count a refusal that no attempt tells of: a caller's own limit."""

@@ -17,6 +17,7 @@ from app.decisions.idempotency import Idempotency
 from app.decisions.rendering import PromptRendering
 from app.decisions.seating import Seating
 from app.decisions.service import DecisionService
+from app.domain.horizons import Horizons
 from app.gateway.admission import Admission
 from app.gateway.control import RoutingControl
 from app.gateway.estimates import Estimates
@@ -25,6 +26,7 @@ from app.ledger.writer import UsageWriter
 from app.model_listing import ModelListing
 from app.outcomes.board import Boards
 from app.outcomes.refreshing import ScoreReader
+from app.outcomes.service import OutcomeService
 from app.providers.lookup import ProviderLookup
 from app.providers.pool import Pool
 from app.services import GatewayKey, Services
@@ -36,13 +38,15 @@ from app.storage.decisions import SqlDecisionRepository
 from app.storage.idempotency import SqlIdempotencyRepository
 from app.storage.leases import CHANNEL
 from app.storage.listener import ConfigListener
+from app.storage.outcomes import SqlOutcomeRepository
+from app.storage.prices import SqlPriceRepository
+from app.storage.scores import SqlScores
 from app.storage.vault import Vault
 from app.supervisor import Supervisor
 from app.telemetry.metrics import Metrics
 from app.tools.registry import ToolRegistry
 from app.wiring.asking import Asking, asking, each_told
 from app.wiring.ground import Ground, laid, score_rules
-from app.wiring.unscored import Unscored
 from app.wiring.watching import Watchers, watchers
 
 
@@ -57,7 +61,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     decisions = DecisionService(
         way.gateway,
         Seating(pool, way.directory),
-        SqlDecisionRepository(database),
+        SqlDecisionRepository(database, Horizons(**settings.outcomes.model_dump())),
         now=clock.now,
         wall=clock.wall,
         decided=each_told(metrics.decision_finished, ground.validity.decided),
@@ -67,8 +71,16 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         spill=Spill(settings.ledger.decision_spill_path, settings.ledger.spill_max_bytes),
         shelf=way.tapes,
     )
-    scores = Unscored()
+    scores = SqlScores(database)
     reader = ScoreReader(scores, ground.book, score_rules(settings), clock.wall)
+    outcomes = OutcomeService(
+        SqlOutcomeRepository(database, clock.wall),
+        SqlPriceRepository(database, clock.wall),
+        decisions.get,
+        now=clock.now,
+        wall=clock.wall,
+        recorded=metrics.outcomes_recorded,
+    )
     idempotency = Idempotency(SqlIdempotencyRepository(database), now=clock.now, wall=clock.wall)
     metrics.collectors += [
         _states(pool, way.writer, way.directory, way.tools.registry),
@@ -80,7 +92,15 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     ):  # fmt: skip
         stack.push_async_callback(close)
     jobs = _jobs(
-        ground, watching, way, stack, agents=agents, decisions=decisions, idempotency=idempotency, reader=reader
+        ground,
+        watching,
+        way,
+        stack,
+        agents=agents,
+        decisions=decisions,
+        outcomes=outcomes,
+        idempotency=idempotency,
+        reader=reader,
     )
     await stack.enter_async_context(jobs)
     stack.enter_context(ground.configuration.reloaded_on_hangup())
@@ -91,6 +111,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
             lambda: pool.current.caller_limits, now=clock.now, wall=clock.wall, rejected=metrics.limit_rejected
         ),
         decisions=decisions,
+        outcomes=outcomes,
         prompts=PromptRendering(Seating(pool, way.directory), Estimates(way.planner, way.counter), clock.wall),
         idempotency=idempotency,
         agents=agents,
@@ -126,6 +147,7 @@ def _jobs(
     *,
     agents: AgentService,
     decisions: DecisionService,
+    outcomes: OutcomeService,
     idempotency: Idempotency,
     reader: ScoreReader,
 ) -> Supervisor:
@@ -146,6 +168,7 @@ def _jobs(
         "runs": way.tapes.run,
         "days": arrival.before(watching.days.run),
         "scores": arrival.before(reader.run),
+        "outcomes": arrival.before(outcomes.run),
         "idempotency": arrival.before(idempotency.run),
         "configuration": arrival.before(lambda: ConfigListener(database).run(partial(_refresh, views))),
     }.items():

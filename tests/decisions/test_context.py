@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.decisions.context import MarketContext, staleness
-from app.decisions.symbols import same_symbol
+from app.domain.symbols import same_symbol
 from tests.decisions.fakes import MARKET, market
 
 NAN = float("nan")

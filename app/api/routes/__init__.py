@@ -15,6 +15,7 @@ from app.api.examples.framework import EXAMPLES
 from app.api.examples.native import CHAT, DECISION
 from app.api.examples.openai import COMPLETIONS, EMBEDDINGS, RESPONSES
 from app.api.examples.risk import RISK
+from app.api.outcome_wire import OutcomeBody, PricesBody
 from app.api.routes import (
     agents,
     chat,
@@ -26,6 +27,7 @@ from app.api.routes import (
     llm_providers,
     messages,
     models,
+    prices,
     prompts,
     provider_tests,
     providers,
@@ -50,6 +52,7 @@ DIRECT: Final[tuple[Route, ...]] = (
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     models.router,
     decisions.router,
+    prices.router,
     prompts.router,
     providers.router,
     health_history.router,
@@ -73,6 +76,8 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     provider_tests.ProviderTest,
     routing.StrategyWrite,
     routing.CircuitReset,
+    OutcomeBody,
+    PricesBody,
     prompts.RenderBody,
     kill.KillWrite,
     kill.ResumeWrite,

@@ -6,21 +6,22 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from decimal import Decimal
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import anyio
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import JSONResponse
 
 from app.api.admission import Admission, is_replay
 from app.api.body import NATIVE_LIMIT, read_checked
 from app.api.completions import CLOSING, money, replay_headers
 from app.api.decision_wire import DecisionAnswer, DecisionBody, DecisionPage, question_of, read_decision
-from app.api.deps import MAX_ID, CurrentServices, Cursor, Limit
+from app.api.deps import MAX_ID, CurrentExchange, CurrentServices, Cursor, Limit, body_of, described
 from app.api.errors import Headers, encoded_error
 from app.api.exchange import Exchange
 from app.api.idempotency import REPLAYED, bound, read_key
 from app.api.intent import read_intent
+from app.api.outcome_wire import OutcomeAnswer, OutcomeBody, outcome_rendered, told_after
 from app.api.sse import event
 from app.api.watch import Watch
 from app.decisions.question import Question
@@ -32,6 +33,18 @@ from app.domain.errors import NotFound, OutcryError
 from app.domain.idempotency import RequestKey
 
 router = APIRouter(prefix="/decisions", tags=["decisions"])
+
+_OUTCOME: Final = {
+    "outcome_id": "fill-5f0c9d2e",
+    "kind": "realized",
+    "observed_at": "2026-11-20T18:15:00Z",
+    "entry_price": 64231.5,
+    "exit_price": 64688.0,
+    "fees": 1.2,
+    "quantity": 0.01,
+    "currency": "USDT",
+    "exit_reason": "take_profit",
+}
 
 
 async def decide(exchange: Exchange) -> None:
@@ -153,13 +166,40 @@ async def list_decisions(
 
 @router.get("/{decision_id}", summary="A decision as it was answered", response_model=DecisionAnswer)
 async def read_decision_again(
-    decision_id: Annotated[str, Path(max_length=128)], services: CurrentServices
+    decision_id: Annotated[str, Path(max_length=128)], exchange: CurrentExchange
 ) -> JSONResponse:
-    """The decision; votes that came after it (`settle: all`) included."""
+    """The decision; votes that came after it (`settle: all`) included.
+
+    Once something became of it there are `outcomes` with their grades, the last observed first, and its `horizon`.
+    With `x-outcry-agent`, another agent's decision is a 404.
+    """
+    agent_id, services = read_intent(exchange.headers).agent_id, exchange.services
     answer = await services.decisions.get(decision_id)
-    if answer is None:
+    if answer is None or agent_id not in (None, answer.get("agent_id")):
         raise NotFound(f"no decision {decision_id[:64]!r}")
-    return JSONResponse(answer)
+    return JSONResponse({**answer, **told_after(await services.outcomes.of(decision_id, agent_id))})
+
+
+@router.post(
+    "/{decision_id}/outcome",
+    openapi_extra=described(OutcomeBody, _OUTCOME),
+    summary="Say what became of a decision; every vote is graded by it",
+    response_model=OutcomeAnswer,
+    status_code=201,
+)
+async def record_outcome(
+    decision_id: Annotated[str, Path(max_length=128)],
+    wanted: Annotated[OutcomeBody, Depends(body_of(OutcomeBody))],
+    exchange: CurrentExchange,
+) -> JSONResponse:
+    """A 201 for a new `outcome_id`. For a known one a 200: the same body changes nothing, another is version + 1.
+
+    A `realized` outcome counts before forward returns, then the one observed last. `rejected` and `expired` grade
+    nothing. With `x-outcry-agent`, another agent's decision is a 404.
+    """
+    agent_id = read_intent(exchange.headers).agent_id
+    graded = await exchange.services.outcomes.record(wanted.outcome(decision_id), agent_id=agent_id)
+    return JSONResponse(outcome_rendered(graded), 201 if graded.is_new else 200)
 
 
 def _admission(exchange: Exchange, question: Question) -> Admission:

@@ -23,25 +23,29 @@ def is_symbol(text: str) -> bool:
 
 def same_symbol(one: str, other: str) -> bool:
     """Whether both name the same market; a spelling without a quote currency matches any, and all dollars are one."""
-    if _squeezed(one) == _squeezed(other):
+    if squeezed(one) == squeezed(other):
         return True
-    base, quote = _split(one)
-    other_base, other_quote = _split(other)
+    base, quote = market_of(one)
+    other_base, other_quote = market_of(other)
     return base == other_base and (not quote or not other_quote or quote == other_quote)
 
 
-def _squeezed(symbol: str) -> str:
+def squeezed(symbol: str) -> str:
+    """Without separators and in capitals: what BTC/USDT and BTCUSDT have in common."""
     return re.sub(r"[^A-Z0-9=^]", "", symbol.upper())
 
 
-def _split(symbol: str) -> tuple[str, str]:
-    """Base and quote, the quote `""` when there is none; dollar coins are USD."""
+def market_of(symbol: str) -> tuple[str, str]:
+    """Base and quote, the quote `""` when there is none; dollar coins are USD.
+
+    Two spellings are the same market when they have a base in common, and a quote where both name one.
+    """
     text = symbol.strip().upper().lstrip("$")
     parts = [part for part in _SEPARATOR.split(text) if part and part not in _CONTRACTS]
     if len(parts) > 1 and parts[1] in _QUOTES:
         return parts[0], _coin(parts[1])
     if len(parts) != 1:
-        return _squeezed(symbol), ""
+        return squeezed(symbol), ""
     whole = parts[0].removesuffix(".P")
     for quote in _QUOTES:
         # A base has at least two letters, or a share called SUSD would become S.
