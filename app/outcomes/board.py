@@ -20,7 +20,9 @@ from app.outcomes.pages import pages
 USUAL: Final = timedelta(days=90)
 """How far a leaderboard looks back that is not told since when."""
 KEPT: Final = 10.0
-"""A leaderboard is kept so many times as long as it took: small ones are always fresh, large ones never a load."""
+"""A leaderboard that took long is kept so many times as long: large ones are never a load."""
+QUICK: Final = 1.0
+"""Seconds: one that took less is not kept, so that small ones are always fresh."""
 LONGEST: Final = 60.0
 MOST_KEPT: Final = 32
 _EPOCH: Final = datetime.min.replace(tzinfo=UTC)
@@ -72,7 +74,8 @@ class Boards:
             began = self._now()
             board = await self._counted(by, window)
             took = self._now() - began
-            self._keep((by, window), _Kept(board, self._now() + min(took * KEPT, LONGEST)))
+            if took >= QUICK:
+                self._keep((by, window), _Kept(board, self._now() + min(took * KEPT, LONGEST)))
             return board
 
     async def _counted(self, by: By, window: ScoreWindow) -> Board:
