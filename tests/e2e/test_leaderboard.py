@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.conftest import StartService
 from tests.e2e.markets import market
+from tests.e2e.service import Service
 from tests.e2e.speaking import HELLO
 
 TRADERS = ("reversion", "breakout", "trend")
@@ -28,8 +29,12 @@ ENV = {"OUTCRY_SCORES__REFRESH": "0.1", "OUTCRY_SCORES__EXPLORATION": "0"}
 class Desk:
     """The three traders, and how the market went after each of their decisions: always up."""
 
-    def __init__(self, client: httpx.Client) -> None:
-        self.client = client
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    @property
+    def client(self) -> httpx.Client:
+        return self.service.client
 
     def decide(self, **fields: Any) -> Any:
         body = {"symbol": "BTC/USDT", "models": MEMBERS, "market": market(), "settle": "all", **fields}
@@ -74,7 +79,7 @@ def eventually(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def desk(start_once: StartService) -> Desk:
-    return Desk(start_once(config=CONFIG, env=ENV).client)
+    return Desk(start_once(config=CONFIG, env=ENV))
 
 
 def test_from_no_grades_to_two_hundred(desk: Desk) -> None:
@@ -122,9 +127,15 @@ def test_rows_by_method_and_filters(desk: Desk) -> None:
     assert desk.rows(until="2020-01-01T00:00:00Z") == {}
 
 
-def test_a_restart_reads_the_record_again(start_once: StartService, desk: Desk) -> None:
+def test_a_restart_reads_the_record_again(desk: Desk) -> None:
     desk.grade(30)
-    eventually(lambda: desk.first() == "trend/trend")
+    before = desk.rows()["trend"]["resolved"]
+    desk.service.stop()
+    desk.service.start()
+
+    eventually(lambda: desk.curve("trend")["n"] == before)
+    assert desk.first() == "trend/trend"
+    assert desk.decide()["votes"][2]["calibrated_confidence"] > 0.9
 
 
 def test_what_cannot_be_asked_is_a_422(desk: Desk) -> None:
