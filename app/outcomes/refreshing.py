@@ -28,6 +28,9 @@ IN_TURN: Final = 2
 RESTS: Final = 20.0
 """A look that took long is followed by a rest so many times as long: reading takes a twentieth of the time at most."""
 
+LONGEST_REST: Final = 60.0
+"""Seconds: grades come in with minutes to spare, not with hours."""
+
 
 class ScoreReader:
     """Reads the record into the book. Nothing is kept elsewhere: a new process reads everything once.
@@ -49,10 +52,13 @@ class ScoreReader:
 
     async def run(self) -> None:
         """The job: never returns. A start over keeps what was read."""
+        rest = self._rules.refresh
         while True:
-            began = time.monotonic()
+            began, is_first = time.monotonic(), not self._read
             await self.look()
-            await anyio.sleep(max(self._rules.refresh, RESTS * (time.monotonic() - began)))
+            # Once, everything is read; that says nothing of how long the next look takes.
+            took = 0.0 if is_first else time.monotonic() - began
+            await anyio.sleep(max(rest, min(RESTS * took, LONGEST_REST)))
 
     async def look(self) -> None:
         """Read what is due and turn the page; a database that is away changes nothing but the log."""
