@@ -27,7 +27,6 @@ IN_TURN: Final = 2
 """Older days that are read beside them: 180 days have had their turn after 90 looks."""
 RESTS: Final = 20.0
 """A look that took long is followed by a rest so many times as long: reading takes a twentieth of the time at most."""
-
 LONGEST_REST: Final = 60.0
 """Seconds: grades come in with minutes to spare, not with hours."""
 
@@ -49,6 +48,7 @@ class ScoreReader:
         self._span = FIRST
         self._older = RECENT
         self._is_away = False
+        self._is_stale = False
 
     async def run(self) -> None:
         """The job: never returns. A start over keeps what was read."""
@@ -64,18 +64,18 @@ class ScoreReader:
         """Read what is due and turn the page; a database that is away changes nothing but the log."""
         now = self._wall()
         try:
-            has_changed = False
             for day in self._due(now.date()):
-                has_changed |= await self._read_day(day, now)
+                # Kept beyond this look: it may end half way, and what it read is not new to the next one.
+                self._is_stale |= await self._read_day(day, now)
         except StorageUnavailable as error:
             if not self._is_away:
                 log.warning("scores wait for the database", extra={"reason": error.message})
             self._is_away = True
             return
         self._is_away = False
-        if has_changed or self._turned_on != now.date():
+        if self._is_stale or self._turned_on != now.date():
             self._book.turn(await anyio.to_thread.run_sync(self._page, now.date()))
-            self._turned_on = now.date()
+            self._turned_on, self._is_stale = now.date(), False
 
     def _due(self, today: date) -> list[date]:
         """Everything at first, then the last days and the next of the older ones."""

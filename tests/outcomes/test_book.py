@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import anyio
@@ -9,7 +10,7 @@ import pytest
 
 from app.decisions.counting import UNGRADED
 from app.domain.grades import Grade, Prior
-from app.domain.outcome import ScoredVote
+from app.domain.outcome import ScoredVote, ScoreWindow
 from app.domain.target import Target
 from app.outcomes.book import ScoreBook, ScoreRules
 from app.outcomes.refreshing import IN_TURN, ScoreReader
@@ -128,6 +129,23 @@ async def test_a_database_that_is_away_leaves_what_was_known() -> None:
     reading.scores.votes += streak("a", 20, 0, start=NOON + timedelta(hours=2))
     await reading.reader.look()
     assert reading.rate() == pytest.approx(50 / 60)
+
+
+async def test_what_was_read_before_the_database_went_away_is_not_forgotten() -> None:
+    class Fading(FakeScores):
+        async def scored(self, window: ScoreWindow) -> Sequence[ScoredVote]:
+            self.away = len(self.windows) == 1
+            return await super().scored(window)
+
+    reading = Reading()
+    await reading.reader.look()
+    fading = Fading(streak("a", 20, 0))
+    reading.reader._scores = fading
+    await reading.reader.look()
+    fading.windows.append(ScoreWindow())
+    await reading.reader.look()
+
+    assert reading.rate() == 0.75
 
 
 async def test_a_book_that_was_not_opened_yet_expects_the_prior_of_everybody() -> None:
