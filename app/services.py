@@ -33,7 +33,7 @@ from app.domain.hindsight import DEFAULT_EMBARGO
 from app.domain.idempotency import RequestKey
 from app.domain.kill import Kill, KillEvent
 from app.domain.listing import ListedName
-from app.domain.outcome import GradedOutcome, Horizon, Outcome, PriceBar
+from app.domain.outcome import GradedOutcome, Horizon, Outcome, PriceBar, ScoreWindow
 from app.domain.payload import Erasure
 from app.domain.provider import ProviderSet
 from app.domain.routing import Explanation, Plan, PolicyName, Priority, StrategyInForce
@@ -42,6 +42,9 @@ from app.domain.target import Target
 from app.domain.tools import Tool, ToolCallRecord
 from app.domain.usage import Usage
 from app.gateway.admission import Admitted
+from app.outcomes.board import Board
+from app.outcomes.book import Page
+from app.outcomes.leaderboard import By
 from app.outcomes.service import PricesTaken
 
 
@@ -243,6 +246,13 @@ class Tools(Protocol):
     def answering(self, names: Sequence[str]) -> ChatInRounds: ...
 
 
+class Scoring(Protocol):
+    """Leaderboards, and what claims are worth by the record as this process read it last. Raises StorageUnavailable."""
+
+    async def board(self, by: By, window: ScoreWindow) -> Board: ...
+    def curves(self) -> Page: ...
+
+
 class Kills(Protocol):
     """The kill switch. Raises StorageUnavailable; `kill` is in force here even then."""
 
@@ -328,6 +338,7 @@ class Services:
     routing: Routing
     kills: Kills
     audit: Audit
+    scoring: Scoring
     routing_stats: Callable[[], dict[str, Any]]
     history: HealthRecords
     conformance: Conformance

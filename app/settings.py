@@ -27,6 +27,7 @@ from app.configuration.groups import (
     RecordSettings,
     ReplaySettings,
     RetrySettings,
+    ScoreSettings,
     Seconds,
     TimeoutSettings,
     ToolSettings,
@@ -120,6 +121,7 @@ class Settings(BaseSettings):
     hedging: HedgingSettings = HedgingSettings()
     health: HealthSettings = HealthSettings()
     history: HistorySettings = HistorySettings()
+    scores: ScoreSettings = ScoreSettings()
     ledger: LedgerSettings = LedgerSettings()
     audit: AuditSettings = AuditSettings()
     record: RecordSettings = RecordSettings()

@@ -15,6 +15,7 @@ from app.agents.changes import UNSET, ConfigChange
 from app.conformance.report import CheckResult, Report
 from app.conformance.report import Status as ConformanceStatus
 from app.decisions.composition import prompted
+from app.decisions.counting import UNGRADED
 from app.decisions.idempotency import Idempotency
 from app.decisions.officer import Judged, Proposal
 from app.decisions.question import Question
@@ -72,10 +73,13 @@ from app.domain.usage import Usage
 from app.gateway.admission import Admission
 from app.gateway.estimates import Estimate
 from app.gateway.kills import KillSwitch
+from app.outcomes.board import Boards
+from app.outcomes.book import ScoreBook, ScoreRules
 from app.outcomes.grading import measured
 from app.outcomes.service import PricesTaken
 from app.services import Services
 from tests.fakes_keys import KeyShelf
+from tests.fakes_scores import FakeScores
 from tests.fakes_tools import FakeTools
 
 TARGET = Target("alpha", "alpha-1")
@@ -689,6 +693,7 @@ def fake_services(**changes: Any) -> Services:
         "monitor": FakeMonitor(),
         "routing": FakeRouting(),
         "routing_stats": dict,
+        "scoring": Boards(FakeScores(), ScoreBook(ScoreRules(), UNGRADED), wall=lambda: datetime.now(UTC)),
         "kills": KillSwitch(FakeKills(), lambda _: None, lambda: datetime.now(UTC)),
         "audit": FakeAudit(),
         "history": FakeHistory(),

@@ -64,6 +64,8 @@ ACCESS: Final[Mapping[tuple[str, str], Row]] = {
     ("GET", "/tools/{name}"): Scope.READ,
     ("DELETE", "/tools/{name}"): Scope.ADMIN,
     ("GET", "/tools/{name}/calls"): Scope.READ,
+    ("GET", "/leaderboard"): Scope.READ,
+    ("GET", "/calibration"): Scope.READ,
     ("GET", "/usage"): Scope.READ,
     ("GET", "/usage/summary"): Scope.READ,
     ("POST", "/admin/reload"): Scope.ADMIN,

@@ -80,6 +80,26 @@ class HistorySettings(Group):
     queue: Count = Field(10_000, description="Samples that may wait in memory while the database is away.")
 
 
+class ScoreSettings(Group):
+    """What graded votes say of a model, and of one that has none yet."""
+
+    prior_hit_rate: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
+        0.5, description="Share of right votes that is expected of a model before its own are graded."
+    )
+    prior_votes: Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)] = Field(
+        20.0, description="How many graded votes that expectation is worth beside its own."
+    )
+    enough: Count = Field(20, description="Graded votes of its own before they count at all.")
+    half_life_days: Annotated[float, Field(gt=0, le=36_600, allow_inf_nan=False)] = Field(
+        30.0, description="Days after which a graded vote counts half."
+    )
+    exploration: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
+        0.05, description="Share of the requests of accuracy_first that go to another than the best first."
+    )
+    lookback_days: int = Field(180, ge=1, le=3660, description="Days of decisions that are looked at.")
+    refresh: Seconds = Field(5.0, description="Seconds between looks at the record.")
+
+
 class LedgerSettings(Group):
     """How usage records reach the database."""
 

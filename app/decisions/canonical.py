@@ -8,7 +8,16 @@ from typing import Any, Final
 from app.text.canonical import digest
 
 _OWN: Final = frozenset(
-    ("id", "request_id", "cost_usd", "replayed", "decision_hash", "calibrated_confidence", "contamination")
+    (
+        "id",
+        "request_id",
+        "cost_usd",
+        "replayed",
+        "decision_hash",
+        "calibrated_confidence",
+        "calibration",
+        "contamination",
+    )
 )
 """Names of what is this one making's own: its ids, what it cost, and what was known beside the answers."""
 
@@ -27,6 +36,10 @@ def canonical_decision(answer: Mapping[str, Any]) -> dict[str, Any]:
     # The age of a market is about the hour at which it was asked, not about the answers.
     kept["warnings"] = [text for text in answer.get("warnings", ()) if not text.startswith(_STALE)]
     kept["metadata"] = answer.get("metadata")
+    consensus = answer.get("consensus")
+    if isinstance(consensus, Mapping) and consensus.get("calibration"):
+        # What an agreement is worth is known better by the time it is told again; the agreement is the same.
+        kept["confidence"] = consensus.get("agreement")
     return kept
 
 

@@ -15,8 +15,6 @@ from app.domain.target import Target
 
 UNSTATED: Final = 0.5
 """What a vote weighs that names no confidence: neither sure nor unsure."""
-PRIOR: Final = Grade(hits=10, graded=20)
-"""Graded votes that everybody has had before the first: a few lucky ones make nobody an oracle."""
 
 
 class _Ungraded:
@@ -45,7 +43,7 @@ class Counter:
         self._grades = grades
         self._targets = {seat: target_of(seat.name) for seat in seats} if method in DISCOUNTED else {}
         self._merits: dict[Target, float] = {}
-        self.is_ungraded = method == "performance_weighted" and not any(map(self._is_graded, self._targets.values()))
+        self.is_ungraded = method == "performance_weighted" and not any(map(self._is_proven, self._targets.values()))
 
     def cast(self, vote: Vote) -> Ballot:
         """The ballot of a valid vote."""
@@ -85,14 +83,13 @@ class Counter:
         return self._merit(target) if self._method == "performance_weighted" else 1.0
 
     def _merit(self, target: Target) -> float:
-        """The share of graded votes that were right, drawn towards a half; the same for all while nobody is graded."""
+        """The chance that the next vote is right, by graded ones; the same for all while nobody has a record."""
         if self.is_ungraded:
             return 1.0
         if target not in self._merits:
-            grade = self._grades.of(target) or Grade()
-            self._merits[target] = (grade.hits + PRIOR.hits) / (grade.graded + PRIOR.graded)
+            self._merits[target] = (self._grades.of(target) or Grade()).hit_rate
         return self._merits[target]
 
-    def _is_graded(self, target: Target | None) -> bool:
+    def _is_proven(self, target: Target | None) -> bool:
         grade = None if target is None else self._grades.of(target)
-        return grade is not None and grade.graded > 0
+        return grade is not None and grade.is_proven

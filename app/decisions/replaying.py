@@ -39,7 +39,7 @@ class DecisionRun:
     scope: str
     began_at: datetime
     arrivals: Arrivals = field(default_factory=Arrivals)
-    grades: dict[str, tuple[int, int]] = field(default_factory=dict)
+    grades: dict[str, tuple[int, int, float, bool]] = field(default_factory=dict)
     went_live: bool = False
     is_void: bool = False
     """Whether an operator's stop cut in: what it would have become, nobody knows, so it is not kept."""
@@ -135,7 +135,7 @@ class _GradesThen:
         if not self._run.arrivals.is_scripted:
             grade = self._grades.of(target)
             if grade is not None:
-                self._run.grades[name] = (grade.hits, grade.graded)
+                self._run.grades[name] = (grade.hits, grade.graded, grade.hit_rate, grade.is_proven)
             return grade
         then = self._run.grades.get(name)
         return None if then is None else Grade(*then)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from app.decisions.arrivals import Arrivals
 from app.decisions.background import Background
+from app.decisions.calibrating import UNCALIBRATED
 from app.decisions.composition import Composition, PanelView, check_asked, composed, prompted, prompted_without_news
 from app.decisions.counting import UNGRADED, Counter
 from app.decisions.dossier import MadeBy, Witness
@@ -33,7 +34,7 @@ from app.domain.decision import Action, Decision, DecisionStatus, SettledReason,
 from app.domain.errors import Code, OutcryError, StorageUnavailable
 from app.domain.kill import Kill
 from app.domain.payload import Erasure
-from app.domain.ports import DecisionRepository, Grades, PayloadRepository, Shelf
+from app.domain.ports import Confidences, DecisionRepository, Grades, PayloadRepository, Shelf
 from app.ledger.sealing import Sealer
 from app.ledger.spill import Spill
 
@@ -90,6 +91,7 @@ class DecisionService:
         decided: Callable[[Decision], None] = lambda _: None,
         killed: Callable[[int | None], Kill | None] = lambda _: None,
         grades: Grades = UNGRADED,
+        confidences: Confidences = UNCALIBRATED,
         spill: Spill | None = None,
         shelf: Shelf | None = None,
         sealer: Sealer | None = None,
@@ -108,6 +110,7 @@ class DecisionService:
         self._decided = decided
         self._killed = killed
         self._grades = grades
+        self._confidences = confidences
         self._background = Background()
         self._officer = Officer(asker, self._background, now)
         self._runs = DecisionRuns(shelf, wall)
@@ -227,6 +230,7 @@ class DecisionService:
             self._counter(composition, self._grades),
             Guard.of(question, self._panels),
             prompted_without_news(question),
+            confidences=self._confidences,
         )
 
     async def _begun(self, session: Session) -> tuple[Session, Panel]:

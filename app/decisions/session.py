@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.decisions.calibrating import UNCALIBRATED, calibrated, vote_calibrated
 from app.decisions.composition import Composition
 from app.decisions.context import staleness
 from app.decisions.counting import Counter
@@ -19,6 +20,7 @@ from app.decisions.replaying import DecisionRun
 from app.decisions.seat import Seat
 from app.decisions.voting import METHODS, Count, Result, unanimous
 from app.domain.decision import Action, Decision, DecisionStatus, Vote, VoteStatus
+from app.domain.ports import Confidences
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,17 @@ class Session:
     without_news: Prompt | None = None
     run: DecisionRun | None = None
     transcript: Transcript | None = None
+    confidences: Confidences = UNCALIBRATED
 
     def marked(self, vote: Vote) -> Vote:
-        """The vote as it goes out, with what its model may remember where that is asked."""
-        return vote if self.guard is None else self.guard.marked(vote)
+        """The vote as it goes out: what its claim is worth, and what its model may remember where that is asked."""
+        known = vote_calibrated(vote, self.confidences)
+        return known if self.guard is None else self.guard.marked(known)
 
     def judged(self, decision: Decision) -> Decision:
         """The decision as it goes out; the same."""
-        return decision if self.guard is None else self.guard.judged(decision)
+        known = calibrated(decision, self.confidences)
+        return known if self.guard is None else self.guard.judged(known)
 
     def stamped(self, decision: Decision) -> Decision:
         """The decision as it goes out, with its hash where it belongs to a run; nothing is changed about it after."""
@@ -114,7 +119,7 @@ class Session:
         market, question = self.question.market, self.question
         found = list(self.composition.warnings)
         if self.counter.is_ungraded:
-            found.append("ungraded: no vote of these members was ever graded, so that all weigh the same")
+            found.append("ungraded: none of these members has enough graded votes yet, so that all weigh the same")
         stale = staleness(market, now) if market is not None and question.as_of is None else None
         if stale is not None:
             found.append(stale)

@@ -54,8 +54,8 @@ def decision_from(
     """The decision: medians of those who agree, checked again by the rules that every vote had to keep."""
     result, votes = settled.result, settled.members
     is_decided = result.status is DecisionStatus.DECIDED
-    # Until there are graded votes to calibrate with, the confidence is the plain share of the valid votes' weight that
-    # agrees: no mean of claims, and no probability.
+    # The plain share of the valid votes' weight that agrees: no mean of claims, and no probability before `calibrating`
+    # makes one of it.
     share = agreement(votes, result.action) if is_decided else _largest_share(votes)
     opinions = agreeing(votes, result.action) if is_decided else []
     opinion, notes = combined(opinions, question.symbol, result.action, _reasoning(settled))

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.domain.decision import Consensus, Decision, Entry, Opinion, RuleViolation, Sample, Size, Vote
+from app.domain.grades import Calibrated
 from app.domain.usage import Usage
 
 
@@ -56,7 +57,8 @@ def vote_rendered(vote: Vote) -> dict[str, Any]:
         "reason": vote.reason,
         "action": None if opinion is None else opinion.action.value,
         "confidence": None if opinion is None else opinion.confidence,
-        "calibrated_confidence": None,
+        "calibrated_confidence": None if vote.calibration is None else vote.calibration.value,
+        "calibration": calibration_rendered(vote.calibration),
         "weight": vote.weight,
         "family": vote.family,
         "role": vote.role.value,
@@ -118,7 +120,15 @@ def _consensus(consensus: Consensus) -> dict[str, Any]:
         "settled_reason": consensus.settled_reason.value,
         "settled_at_ms": _milliseconds(consensus.settled_at),
         "dissent": list(consensus.dissent),
+        "calibration": calibration_rendered(consensus.calibration),
     }
+
+
+def calibration_rendered(calibration: Calibrated | None) -> dict[str, Any] | None:
+    """How far a confidence can be believed; null where nothing was to be believed."""
+    if calibration is None:
+        return None
+    return {"n": calibration.n, "method": calibration.method, "note": calibration.note}
 
 
 def _sample(sample: Sample) -> dict[str, Any]:

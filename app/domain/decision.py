@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
+from app.domain.grades import Calibrated
 from app.domain.idempotency import Reservation
 from app.domain.usage import Usage
 
@@ -146,7 +147,7 @@ class Vote:
     `news_driven` tells whether the action was another without the news; None where nobody looked or could compare.
     `weight` is what the vote counted by the panel's method, `family` whose models err alike; None before it was
     counted. `stage` is the round in which it was asked. With several `samples` this is their plurality, and
-    `flip_rate` the share of the valid ones that say otherwise.
+    `flip_rate` the share of the valid ones that say otherwise. `calibration` is what its confidence is worth.
     """
 
     provider: str
@@ -170,6 +171,7 @@ class Vote:
     flip_rate: float | None = None
     contamination: str | None = None
     risk_reward: float | None = None
+    calibration: Calibrated | None = None
 
     @property
     def is_valid(self) -> bool:
@@ -179,7 +181,10 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
-    """What the panel agreed on. `settled_at` is seconds since the request's arrival."""
+    """What the panel agreed on. `settled_at` is seconds since the request's arrival.
+
+    `calibration` is what its agreement is worth, by graded decisions of the same method.
+    """
 
     method: str
     agreement: float
@@ -188,6 +193,7 @@ class Consensus:
     settled_reason: SettledReason
     settled_at: float
     dissent: tuple[str, ...] = ()
+    calibration: Calibrated | None = None
 
 
 class Filing(Protocol):

@@ -13,7 +13,7 @@ from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
 from app.domain.day import DayUse
 from app.domain.decision import Filing
 from app.domain.embedding import EmbedCall, Embeddings
-from app.domain.grades import Grade
+from app.domain.grades import Calibrated, Grade
 from app.domain.health import HealthSample, HistoryWindow
 from app.domain.idempotency import Claim, Holding, RequestKey, Reservation, Term
 from app.domain.kill import Kill, KillEvent
@@ -93,6 +93,18 @@ class Grades(Protocol):
 
     def of(self, target: Target) -> Grade | None:
         """The target's grade; None while nothing is known."""
+        ...
+
+
+class Confidences(Protocol):
+    """What claims are worth by graded votes. Read on the way of decisions: from memory, without a wait."""
+
+    def of_vote(self, target: Target, claimed: float | None) -> Calibrated:
+        """A stated confidence by how such claims of this target came true."""
+        ...
+
+    def of_panel(self, method: str, agreement: float) -> Calibrated:
+        """A panel's agreement by how often panels of this method were right that agreed as much."""
         ...
 
 

@@ -1,1 +1,1 @@
-"""What decisions were worth once the market had spoken."""
+"""What became of votes: graded by the market, ranked, calibrated, and told to those who route and weigh."""

@@ -18,8 +18,7 @@ _TYPICAL_INPUT: Final = 1000
 # Nobody is judged by one failure: so many successes are taken for granted.
 _BENEFIT_OF_DOUBT: Final = 5
 _LEAST_RATE: Final = 0.05
-# A few lucky calls are no skill: so many decisions, half of them right, are taken for granted.
-_COIN_TOSSES: Final = 20
+_UNKNOWN: Final = Grade()
 
 
 def dependability(candidate: Candidate) -> float:
@@ -37,11 +36,12 @@ def validity(grade: Grade | None) -> float:
     return (grade.valid + _BENEFIT_OF_DOUBT) / (grade.answers + _BENEFIT_OF_DOUBT)
 
 
-def accuracy(grade: Grade | None) -> float | None:
-    """The chance that an answer can be used and is right, drawn towards a coin toss; None before the first grade."""
-    if grade is None or not grade.graded:
-        return None
-    return validity(grade) * (grade.hits + _COIN_TOSSES / 2) / (grade.graded + _COIN_TOSSES)
+def accuracy(grade: Grade | None) -> float:
+    """The chance that an answer can be used and is right: by its own graded record where that is long enough.
+
+    What a model claims of itself has no part in it.
+    """
+    return validity(grade) * (grade or _UNKNOWN).hit_rate
 
 
 def expected_output(candidate: Candidate, query: RoutingQuery) -> int:

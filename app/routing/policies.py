@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from app.domain.routing import Candidate, PolicyName, RoutingQuery
 from app.domain.target import Circuit, Target
-from app.routing.expectations import QUALITY_FLOOR, accuracy, dependability, expected_cost, validity
+from app.routing.expectations import QUALITY_FLOOR, accuracy, dependability, expected_cost
 
 READ_THE_PAST: Final = frozenset(
     {PolicyName.HEALTH_BASED, PolicyName.COST_AWARE, PolicyName.LATENCY_AWARE, PolicyName.ACCURACY_FIRST}
@@ -34,8 +34,8 @@ class RoutingPolicy(Protocol):
         ...
 
 
-def build_policies(rng: random.Random) -> Mapping[PolicyName, RoutingPolicy]:
-    """Every policy under its name."""
+def build_policies(rng: random.Random, exploration: float = 0.0) -> Mapping[PolicyName, RoutingPolicy]:
+    """Every policy under its name. `exploration` is the share of requests by which accuracy finds out about others."""
     return {
         PolicyName.PRIORITY: PriorityOrder(),
         PolicyName.ROUND_ROBIN: RoundRobin(),
@@ -44,7 +44,7 @@ def build_policies(rng: random.Random) -> Mapping[PolicyName, RoutingPolicy]:
         PolicyName.WEIGHTED: Weighted(rng),
         PolicyName.COST_AWARE: CostAware(),
         PolicyName.LATENCY_AWARE: LatencyAware(),
-        PolicyName.ACCURACY_FIRST: AccuracyFirst(),
+        PolicyName.ACCURACY_FIRST: AccuracyFirst(rng, exploration),
     }
 
 
@@ -163,26 +163,39 @@ class CostAware:
 
 
 class AccuracyFirst:
-    """The most often right. Who was never graded goes behind who was, by how often it answers usably."""
+    """The one most likely to answer usably and right. Who has no record of graded decisions counts with the prior.
 
-    says = "most often right in graded decisions first, then most often answering usably"
+    Once somebody has one, a small share of requests goes to another all the same: who is never asked is never graded,
+    and whoever was unlucky first would stay behind for good.
+    """
 
-    def order(self, candidates: Sequence[Candidate], _query: RoutingQuery) -> list[Candidate]:
-        def key(candidate: Candidate) -> tuple[bool, float, int]:
-            right = accuracy(candidate.grade)
-            return right is None, -(_usable(candidate) if right is None else right), candidate.priority
+    says = "most often right in graded decisions first, now and then another to learn about it"
 
-        return sorted(candidates, key=key)
+    def __init__(self, rng: random.Random, exploration: float) -> None:
+        self._rng = rng
+        self._exploration = exploration
+
+    def order(self, candidates: Sequence[Candidate], query: RoutingQuery) -> list[Candidate]:
+        best = sorted(candidates, key=lambda candidate: (-_right(candidate), candidate.priority))
+        if query.is_rehearsal or len(best) < 2 or not any(map(_is_proven, best)):
+            return best
+        if self._rng.random() >= self._exploration:
+            return best
+        return [best.pop(self._rng.randrange(1, len(best))), *best]
 
     def score(self, candidate: Candidate, _query: RoutingQuery) -> float | None:
-        right = accuracy(candidate.grade)
-        if right is not None:
-            return right
-        return None if candidate.success_rate is None and candidate.grade is None else _usable(candidate)
+        is_heard_of = candidate.success_rate is not None or candidate.grade is not None
+        return _right(candidate) if is_heard_of else None
 
 
-def _usable(candidate: Candidate) -> float:
-    return _rate(candidate) * validity(candidate.grade)
+def _right(candidate: Candidate) -> float:
+    """The chance of a right answer; who has no record yet has at least to answer."""
+    chance = accuracy(candidate.grade)
+    return chance if _is_proven(candidate) else chance * _rate(candidate)
+
+
+def _is_proven(candidate: Candidate) -> bool:
+    return candidate.grade is not None and candidate.grade.is_proven
 
 
 def _illness(candidate: Candidate) -> tuple[bool, float, int, float]:

@@ -88,7 +88,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
     conversations, routing_stats, counter = Conversations(clock.now), RoutingStats(clock.wall), token_counter()
     planner = Planner(
         pool,
-        Router(build_policies(ground.rng)),
+        Router(build_policies(ground.rng, settings.scores.exploration)),
         directory,
         kills,
         conversations=conversations,

@@ -24,6 +24,8 @@ from app.gateway.estimates import Estimates
 from app.ledger.spill import Spill
 from app.ledger.writer import UsageWriter
 from app.model_listing import ModelListing
+from app.outcomes.board import Boards
+from app.outcomes.refreshing import ScoreReader
 from app.outcomes.service import OutcomeService
 from app.providers.lookup import ProviderLookup
 from app.providers.pool import Pool
@@ -38,13 +40,14 @@ from app.storage.leases import CHANNEL
 from app.storage.listener import ConfigListener
 from app.storage.outcomes import SqlOutcomeRepository
 from app.storage.prices import SqlPriceRepository
+from app.storage.scores import SqlScores
 from app.storage.vault import Vault
 from app.supervisor import Supervisor
 from app.telemetry.metrics import Metrics
 from app.tools.registry import ToolRegistry
 from app.wiring.asking import Asking, asking, each_told
 from app.wiring.auditing import auditor
-from app.wiring.ground import Ground, laid
+from app.wiring.ground import Ground, laid, score_rules
 from app.wiring.recording import Recording, recording
 from app.wiring.watching import Watchers, watchers
 
@@ -66,7 +69,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         wall=clock.wall,
         decided=each_told(metrics.decision_finished, ground.validity.decided),
         killed=way.kills.of,
-        grades=ground.validity,
+        grades=ground.book,
+        confidences=ground.book,
         spill=Spill(settings.ledger.decision_spill_path, settings.ledger.spill_max_bytes),
         shelf=way.tapes,
         sealer=record.sealer,
@@ -74,6 +78,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         witness=way.witness,
         made_by=record.made_by,
     )
+    scores = SqlScores(database)
+    reader = ScoreReader(scores, ground.book, score_rules(settings), clock.wall)
     outcomes = OutcomeService(
         SqlOutcomeRepository(database, clock.wall),
         SqlPriceRepository(database, clock.wall),
@@ -104,6 +110,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         outcomes=outcomes,
         idempotency=idempotency,
         record=record,
+        reader=reader,
     )
     jobs.add("audit", Arrival(database, settings.database_url).before(audit.run))
     await stack.enter_async_context(jobs)
@@ -126,6 +133,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         routing_stats=way.routing_stats.report,
         kills=way.kills,
         audit=audit,
+        scoring=Boards(scores, ground.book, wall=clock.wall),
         history=watching.health_rows,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
         conformance=ConformanceTests(pool, [way.writer], clock),
@@ -154,6 +162,7 @@ def _jobs(
     outcomes: OutcomeService,
     idempotency: Idempotency,
     record: Recording,
+    reader: ScoreReader,
 ) -> Supervisor:
     """What runs in the background, still at rest; docs/architecture.md says what each is for."""
     metrics, database, settings = ground.metrics, ground.database, ground.settings
@@ -171,6 +180,7 @@ def _jobs(
         "decisions": decisions.run,
         "runs": way.tapes.run,
         "days": arrival.before(watching.days.run),
+        "scores": arrival.before(reader.run),
         "outcomes": arrival.before(outcomes.run),
         "idempotency": arrival.before(idempotency.run),
         "retention": arrival.before(record.retain),

@@ -21,10 +21,12 @@ from app.adapters.sandbox import SandboxAdapter
 from app.catalog.catalog import Catalog
 from app.catalog.records import read_models
 from app.decisions.validity import VoteValidity
+from app.domain.grades import Prior
 from app.domain.ports import Adapter
 from app.domain.provider import ProviderConfig, ProviderType
 from app.domain.target import Target
 from app.gateway.attempt import Clock
+from app.outcomes.book import ScoreBook, ScoreRules
 from app.providers.leases import Shortage
 from app.providers.pool import Pool
 from app.reloading import ProviderConfiguration
@@ -56,6 +58,7 @@ class Ground:
     transport: httpx.AsyncBaseTransport
     public: httpx.AsyncBaseTransport
     validity: VoteValidity
+    book: ScoreBook
     shortage: Shortage
     pool: Pool
     configuration: ProviderConfiguration
@@ -78,6 +81,7 @@ async def laid(settings: Settings, stack: AsyncExitStack) -> Ground:
     # What callers name is fetched over connections of its own: none of theirs leads where a provider of ours lives.
     public = await stack.enter_async_context(open_transport(_PUBLIC, private_allowed=False))
     validity, shortage = VoteValidity(), Shortage()
+    book = ScoreBook(score_rules(settings), validity)
     pool = Pool(
         adapters_over(transport, PublicPictures(public)),
         catalog,
@@ -86,7 +90,7 @@ async def laid(settings: Settings, stack: AsyncExitStack) -> Ground:
         now=clock.now,
         rng=rng,
         window=settings.health.window,
-        grades=validity,
+        grades=book,
         short=shortage.told if settings.is_shared else None,
     )
     configuration = ProviderConfiguration(settings, pool, metrics)
@@ -105,10 +109,22 @@ async def laid(settings: Settings, stack: AsyncExitStack) -> Ground:
         transport,
         public,
         validity,
+        book,
         shortage,
         pool,
         configuration,
         database,
+    )
+
+
+def score_rules(settings: Settings) -> ScoreRules:
+    """How records become expectations, as it is set."""
+    scores = settings.scores
+    return ScoreRules(
+        Prior(scores.prior_hit_rate, scores.prior_votes, scores.enough),
+        scores.half_life_days,
+        scores.lookback_days,
+        scores.refresh,
     )
 
 

@@ -81,3 +81,11 @@ def test_how_old_a_market_was_is_not_in_it() -> None:
     aged = {**SAID, "warnings": ["stale_context: 40 s old", "careful"]}
 
     assert decision_hash(aged) == decision_hash(SAID)
+
+
+def test_what_its_agreement_is_worth_by_then_is_not_in_it() -> None:
+    def calibrated(confidence: float, n: int) -> dict[str, Any]:
+        worth = {"n": n, "method": "platt", "note": None}
+        return SAID | {"confidence": confidence, "consensus": SAID["consensus"] | {"calibration": worth}}
+
+    assert decision_hash(calibrated(0.6, 40)) == decision_hash(calibrated(0.55, 60))

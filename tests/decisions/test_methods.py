@@ -22,6 +22,10 @@ from tests.decisions.fakes import NOON, Panels, Scripted, Shelf, question, servi
 BUY, SELL, HOLD = vote_text("BUY"), vote_text("SELL"), vote_text("HOLD")
 
 
+def record(hit_rate: float, *, is_proven: bool = True) -> Grade:
+    return Grade(hit_rate=hit_rate, is_proven=is_proven)
+
+
 async def silent(ask: Ask) -> str:
     await anyio.sleep_forever()
     return ""
@@ -66,10 +70,10 @@ async def test_performance_weighs_nobody_until_somebody_was_graded() -> None:
     assert any(warning.startswith("ungraded") for warning in decision.warnings)
 
 
-async def test_performance_weighs_by_graded_hits_drawn_towards_a_half() -> None:
+async def test_performance_weighs_by_the_chance_that_the_next_vote_is_right() -> None:
     class Graded:
         def of(self, target: Target) -> Grade | None:
-            return {"a": Grade(hits=80, graded=80), "b": Grade(hits=0, graded=80)}.get(target.provider)
+            return {"a": record(0.9), "b": record(0.1)}.get(target.provider)
 
     gateway = Scripted({"a/1": BUY, "b/1": SELL, "c/1": vote_text(None)})
     asked = DecisionService(gateway, panels(gateway), Shelf(), now=time.monotonic, wall=lambda: NOON, grades=Graded())
@@ -78,6 +82,20 @@ async def test_performance_weighs_by_graded_hits_drawn_towards_a_half() -> None:
 
     assert decision.action is Action.BUY
     assert [vote.weight for vote in decision.votes] == [0.9, 0.1, None]
+
+
+async def test_who_has_no_record_yet_weighs_what_is_expected_of_everybody() -> None:
+    class Graded:
+        def of(self, target: Target) -> Grade | None:
+            return {"a": record(0.4), "b": record(0.5, is_proven=False)}.get(target.provider)
+
+    gateway = Scripted({"a/1": BUY, "b/1": SELL, "c/1": SELL})
+    asked = DecisionService(gateway, panels(gateway), Shelf(), now=time.monotonic, wall=lambda: NOON, grades=Graded())
+
+    decision = await asked.decide(question(method="performance_weighted", settle="all"))
+
+    assert [vote.weight for vote in decision.votes] == [0.4, 0.5, 0.5]
+    assert not any(warning.startswith("ungraded") for warning in decision.warnings)
 
 
 @pytest.mark.parametrize(

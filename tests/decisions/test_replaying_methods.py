@@ -333,10 +333,10 @@ async def test_what_a_stop_cut_short_is_not_in_the_run() -> None:
 
 async def test_grades_given_since_change_nothing() -> None:
     async with desk(BUY, SELL) as two:
-        two.grades.known = {"a": Grade(hits=90, graded=100), "b": Grade(hits=10, graded=100)}
+        two.grades.known = {"a": Grade(90, 100, 0.9, is_proven=True), "b": Grade(10, 100, 0.1, is_proven=True)}
         live, _ = await two.made(ReplayMode.RECORD, method="performance_weighted", settle="all")
         await two.background()
-        two.grades.known = {"a": Grade(hits=10, graded=100), "b": Grade(hits=90, graded=100)}
+        two.grades.known = {"a": Grade(10, 100, 0.1, is_proven=True), "b": Grade(90, 100, 0.9, is_proven=True)}
 
         again, _ = await two.made(ReplayMode.REPLAY, method="performance_weighted", settle="all")
 

@@ -36,7 +36,16 @@ ANSWER_KEYS = {
     "template",
     "warnings",
 }
-CONSENSUS_KEYS = {"method", "agreement", "effective_votes", "quorum", "settled_reason", "settled_at_ms", "dissent"}
+CONSENSUS_KEYS = {
+    "method",
+    "agreement",
+    "effective_votes",
+    "quorum",
+    "settled_reason",
+    "settled_at_ms",
+    "dissent",
+    "calibration",
+}
 VOTE_KEYS = {
     "provider",
     "model",
