@@ -168,6 +168,7 @@ class FailureKind(StrEnum):
     LIMITED = "limited"
     CIRCUIT_OPEN = "circuit_open"
     CANCELLED = "cancelled"
+    STOPPED = "stopped"
 
 
 class Cooldown(StrEnum):
@@ -225,6 +226,8 @@ REACTIONS: Final[Mapping[FailureKind, Reaction]] = {
     FailureKind.LIMITED: Reaction(Code.RATE_LIMIT, try_next=True, sent=False),
     FailureKind.CIRCUIT_OPEN: Reaction(Code.PROVIDER_CIRCUIT_OPEN, try_next=True, sent=False),
     FailureKind.CANCELLED: Reaction(Code.CANCELLED),
+    # An operator stopped it while it was under way; a stopped model leaves the others.
+    FailureKind.STOPPED: Reaction(Code.KILLED, try_next=True),
 }
 
 

@@ -58,7 +58,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         now=clock.now,
         wall=clock.wall,
         decided=each_told(metrics.decision_finished, ground.validity.decided),
-        killed=way.kills.of,
+        stops=way.kills,
         grades=ground.validity,
         spill=Spill(settings.ledger.decision_spill_path, settings.ledger.spill_max_bytes),
         shelf=way.tapes,
@@ -124,7 +124,8 @@ def _jobs(
     supervisor = Supervisor(metrics.job_restarted)
     arrival = Arrival(database, settings.database_url)
     bell = Bell(database, CHANNEL, hurries=watching.leases.is_needed)
-    views = [agents.refresh, way.tools.refresh, way.kills.refresh, way.strategy.refresh]
+    # What is stopped comes first: it must hold here within a second of when it was stopped elsewhere.
+    views = [way.kills.refresh, agents.refresh, way.tools.refresh, way.strategy.refresh]
     for name, job in {
         "health": watching.monitor.run,
         "history": watching.history.run,

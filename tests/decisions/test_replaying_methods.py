@@ -21,7 +21,7 @@ from app.domain.kill import Kill
 from app.domain.provider import PanelConfig
 from app.domain.replay import Replay, ReplayMode, Take, TakeKind
 from app.domain.target import Target
-from tests.decisions.fakes import NOON, Panels, Shelf, market, question, vote_text
+from tests.decisions.fakes import NOON, Panels, Shelf, Stopping, market, question, vote_text
 from tests.fakes import FakeClock, ScriptedAdapter, answer
 from tests.fakes_replay import FakeTakes
 from tests.gateway.conftest import House
@@ -106,7 +106,7 @@ class Desk:
             now=lambda: time.monotonic() + self.skew,
             wall=lambda: NOON,
             decided=self.decided.append,
-            killed=lambda _: self.kill,
+            stops=Stopping(lambda _: self.kill),
             grades=self.grades,
             shelf=self.house.shelf,
         )

@@ -69,7 +69,9 @@ class KillHistory(Stopped):
 async def kill(wanted: Annotated[KillWrite, Depends(body_of(KillWrite))], exchange: CurrentExchange) -> dict[str, Any]:
     """At once here, within a second everywhere, and until it is resumed, also over a restart.
 
-    Completions answer 503 `policy_killed`, decisions HOLD with `status: killed`; nothing goes upstream. Without the
+    Completions answer 503 `policy_killed`, decisions HOLD with `status: killed`; nothing goes upstream. What is under
+    way ends: panels settle as killed, calls are cut off, streams end with the error. A stopped model's seat on a panel
+    abstains, and completions fall over from it. Without the
     database the answer is a 503, and the stop is in force in the process that answers.
     """
     switch = exchange.services.kills
