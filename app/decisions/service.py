@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,6 +30,7 @@ from app.decisions.voting import Result
 from app.decisions.wire import rendered
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
 from app.domain.errors import Code, OutcryError
+from app.domain.idempotency import Reservation
 from app.domain.kill import NO_STOPS, Kill, Stops
 from app.domain.ports import DecisionRepository, Grades, Shelf
 from app.ledger.spill import Spill
@@ -153,6 +154,10 @@ class DecisionService:
             # Also when the caller has left: nobody pays for votes that nobody waits for.
             if not is_handed_over:
                 self._left(panel)
+
+    def held_on_disk(self) -> Mapping[Reservation, dict[str, Any]]:
+        """The answers that wait on this process's disk, by the reservation of an idempotency key that each settles."""
+        return self._record.held()
 
     async def get(self, decision_id: str) -> dict[str, Any] | None:
         """The answer of a stored decision."""

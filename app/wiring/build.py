@@ -63,7 +63,13 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         spill=Spill(settings.ledger.decision_spill_path, settings.ledger.spill_max_bytes),
         shelf=way.tapes,
     )
-    idempotency = Idempotency(SqlIdempotencyRepository(database), now=clock.now, wall=clock.wall)
+    idempotency = Idempotency(
+        SqlIdempotencyRepository(database),
+        now=clock.now,
+        wall=clock.wall,
+        stops=way.kills,
+        spilled=decisions.held_on_disk,
+    )
     metrics.collectors += [
         _states(pool, way.writer, way.directory, way.tools.registry),
         lambda metrics: metrics.set_cache(way.cache.kept.size),
