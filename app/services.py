@@ -26,7 +26,7 @@ from app.domain.caching import CacheNote
 from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
-from app.domain.errors import Trail
+from app.domain.errors import Trail, Violation
 from app.domain.health import HealthSample, HistoryWindow
 from app.domain.hindsight import DEFAULT_EMBARGO
 from app.domain.idempotency import RequestKey
@@ -102,12 +102,14 @@ class Admission(Protocol):
 class Decisions(Protocol):
     """Panels. What is wrong with a question is raised before the first vote; `get` and `page` give stored answers.
 
-    `assess` judges a proposed decision and never raises for a model that fails.
+    `assess` judges a proposed decision and never raises for a model that fails. `wrong_panel` says what is wrong with
+    who a question would ask, and how.
     """
 
     async def decide(self, question: Question) -> Decision: ...
     def stream(self, question: Question) -> AsyncGenerator[VoteEvent | DecisionEvent]: ...
     async def assess(self, proposal: Proposal) -> Judged: ...
+    def wrong_panel(self, question: Question) -> Sequence[Violation]: ...
     async def get(self, decision_id: str) -> dict[str, Any] | None: ...
     async def page(
         self, *, limit: int, cursor: str | None = None, symbol: str | None = None, agent_id: int | None = None

@@ -12,7 +12,15 @@ from typing import Any, Final
 
 from app.decisions.arrivals import Arrivals
 from app.decisions.background import Background
-from app.decisions.composition import Composition, PanelView, check_asked, composed, prompted, prompted_without_news
+from app.decisions.composition import (
+    Composition,
+    PanelView,
+    check_asked,
+    composed,
+    prompted,
+    prompted_without_news,
+    wrong_panel,
+)
 from app.decisions.counting import UNGRADED, Counter
 from app.decisions.hindsight import Guard
 from app.decisions.member import Asker, Member
@@ -29,7 +37,7 @@ from app.decisions.verdict import Settled, at_deadline, decision_from, total_cos
 from app.decisions.voting import Result
 from app.decisions.wire import rendered
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
-from app.domain.errors import Code, OutcryError
+from app.domain.errors import Code, OutcryError, Violation
 from app.domain.idempotency import Reservation
 from app.domain.kill import NO_STOPS, Kill, Stops
 from app.domain.ports import DecisionRepository, Grades, Shelf
@@ -154,6 +162,10 @@ class DecisionService:
             # Also when the caller has left: nobody pays for votes that nobody waits for.
             if not is_handed_over:
                 self._left(panel)
+
+    def wrong_panel(self, question: Question) -> list[Violation]:
+        """All that is wrong with who a question would ask, and how; what it asks is not looked at."""
+        return wrong_panel(question, self._panels)
 
     def held_on_disk(self) -> Mapping[Reservation, dict[str, Any]]:
         """The answers that wait on this process's disk, by the reservation of an idempotency key that each settles."""

@@ -293,13 +293,23 @@ async def test_nobody_to_ask_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("fields", "wrong"),
     [
-        ({"models": ("a/1", "nope/x")}, ["models.1"]),
+        ({"models": ("a/1", "nope/x")}, ["models[1]"]),
         ({"models": ()}, ["models"]),
         ({"risk_officer": "a/1"}, ["risk_officer"]),
         ({"risk_officer": "nope/x", "method": "risk_officer_veto"}, ["risk_officer"]),
         ({"samples": 11}, ["samples"]),
         ({"method": "dice"}, ["method"]),
         ({"quorum": 9}, ["quorum"]),
+        (
+            {
+                "symbol": "ETH/USDT",
+                "models": ("a/1", "nope/x"),
+                "method": "dice",
+                "quorum": 9,
+                "risk_officer": "nope/y",
+            },
+            ["market.symbol", "models[1]", "risk_officer", "method", "quorum", "risk_officer"],
+        ),
         ({"panel": "nobody"}, ["panel"]),
         ({"market": None}, ["market"]),
         ({"symbol": "ETH/USDT"}, ["market.symbol"]),

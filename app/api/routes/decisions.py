@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from decimal import Decimal
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import anyio
 from fastapi import APIRouter, Path, Query
@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from app.api.admission import Admission, is_replay
 from app.api.body import NATIVE_LIMIT, read_checked
 from app.api.completions import CLOSING, money, replay_headers
-from app.api.decision_wire import DecisionAnswer, DecisionBody, DecisionPage, question_of, read_decision
+from app.api.decision_wire import DecisionAnswer, DecisionPage, question_of, read_decision
 from app.api.deps import MAX_ID, CurrentServices, Cursor, Limit
 from app.api.errors import Headers, encoded_error
 from app.api.exchange import Exchange
@@ -38,7 +38,10 @@ async def decide(exchange: Exchange) -> None:
     """`POST /decisions`."""
     intent = read_intent(exchange.headers)
     key = read_key(exchange)
-    content, body = await read_checked(exchange, NATIVE_LIMIT, _with_its_question, "market")
+    wrong_panel = exchange.services.decisions.wrong_panel
+    content, body = await read_checked(
+        exchange, NATIVE_LIMIT, lambda said: (said, read_decision(said, wrong_panel)), "market"
+    )
     question = question_of(body, intent, exchange)
     if key is not None:
         await _decide_once(exchange, await bound(key, exchange, content, intent), question, streamed=body.stream)
@@ -50,8 +53,8 @@ async def decide(exchange: Exchange) -> None:
     await exchange.answer_json(rendered(decision), _headers(decision))
 
 
-def _with_its_question(content: dict[str, Any]) -> tuple[dict[str, Any], DecisionBody]:
-    return content, read_decision(content)
+def _with_its_question(exchange: Exchange, content: dict[str, Any]) -> tuple[dict[str, Any], DecisionBody]:
+    return content, read_decision(content, exchange.services.decisions.wrong_panel)
 
 
 async def _decided(exchange: Exchange, question: Question) -> Decision:
