@@ -403,6 +403,9 @@ class FakeProviders:
     def models(self, name: str) -> Sequence[str]:
         return ("alpha-1",)
 
+    def serves(self, provider: str, model: str) -> bool:
+        return model == "alpha-1"
+
     def default_model(self, name: str) -> str | None:
         return "alpha-1"
 

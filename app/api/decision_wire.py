@@ -118,7 +118,6 @@ def _panel_of(body: Mapping[str, Any]) -> Question:
     """As much as can be read of who is asked and how, in a question about nothing."""
     models, quorum, agent_id = body.get("models"), body.get("quorum"), body.get("agent_id")
     named = [name for name in models if isinstance(name, str) and name] if isinstance(models, list) else []
-    texts = {name: body.get(name) for name in ("panel", "method", "risk_officer")}
     return Question(
         symbol="",
         arrived=0.0,
@@ -129,8 +128,14 @@ def _panel_of(body: Mapping[str, Any]) -> Question:
         quorum=quorum if isinstance(quorum, int) and not isinstance(quorum, bool) else None,
         agent_id=agent_id if isinstance(agent_id, int) and agent_id > 0 else None,
         risk_check=body.get("risk_check") is True,
-        **{name: said for name, said in texts.items() if isinstance(said, str) and said},
+        panel=_text(body.get("panel")),
+        method=_text(body.get("method")),
+        risk_officer=_text(body.get("risk_officer")),
     )
+
+
+def _text(said: object) -> str | None:
+    return said if isinstance(said, str) and said else None
 
 
 def symbol_violations(body: Mapping[str, Any]) -> Iterator[Violation]:

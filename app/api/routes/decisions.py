@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from decimal import Decimal
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 from fastapi import APIRouter, Path, Query
@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from app.api.admission import Admission, is_replay
 from app.api.body import NATIVE_LIMIT, read_checked
 from app.api.completions import CLOSING, money, replay_headers
-from app.api.decision_wire import DecisionAnswer, DecisionPage, question_of, read_decision
+from app.api.decision_wire import DecisionAnswer, DecisionBody, DecisionPage, question_of, read_decision
 from app.api.deps import MAX_ID, CurrentServices, Cursor, Limit
 from app.api.errors import Headers, encoded_error
 from app.api.exchange import Exchange
