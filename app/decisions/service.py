@@ -41,6 +41,7 @@ from app.domain.errors import Code, OutcryError, Violation
 from app.domain.idempotency import Reservation
 from app.domain.kill import NO_STOPS, Kill, Stops
 from app.domain.ports import DecisionRepository, Grades, Shelf
+from app.domain.target import Target
 from app.ledger.spill import Spill
 
 __all__ = ["Asker", "DecisionEvent", "DecisionRules", "DecisionService", "PanelView", "Question", "VoteEvent"]
@@ -223,12 +224,15 @@ class DecisionService:
         seats = session.composition.seats
         if run is None:
             return session, Panel(seats, self._background, self._now, agent_id=session.question.agent_id)
-        counter = self._counter(session.composition, run.known(self._grades))
+        counter = self._counter(session.composition, run.known(self._grades), run.family_of(self._panels.family))
         panel = Panel(seats, self._background, self._now, run.arrivals, session.question.agent_id)
         return replace(session, run=run, counter=counter), panel
 
-    def _counter(self, composition: Composition, grades: Grades) -> Counter:
-        return Counter(composition.method, composition.seats, self._panels.target, self._panels.family, grades)
+    def _counter(
+        self, composition: Composition, grades: Grades, family_of: Callable[[Target], str] | None = None
+    ) -> Counter:
+        known = family_of or self._panels.family
+        return Counter(composition.method, composition.seats, self._panels.target, known, grades)
 
     def _members(self, session: Session, seats: Sequence[Seat]) -> list[Voter]:
         times = session.composition.samples

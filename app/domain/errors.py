@@ -244,7 +244,7 @@ class Trail:
     """What the gateway had done when an error ended a request, or a stream was committed: for headers and the record.
 
     `target` is the last one tried; `is_final` tells the caller not to repeat the request by itself;
-    `overhead` is the seconds that the gateway itself took.
+    `overhead` is the seconds that the gateway itself took. `is_live`: providers were asked, for a run that is recorded.
     """
 
     target: Target | None = None
@@ -253,6 +253,7 @@ class Trail:
     is_final: bool = False
     has_plan: bool = False
     overhead: float = 0.0
+    is_live: bool = False
 
 
 class OutcryError(Exception):

@@ -344,6 +344,18 @@ async def test_grades_given_since_change_nothing() -> None:
         assert again.decision_hash == live.decision_hash
 
 
+async def test_families_learned_since_change_nothing() -> None:
+    async with desk(BUY, BUY, SELL) as three:
+        three.panels.families = {"a": "llama", "b": "llama"}
+        live, _ = await three.made(ReplayMode.RECORD)
+        await three.background()
+        three.panels.families = {"a": "qwen", "b": "mistral", "c": "qwen"}
+        again, _ = await three.made(ReplayMode.REPLAY)
+
+        assert [vote.family for vote in again.votes] == ["llama", "llama", "c"]
+        assert again.decision_hash == live.decision_hash
+
+
 async def test_what_is_asked_otherwise_is_a_miss_and_no_call() -> None:
     async with desk(SIZED, SIZED, word("approve")) as three:
         await three.made(ReplayMode.RECORD, **CHECKED)
