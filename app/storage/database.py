@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import logging
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, closing, suppress
@@ -37,15 +35,6 @@ class DatabaseRules:
     busy: float = 5.0
     pool: int = 5
     overflow: int = 5
-
-
-def _is_worth_telling(record: logging.LogRecord) -> bool:
-    """Not that a connection was cut off in the middle of something: whoever cancelled that did so knowingly.
-
-    The pool says it at level error, with a stack, and throws the connection away, as it should.
-    """
-    error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, asyncio.CancelledError)
 
 
 class Database:
@@ -128,7 +117,6 @@ async def open_database(url: str, rules: DatabaseRules | None = None) -> AsyncGe
     """
     rules = rules or DatabaseRules()
     engine = create_engine(url, rules)
-    engine.pool.logger.addFilter(_is_worth_telling)
     try:
         if engine.dialect.name == "sqlite":
             await anyio.to_thread.run_sync(check_file, url)

@@ -213,19 +213,3 @@ async def test_a_read_only_file_is_unusable_and_named(tmp_path: Path) -> None:
 async def test_a_file_in_a_directory_that_is_not_there_is_unusable(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnusable, match="nowhere"):
         await _open(f"sqlite:///{tmp_path}/nowhere/outcry.db")
-
-
-async def test_what_is_cancelled_while_it_waits_for_a_lock_is_no_error_of_the_pool(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path}/locked.db"
-    async with open_database(url) as database:
-        await database.ping()
-        with closing(sqlite3.connect(tmp_path / "locked.db", isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            with anyio.move_on_after(0.05) as patience:
-                await database.write(lambda session: session.execute(text("SELECT 1")))
-        await database.ping()
-
-    assert patience.cancelled_caught
-    assert [record.getMessage() for record in caplog.records if record.name.startswith("sqlalchemy")] == []
