@@ -259,6 +259,7 @@ class DecisionService:
         question = session.question
         kill = panel.kill or self._stops.of(question.agent_id)
         if kill is not None:
+            result = _KILLED
             votes = session.votes(panel, VoteStatus.CANCELLED, why_stopped(kill))
         elif result is not None:
             is_pending = question.settle == "all"
@@ -271,7 +272,7 @@ class DecisionService:
         warnings = session.warnings(panel, self._wall())
         if kill is not None:
             # Stopped while the members thought: what they said is on record, and nobody may act on it.
-            result, warnings = _KILLED, [*warnings, kill.says()]
+            warnings = [*warnings, kill.says()]
             session.void_run()
         elif all((vote.reason or "").startswith(Code.KILLED.value) for vote in votes):
             result = _KILLED
