@@ -11,10 +11,11 @@ class Waiting:
     """Bounds waits, one after the other, as `asyncio.timeout_at` bounds one: `with waiting.until(due): await ...`.
 
     `due` is on the loop's clock. Raises TimeoutError when it passes; a cancellation from elsewhere passes through. The
-    timer is left to run between the waits and set anew only when it rings too early.
+    timer is left to run between the waits and set anew only when it rings too early. `break_off` ends the wait under
+    way, or the next one, with an error instead.
     """
 
-    __slots__ = ("_cancelling", "_due", "_has_rung", "_loop", "_rings_at", "_task", "_timer")
+    __slots__ = ("_broken", "_cancelling", "_due", "_has_rung", "_loop", "_rings_at", "_task", "_timer")
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -24,6 +25,7 @@ class Waiting:
         self._due = 0.0
         self._cancelling = 0
         self._has_rung = False
+        self._broken: Exception | None = None
 
     def until(self, due: float) -> Self:
         """For the wait that follows; waits do not overlap."""
@@ -31,9 +33,12 @@ class Waiting:
         return self
 
     def __enter__(self) -> None:
-        task = self._task = asyncio.current_task(self._loop)
+        task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("only a task can wait")
+        if self._broken is not None:
+            raise self._broken
+        self._task = task
         self._cancelling = task.cancelling()
         if self._timer is None or self._rings_at > self._due:
             self._set()
@@ -45,7 +50,17 @@ class Waiting:
         if self._has_rung and task is not None:
             self._has_rung = False
             if task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
-                raise TimeoutError from error
+                raise TimeoutError if self._broken is None else self._broken from error
+
+    def break_off(self, reason: Exception) -> None:
+        """End the wait with this error: the one under way, else the next one before it begins. The first one counts."""
+        if self._broken is None:
+            self._broken = reason
+            # Whoever breaks off his own wait is not in it: he meets the error at the next one.
+            task = self._task
+            if task is not None and task is not asyncio.current_task(self._loop) and not self._has_rung:
+                self._has_rung = True
+                task.cancel()
 
     def close(self) -> None:
         """Nothing is waited for any more."""
@@ -60,7 +75,7 @@ class Waiting:
 
     def _ring(self) -> None:
         self._timer = None
-        if self._task is None:
+        if self._task is None or self._has_rung:
             return
         if self._due > self._rings_at:
             self._set()

@@ -54,11 +54,18 @@ class Breaks:
     error: ProviderError
 
 
+@dataclass(frozen=True, slots=True)
+class Stalls:
+    """A stream that says so many words, then nothing more."""
+
+    after: int
+
+
 class Hang:
     """An upstream that never answers."""
 
 
-Behaviour = str | ProviderError | Cut | Breaks | Hang | ChatResponse | list[ChatChunk]
+Behaviour = str | ProviderError | Cut | Breaks | Stalls | Hang | ChatResponse | list[ChatChunk]
 
 
 class ScriptedAdapter:
@@ -116,6 +123,10 @@ class ScriptedAdapter:
             case ProviderError() as error:
                 raise error
             case Hang():
+                await anyio.sleep_forever()
+            case Stalls(after):
+                for chunk in _words(["word"] * after, model):
+                    yield chunk
                 await anyio.sleep_forever()
             case Cut(after):
                 for chunk in _words(["word"] * after, model):

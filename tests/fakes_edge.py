@@ -49,7 +49,7 @@ from app.domain.decision import (
     VoteStatus,
 )
 from app.domain.embedding import Embeddings
-from app.domain.errors import Code, NotFound, OutcryError, StorageUnavailable, Trail
+from app.domain.errors import Code, NotFound, OutcryError, StorageUnavailable, Trail, Violation
 from app.domain.health import HealthSample, HistoryWindow
 from app.domain.kill import Kill, KillAction, KillEvent
 from app.domain.listing import ListedName, ListedTarget, NameKind
@@ -326,6 +326,10 @@ class FakeDecisions:
         self.pages: list[dict[str, Any]] = []
         self.waiting = asyncio.Event()
         self.cancelled = asyncio.Event()
+        self.unknown: list[Violation] = []
+
+    def wrong_panel(self, question: Question) -> list[Violation]:
+        return self.unknown
 
     async def decide(self, question: Question) -> Decision:
         async with aclosing(self.stream(question)) as events:
@@ -461,6 +465,9 @@ class FakeProviders:
 
     def models(self, name: str) -> Sequence[str]:
         return ("alpha-1",)
+
+    def serves(self, provider: str, model: str) -> bool:
+        return model == "alpha-1"
 
     def default_model(self, name: str) -> str | None:
         return "alpha-1"

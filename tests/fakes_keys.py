@@ -69,6 +69,15 @@ class KeyShelf:
         if row is not None and row.held == held and row.answer is None:
             del self.rows[held.key.caller, held.key.key]
 
+    async def reopen(self, wanted: Reservation, decision_id: str, term: Term) -> bool:
+        self._check()
+        place = (wanted.key.caller, wanted.key.key)
+        row = self.rows.get(place)
+        if row is None or row.answer is None or row.answer["id"] != decision_id:
+            return False
+        self.rows[place] = Row(wanted, term.leased_until)
+        return True
+
     async def renew(self, owners: Collection[str], until: datetime) -> None:
         self._check()
         self.renewed += owners

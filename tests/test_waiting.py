@@ -133,3 +133,35 @@ async def test_a_closed_one_rings_no_more(waiting: Waiting) -> None:
     waiting.close()
 
     await passed(moment(2 * SOON))
+
+
+async def test_a_wait_that_is_broken_off_ends_with_the_reason_and_leaves_no_trace(waiting: Waiting) -> None:
+    asyncio.get_running_loop().call_soon(waiting.break_off, ValueError("stopped"))
+
+    with pytest.raises(ValueError, match="stopped"), waiting.until(moment(10)):
+        await never()
+
+    assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
+
+
+async def test_between_two_waits_the_next_one_does_not_begin(waiting: Waiting) -> None:
+    with waiting.until(moment(10)):
+        await asyncio.sleep(0)
+    waiting.break_off(ValueError("stopped"))
+
+    with pytest.raises(ValueError, match="stopped"), waiting.until(moment(10)):
+        pytest.fail("it began")
+
+
+async def test_a_cancellation_from_elsewhere_is_not_taken_for_the_breaking_off(waiting: Waiting) -> None:
+    async def broken_off() -> None:
+        with waiting.until(moment(10)):
+            await never()
+
+    task = asyncio.ensure_future(broken_off())
+    await asyncio.sleep(0)
+    waiting.break_off(ValueError("stopped"))
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
+from app.api.errors import field_errors
 from app.api.exchange import Exchange
 from app.api.fields import Answer, Body, checked
 from app.api.intent import Intent
@@ -17,7 +18,7 @@ from app.decisions.context import MarketContext
 from app.decisions.question import Question
 from app.domain.caching import CacheMode
 from app.domain.casting import HORIZON, positive
-from app.domain.errors import Violation
+from app.domain.errors import RequestRejected, Violation
 from app.domain.hindsight import AsOfMode
 from app.domain.horizons import LONGEST
 from app.domain.routing import Priority
@@ -104,9 +105,39 @@ class DecisionPage(Answer):
     next: str | None
 
 
-def read_decision(body: dict[str, Any]) -> DecisionBody:
-    """The checked body. Raises RequestRejected with every wrong field."""
-    return checked(DecisionBody, body, list(_violations(body)))
+def read_decision(body: dict[str, Any], wrong_panel: Callable[[Question], Sequence[Violation]]) -> DecisionBody:
+    """The checked body. Raises RequestRejected with every wrong field, and every name that nobody knows."""
+    try:
+        return checked(DecisionBody, body, list(_violations(body)))
+    except RequestRejected as error:
+        # A body in order is looked at as a whole, and once, where its panel is put together.
+        told = {violation.field for violation in error.violations}
+        names = [one for one in wrong_panel(_panel_of(body)) if one.field not in told]
+        raise field_errors([*error.violations, *names]) from None
+
+
+def _panel_of(body: Mapping[str, Any]) -> Question:
+    """As much as can be read of who is asked and how, in a question about nothing."""
+    models, quorum, agent_id = body.get("models"), body.get("quorum"), body.get("agent_id")
+    named = [name for name in models if isinstance(name, str) and name] if isinstance(models, list) else []
+    return Question(
+        symbol="",
+        arrived=0.0,
+        deadline=0.0,
+        request_id="",
+        # Where one of the names is none, places would be told wrongly: the names wait until all of them are.
+        models=tuple(named) if isinstance(models, list) and len(named) == len(models) else None,
+        quorum=quorum if isinstance(quorum, int) and not isinstance(quorum, bool) else None,
+        agent_id=agent_id if isinstance(agent_id, int) and agent_id > 0 else None,
+        risk_check=body.get("risk_check") is True,
+        panel=_text(body.get("panel")),
+        method=_text(body.get("method")),
+        risk_officer=_text(body.get("risk_officer")),
+    )
+
+
+def _text(said: object) -> str | None:
+    return said if isinstance(said, str) and said else None
 
 
 def symbol_violations(body: Mapping[str, Any]) -> Iterator[Violation]:

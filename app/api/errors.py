@@ -67,11 +67,13 @@ def encoded_error(error: OutcryError, request_id: str) -> bytes:
 def error_headers(error: OutcryError) -> Headers:
     """Headers that tell a client what to do next, and where the request had been."""
     headers: Headers = []
-    if error.status in (429, 503) or (error.status == 409 and error.retry_after is not None):
+    # One that is larger than its limit is so at any time.
+    is_hopeless = error.code is Code.RATE_LIMIT and error.retry_after is None
+    if (error.status in (429, 503) and not is_hopeless) or (error.status == 409 and error.retry_after is not None):
         seconds = DEFAULT_RETRY_AFTER if error.retry_after is None else max(error.retry_after, 0.0)
         headers.append((b"retry-after", str(math.ceil(seconds)).encode()))
         headers.append((b"retry-after-ms", str(math.ceil(seconds * 1000)).encode()))
-    if error.trail.is_final or error.code is Code.DEADLINE_EXCEEDED:
+    if is_hopeless or error.trail.is_final or error.code is Code.DEADLINE_EXCEEDED:
         headers.append((b"x-should-retry", b"false"))
     if error.code is Code.INVALID_HEADER:
         # What reads one head in two ways may read the next request differently too.

@@ -25,21 +25,25 @@ FORBIDDEN: Final = ("api_base", "base_url", "api_key")
 class ModelChoice:
     """The models to try, in order, each once, and what the caller said of their providers.
 
-    `cache_key` is OpenAI's `prompt_cache_key`: what shares one is best answered by one target.
+    `named_by` are the fields that the names stand in. `cache_key` is OpenAI's `prompt_cache_key`: what shares one is
+    best answered by one target.
     """
 
     names: tuple[str, ...]
     preferences: Preferences | None
     cache_key: str | None = None
+    named_by: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> ModelChoice:
         """The choice of a checked body. Raises RequestRejected for a preference that is not built."""
-        named = [body["model"]] if body.get("model") is not None else []
-        names = tuple(dict.fromkeys([*named, *(body.get("models") or ())]))
+        names = {} if body.get("model") is None else {body["model"]: "model"}
+        for place, name in enumerate(body.get("models") or ()):
+            names.setdefault(name, f"models[{place}]")
         cache_key = body.get("prompt_cache_key")
         is_key = isinstance(cache_key, str) and cache_key != ""
-        return cls(names, preferences_of(body.get("provider")), cache_key if is_key else None)
+        preferences = preferences_of(body.get("provider"))
+        return cls(tuple(names), preferences, cache_key if is_key else None, tuple(names.values()))
 
     def ask(self, request: ChatRequest | EmbedRequest, intent: Intent, exchange: Exchange, *, route: str) -> Ask:
         """The ask for a request, with the intent of its headers."""
@@ -51,6 +55,7 @@ class ModelChoice:
             deadline=deadline_of(exchange, intent.deadline),
             model=self.names[0],
             fallbacks=self.names[1:],
+            named_by=self.named_by,
             agent_id=intent.agent_id,
             policy=intent.policy,
             allow_failover=failover_allowed(self.preferences),

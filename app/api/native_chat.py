@@ -159,6 +159,7 @@ def ask_of(chat: ChatBody, intent: Intent, exchange: Exchange) -> Ask:
         deadline=deadline_of(exchange, intent.deadline, None if milliseconds is None else milliseconds / 1000),
         model=model,
         fallbacks=tuple(chat.fallbacks),
+        named_by=("model", *(f"fallbacks[{place}]" for place in range(len(chat.fallbacks)))),
         agent_id=chat.agent_id or intent.agent_id,
         policy=_policy(chat.policy) or intent.policy,
         allow_failover=chat.allow_failover and failover_allowed(preferences),

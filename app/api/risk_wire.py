@@ -91,7 +91,7 @@ _WORDS: Final[Mapping[str, frozenset[str]]] = {
 class RiskBody(Body):
     """What is to be judged. The symbol comes from the body, the decision or the market; the account from here first.
 
-    `model` names a second opinion that can only make things smaller.
+    `model`, or `risk_officer` as `/decisions` calls it, names a second opinion that can only make things smaller.
     """
 
     decision: ProposedDecision
@@ -100,6 +100,7 @@ class RiskBody(Body):
     account: Account | None = None
     constraints: Constraints | None = None
     model: Name | None = None
+    risk_officer: Name | None = None
     agent_id: int | None = Field(default=None, ge=1)
     deadline_ms: int | None = Field(default=None, ge=1)
     metadata: dict[str, Any] = Field(default_factory=dict)
@@ -150,7 +151,7 @@ def proposal_of(body: RiskBody, intent: Intent, exchange: Exchange) -> Proposal:
         market=market,
         account=body.account,
         constraints=body.constraints,
-        model=body.model,
+        model=body.model or body.risk_officer,
         agent_id=body.agent_id or intent.agent_id,
         policy=intent.policy,
         priority=intent.priority or Priority.NORMAL,
@@ -199,6 +200,8 @@ def _violations(body: Mapping[str, Any]) -> Iterator[Violation]:
     for path, name in spoken.items():
         if not same_symbol(first, name):
             yield Violation(path, f"{name[:40]} is not {first[:40]}")
+    if None not in (body.get("model"), body.get("risk_officer")) and body["model"] != body["risk_officer"]:
+        yield Violation("risk_officer", "is another word for model: give one of them")
     if body.get("market") is None and _member(body, "decision", "entry", "price") is None:
         yield Violation("market", "a market or decision.entry.price is needed: without a price nothing can be judged")
     if _member(body, "decision", "entry", "type") == "limit" and _member(body, "decision", "entry", "price") is None:

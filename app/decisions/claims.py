@@ -16,6 +16,8 @@ from app.text.strict_json import NonFinite, NotJson, loads
 
 _MAX_DEPTH: Final = 8
 _MOST_LOOKED_AT: Final = 4_000
+_NAMING_KEYS: Final = frozenset(("type", "value", "name"))
+"""Under which an action that is an object says which one it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ def _claims(value: object, asked: str, symbol: str | None, depth: int, patience:
                 yield from _claims(item, asked, symbol, depth + 1, patience)
     elif isinstance(value, Mapping):
         patience.spend(len(value))
+        value = _with_plain_action(value)
         claim = _claim(value, symbol)
         if claim is not None:
             yield claim
@@ -89,6 +92,26 @@ def _claims(value: object, asked: str, symbol: str | None, depth: int, patience:
         for key, item in value.items():
             if _descends(key, item, value, asked):
                 yield from _claims(item, asked, key if _names_symbol(key, asked) else symbol, depth + 1, patience)
+
+
+def _with_plain_action(value: Mapping[str, object]) -> Mapping[str, object]:
+    """`{"action": {"type": "BUY", "size": 1}}` as `{"action": "BUY", "size": 1}`.
+
+    Only where the inner object names an action and nothing in it is said again outside, differently.
+    """
+    for name, inner in value.items():
+        if key_of(name) not in ACTION_KEYS or not isinstance(inner, Mapping):
+            continue
+        names = [one for one in inner if key_of(one) in _NAMING_KEYS]
+        word = inner[names[0]] if len(names) == 1 else None
+        own = {one: item for one, item in inner.items() if one not in names}
+        if not isinstance(word, str) or not forms_within(word) or any(key_of(one) in ACTION_KEYS for one in own):
+            continue
+        outer = {one: item for one, item in value.items() if one != name}
+        said = {key_of(one): item for one, item in outer.items()}
+        if all(said.get(key_of(one), item) == item for one, item in own.items()):
+            return {name: word, **own, **outer}
+    return value
 
 
 def _decoded(text: str) -> object:

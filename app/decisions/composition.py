@@ -89,12 +89,11 @@ class Composition:
 
 def composed(question: Question, panels: PanelView) -> Composition:
     """The panel of a question. Raises RequestRejected with all that is wrong, NotFound, or NotAdmitted."""
-    wrong = [*_wrong_fields(question), *_wrong_members(question, panels)]
+    wrong = [*_wrong_fields(question), *wrong_panel(question, panels)]
     if wrong:
         raise _rejected(wrong)
     check_asked(question.agent_id, None, panels)
-    config = panels.named(question.panel) if question.panel is not None and question.models is None else None
-    method = question.method or (config.method if config else None) or "majority"
+    config, method = _config(question, panels), _method(question, panels)
     officer = question.risk_officer or (config.risk_officer if config else None)
     is_asked_after = question.risk_check and question.risk_officer is not None and method != OFFICERS_METHOD
     officer = officer if method == OFFICERS_METHOD or is_asked_after else None
@@ -110,9 +109,6 @@ def composed(question: Question, panels: PanelView) -> Composition:
         raise guard.short_of(stated, len(members), left_out)
     if not members:
         raise NotAdmitted(Code.NO_TARGET, "no enabled provider to ask: nobody sits on this panel", retry_after=1.0)
-    limits = [*_wrong_method(method), *_wrong_quorum(stated, members), *_wrong_officer(question, method, panels)]
-    if limits:
-        raise _rejected(limits)
     stages = _stages([name for name, _ in members], config, panels) if method == "two_stage" else [1] * len(members)
     seats = [
         Seat(place, name, config_id, stage)
@@ -130,6 +126,16 @@ def composed(question: Question, panels: PanelView) -> Composition:
         warnings=(*left_out, *_duplicates(members)),
         is_checked_by_officer=is_asked_after and officer is not None,
     )
+
+
+def wrong_panel(question: Question, panels: PanelView) -> list[Violation]:
+    """All that is wrong with who is to be asked, by which method and quorum; what is asked is not looked at."""
+    config, method = _config(question, panels), _method(question, panels)
+    wrong = [*_wrong_members(question, panels), *_wrong_method(method)]
+    if question.panel is None or config is not None or question.models is not None:
+        seated = len(list(_members(question, config, panels)))
+        wrong += _wrong_quorum(question.quorum or (config.quorum if config else None), seated)
+    return [*wrong, *_wrong_officer(question, method)]
 
 
 def check_asked(agent_id: int | None, model: str | None, panels: PanelView) -> None:
@@ -164,6 +170,15 @@ def _prompt(question: Question) -> Prompt:
     if question.market is None:
         raise _rejected([Violation("market", "one of market, prompt and messages is needed")])
     return market_prompt(question.symbol, question.market)
+
+
+def _config(question: Question, panels: PanelView) -> PanelConfig | None:
+    return panels.named(question.panel) if question.panel is not None and question.models is None else None
+
+
+def _method(question: Question, panels: PanelView) -> str:
+    config = _config(question, panels)
+    return question.method or (config.method if config else None) or "majority"
 
 
 def _members(question: Question, config: PanelConfig | None, panels: PanelView) -> Iterator[tuple[str, int | None]]:
@@ -221,7 +236,7 @@ def _wrong_members(question: Question, panels: PanelView) -> Iterator[Violation]
         yield Violation("models", f"expected 1 to {MAX_MEMBERS} model names")
     for place, name in enumerate((question.models or ())[:MAX_MEMBERS]):
         if not panels.known(name):
-            yield Violation(f"models.{place}", f"no model {name[:100]!r} is known here")
+            yield Violation(f"models[{place}]", f"no model {name[:100]!r} is known here")
     if question.risk_officer is not None and not panels.known(question.risk_officer):
         yield Violation("risk_officer", f"no model {question.risk_officer[:100]!r} is known here")
     if question.panel is not None and panels.named(question.panel) is None:
@@ -233,19 +248,15 @@ def _wrong_method(method: str) -> Iterator[Violation]:
         yield Violation("method", f"{method[:40]} is no method: expected {' or '.join(METHODS)}")
 
 
-def _wrong_quorum(quorum: int | None, members: Sequence[object]) -> Iterator[Violation]:
-    if quorum is not None and not 1 <= quorum <= len(members):
-        yield Violation("quorum", f"expected 1 to {len(members)}, the size of the panel")
+def _wrong_quorum(quorum: int | None, seated: int) -> Iterator[Violation]:
+    # A panel of nobody is another error, whatever its quorum.
+    if quorum is not None and seated and not 1 <= quorum <= seated:
+        yield Violation("quorum", f"expected 1 to {seated}, the size of the panel")
 
 
-def _wrong_officer(question: Question, method: str, panels: PanelView) -> Iterator[Violation]:
-    officer = question.risk_officer
-    if officer is None:
-        return
-    if method != OFFICERS_METHOD and not question.risk_check:
+def _wrong_officer(question: Question, method: str) -> Iterator[Violation]:
+    if question.risk_officer is not None and method != OFFICERS_METHOD and not question.risk_check:
         yield Violation("risk_officer", f"is asked only with risk_check: true or method {OFFICERS_METHOD}")
-    elif not panels.known(officer):
-        yield Violation("risk_officer", f"no model {officer[:100]!r} is known here")
 
 
 def _rejected(violations: Sequence[Violation]) -> RequestRejected:

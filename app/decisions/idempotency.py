@@ -1,9 +1,10 @@
 """One panel per key, however often and wherever a request comes again: the others get what it decided.
 
     nobody has the key      take it, ask the panel; the decision and its key are committed together
-    its decision is stored  tell that again
+    its decision is stored  tell that again; one that an operator's stop made, only while that stop holds
     somebody is at it       wait for him: in this process by ear, in another by looking
     its holder is gone      say once that nobody knows what became of it; from then on the key is free
+    its decision is spilled tell that again here; elsewhere it is still held, until the database has it
 
 A holder renews its lease while it lives. Whoever was taken for dead too early cannot store: its row is somebody else's.
 """
@@ -14,11 +15,11 @@ import asyncio
 import logging
 import math
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import anyio
 
@@ -26,8 +27,10 @@ from app.decisions.background import Background
 from app.decisions.question import Question
 from app.decisions.repeat import Run, Told, told_again, told_of
 from app.decisions.service import DecisionEvent, VoteEvent
+from app.domain.decision import DecisionStatus
 from app.domain.errors import Code, Conflict, NotAdmitted, OutcryError, RequestRejected, StorageUnavailable
 from app.domain.idempotency import Claim, RequestKey, Reservation, Standing, Term
+from app.domain.kill import NO_STOPS, Stops
 from app.domain.ports import IdempotencyRepository
 
 log = logging.getLogger(__name__)
@@ -56,7 +59,9 @@ class IdempotencyRules:
 class Idempotency:
     """Panels behind keys. A panel that has a key goes on when its caller leaves: he may come back for it.
 
-    Clocks of replicas should agree within seconds: a wrong one makes an unknown outcome of a slow panel.
+    Clocks of replicas should agree within seconds: a wrong one makes an unknown outcome of a slow panel. `stops` tells
+    what is stopped: a decision that was killed ordered nothing, so its key asks anew once that is over. `spilled` gives
+    the answers that wait on this process's disk, by the reservation that they settle.
     """
 
     def __init__(
@@ -67,12 +72,16 @@ class Idempotency:
         wall: Callable[[], datetime],
         rules: IdempotencyRules = IdempotencyRules(),
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+        stops: Stops = NO_STOPS,
+        spilled: Callable[[], Mapping[Reservation, dict[str, Any]]] = dict,
     ) -> None:
         self._repository = repository
         self._now = now
         self._wall = wall
         self._rules = rules
         self._sleep = sleep
+        self._stops = stops
+        self._spilled = spilled
         self._runs: dict[RequestKey, Run] = {}
         self._held: set[str] = set()
         self._background = Background()
@@ -105,8 +114,9 @@ class Idempotency:
     async def tend(self) -> None:
         """Renew and delete once; a database that is away changes nothing but the log."""
         try:
-            if self._held:
-                await self._repository.renew(tuple(self._held), self._wall() + timedelta(seconds=self._rules.lease))
+            # What waits on disk is decided and not yet settled: its key must look held until it is.
+            if held := (*self._held, *(one.owner for one in self._spilled())):
+                await self._repository.renew(held, self._wall() + timedelta(seconds=self._rules.lease))
             await self._forget()
         except StorageUnavailable as error:
             if not self._is_away:
@@ -133,9 +143,7 @@ class Idempotency:
             self._runs.pop(key, None)
 
     async def _resolved(self, run: Run, reservation: Reservation, question: Question, panel: Panel) -> None:
-        claim: Claim | None = await self._claimed(reservation, question)
-        if claim is not None and claim.standing is Standing.IN_PROGRESS:
-            claim = await self._followed(run, reservation, claim, question)
+        claim = self._on_disk(reservation.key) or await self._from_record(run, reservation, question)
         if claim is None:
             return
         match claim.standing:
@@ -148,11 +156,40 @@ class Idempotency:
             case _:
                 raise _refusal(claim.standing)
 
-    async def _claimed(self, reservation: Reservation, question: Question) -> Claim:
-        """How the key stands. Raises StorageUnavailable before the deadline; then it is not taken for long."""
+    async def _from_record(self, run: Run, reservation: Reservation, question: Question) -> Claim | None:
+        """How the key stands in the database, once that is known; None when it is free again, or nobody waits."""
+        claim: Claim | None = await self._claimed(reservation, question)
+        if claim is not None and claim.standing is Standing.IN_PROGRESS:
+            claim = await self._followed(run, reservation, claim, question)
+        if claim is not None and self._is_over(claim, question):
+            return await self._reopened(reservation, claim)
+        return claim
+
+    def _on_disk(self, key: RequestKey) -> Claim | None:
+        """The decision of this key that waits on this process's disk."""
+        found = (answer for held, answer in self._spilled().items() if held.key == key)
+        answer = next(found, None)
+        return None if answer is None else Claim(Standing.STORED, answer)
+
+    def _is_over(self, claim: Claim, question: Question) -> bool:
+        """Whether the stored decision is that of a stop that has ended: it ordered nothing, and says nothing now."""
+        is_killed = claim.answer is not None and claim.answer.get("status") == DecisionStatus.KILLED.value
+        return is_killed and self._stops.of(question.agent_id) is None
+
+    async def _reopened(self, reservation: Reservation, claim: Claim) -> Claim | None:
+        """The key taken from a stop that is over; None where another was faster."""
+        stopped = (claim.answer or {})["id"]
+        taken = await self._repository.reopen(reservation, stopped, self._term())
+        return Claim(Standing.TAKEN) if taken else None
+
+    def _term(self) -> Term:
         now = self._wall()
         lease, remembered = (timedelta(seconds=s) for s in (self._rules.lease, self._rules.remembered))
-        term = Term(now, now + lease, now + remembered)
+        return Term(now, now + lease, now + remembered)
+
+    async def _claimed(self, reservation: Reservation, question: Question) -> Claim:
+        """How the key stands. Raises StorageUnavailable before the deadline; then it is not taken for long."""
+        term = self._term()
         with anyio.move_on_after(max(question.deadline - self._now(), 0) * 0.9):
             return await self._repository.claim(reservation, term)
         raise StorageUnavailable("the idempotency key could not be looked up before the deadline")

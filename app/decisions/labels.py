@@ -29,6 +29,13 @@ _PROPOSALS: Final = frozenset(
     )
 )
 _ACTION_LABELS: Final = frozenset(ACTION_KEYS) | _PROPOSALS
+_SIGNAL_LABELS: Final = frozenset(map(key_of, ("signal", "trade_signal", "trading_signal")))
+_CLOSE_OF_A_BAR: Final = re.compile(
+    r"\b(?:(?:price|candle|bar|daily|hourly|weekly|session|last|previous)\s+clos(?:e|es|ed|ing)"
+    r"|clos(?:e|es|ed|ing)\s+(?:above|below|over|under|beyond))\b",
+    re.IGNORECASE,
+)
+"""Where a signal is the reason for an action, `close` is the bar's: `Signal: price close above EMA20`."""
 _MOST_ACTIONS: Final = 100
 _LONGEST_LINE: Final = 500
 
@@ -42,7 +49,7 @@ def labelled_claims(text: str, side: str | None) -> list[Claim]:
     actions: list[tuple[str, str]] = []
     for label, value in _labels(text):
         key = key_of(label)
-        if key in _ACTION_LABELS and (spoken_action(value, "rating", side).form or _mentions(value)):
+        if key in _ACTION_LABELS and (spoken_action(value, "rating", side).form or _mentions(key, value)):
             actions.append((key, value))
             if len(actions) > _MOST_ACTIONS:
                 raise TooTangled("labels")
@@ -65,8 +72,10 @@ def labelled_fields(text: str) -> Mapping[str, object]:
     return values
 
 
-def _mentions(value: str) -> bool:
-    """Whether an action stands in a longer value; moods (a bullish crossover) are left out."""
+def _mentions(key: str, value: str) -> bool:
+    """Whether an action stands in a longer value; moods (a bullish crossover) and a bar's close are left out."""
+    if key in _SIGNAL_LABELS:
+        value = _CLOSE_OF_A_BAR.sub(" ", value)
     return any(not FORMS[word].rating for word in forms_within(value))
 
 

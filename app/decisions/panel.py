@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
 import anyio
 
@@ -15,7 +15,10 @@ from app.decisions.member import Heard
 from app.decisions.samples import merged
 from app.decisions.seat import Seat, absent
 from app.domain.decision import Vote, VoteStatus
-from app.domain.errors import DeadlineExceeded, OutcryError
+from app.domain.errors import Code, DeadlineExceeded, OutcryError
+from app.domain.kill import Kill
+
+T = TypeVar("T")
 
 NOT_ASKED: Final = "not_asked"
 LATE: Final = "no answer before the deadline"
@@ -35,18 +38,30 @@ class Voter(Protocol):
 class Panel:
     """Seats, those of them that were asked, and what they answered. Whoever asks must cancel in the end.
 
-    Each answer is noted in `order`; where that is scripted, answers are given as it says, however they come.
+    Each answer is noted in `order`; where that is scripted, answers are given as it says, however they come. An
+    operator's stop of `agent_id`, or of everything, is the last thing that it hears.
     """
 
+    target: Final = None
+
     def __init__(
-        self, seats: Sequence[Seat], background: Background, now: Callable[[], float], order: Arrivals | None = None
+        self,
+        seats: Sequence[Seat],
+        background: Background,
+        now: Callable[[], float],
+        order: Arrivals | None = None,
+        agent_id: int | None = None,
     ) -> None:
+        self.agent_id = agent_id
+        self.kill: Kill | None = None
+        """The stop that ended it."""
+        self._stopped = asyncio.Event()
         self._seats = seats
         self._background = background
         self._now = now
         self._order = order or Arrivals()
         self._early: dict[str, tuple[float, Heard]] = {}
-        self._arrivals: asyncio.Queue[tuple[float, Heard | OutcryError]] = asyncio.Queue()
+        self._arrivals: asyncio.Queue[tuple[float, Heard | OutcryError] | None] = asyncio.Queue()
         self._held: tuple[float, Heard] | None = None
         self._due: dict[int, int] = {}
         self._heard: dict[int, list[Heard]] = {}
@@ -65,6 +80,8 @@ class Panel:
     @property
     def has_arrived(self) -> bool:
         """Whether a vote is here that nobody has looked at."""
+        if self.kill is not None:
+            return False
         if self._order.is_scripted:
             return self._order.upcoming is not None
         return self._held is not None or not self._arrivals.empty()
@@ -76,7 +93,9 @@ class Panel:
         return list(dict.fromkeys(warning for one in heard for warning in one.warnings))
 
     def ask(self, members: Sequence[Voter]) -> None:
-        """Ask these, at once; several of one seat are its samples."""
+        """Ask these, at once; several of one seat are its samples. Once it is stopped, nobody is."""
+        if self.kill is not None:
+            return
         for member in members:
             self._due[member.seat.number] = self._due.get(member.seat.number, 0) + 1
         self._tasks += [
@@ -102,15 +121,17 @@ class Panel:
         return [heard[seat] if seat in heard else self._abstention(seat, status, reason) for seat in self._seats]
 
     async def next(self, until: float) -> Heard | None:
-        """The next answer, or None when all have been heard or none comes before `until` (monotonic seconds).
+        """The next answer; None when all have been heard or none comes before `until` (monotonic seconds).
+
+        Once it is stopped there is none, for whoever waits as for whoever comes.
 
         Raises OutcryError where a run does not hold an answer that came when it was recorded, or is not read in time.
         """
-        if not self.outstanding:
+        if self.kill is not None or not self.outstanding:
             return None
         arrival = await (self._scripted(until) if self._order.is_scripted else self._arrival(until))
         if arrival is None or arrival[0] > until:
-            if self.unasked:
+            if self.unasked and self.kill is None:
                 # What came too late for a first stage may be in time for the panel.
                 self._held = arrival
                 self._order.late()
@@ -124,6 +145,23 @@ class Panel:
         """Ends the calls still out, without waiting for them."""
         for task in self._tasks:
             task.cancel()
+
+    def stop(self, kill: Kill) -> None:
+        """An operator stopped it: from here on nobody is heard, and whoever waits for an answer is woken."""
+        if self.kill is None:
+            self.kill = kill
+            self._stopped.set()
+            self._arrivals.put_nowait(None)
+
+    async def unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """What the work comes to; None when it is stopped first, and then the work is cancelled."""
+        asking, stopped = self._background.start(work), self._background.start(self._stopped.wait())
+        try:
+            await asyncio.wait({asking, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            return asking.result() if asking.done() else None
+        finally:
+            for task in (asking, stopped):
+                task.cancel()
 
     async def _ask(self, member: Voter) -> None:
         heard: Heard | OutcryError
@@ -151,6 +189,8 @@ class Panel:
         while turn not in self._early:
             arrival = await self._arrival(until)
             if arrival is None:
+                if self.kill is not None:
+                    return None
                 raise DeadlineExceeded("the deadline passed before the run was read")
             self._early[turn_of(arrival[1].seat.number, arrival[1].sample)] = arrival
         return min(self._now(), until), self._early.pop(turn)[1]
@@ -166,7 +206,7 @@ class Panel:
         return merged([*votes, *([lacking] * late)])
 
     def _abstention(self, seat: Seat, status: VoteStatus, reason: str | None) -> Vote:
-        if seat.number not in self._due:
+        if seat.number not in self._due and self.kill is None:
             return absent(seat, VoteStatus.CANCELLED, f"{NOT_ASKED}: it was decided without this stage")
         vote = absent(seat, status, reason)
         if not self._heard.get(seat.number):
@@ -187,7 +227,14 @@ class Panel:
         )
 
 
-def _answer(arrival: tuple[float, Heard | OutcryError]) -> tuple[float, Heard]:
+def why_stopped(kill: Kill) -> str:
+    """The reason of a vote that an operator's stop cut off."""
+    return f"{Code.KILLED.value}: {kill.says()}"
+
+
+def _answer(arrival: tuple[float, Heard | OutcryError] | None) -> tuple[float, Heard] | None:
+    if arrival is None:
+        return None
     at, heard = arrival
     if isinstance(heard, OutcryError):
         raise heard

@@ -6,8 +6,8 @@ import asyncio
 import base64
 import json
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Self
 
@@ -16,8 +16,8 @@ import anyio.to_thread
 
 from app.decisions.background import Background
 from app.domain.decision import Action, DecisionStatus, Filing
-from app.domain.errors import Conflict, StorageUnavailable
-from app.domain.idempotency import Reservation
+from app.domain.errors import Code, Conflict, StorageUnavailable
+from app.domain.idempotency import RequestKey, Reservation
 from app.domain.payload import Part, Payload, PayloadForm
 from app.domain.ports import DecisionRepository
 from app.ledger.spill import Spill, SpillFile
@@ -47,8 +47,11 @@ class _Filed:
     @classmethod
     def of(cls, fields: dict[str, Any]) -> Self:
         created_at = datetime.fromisoformat(fields.pop("created_at"))
+        held = fields.pop("reservation", None)
+        if held is not None:
+            held = Reservation(RequestKey(held["caller"], held["key"], held["body_hash"]), held["owner"])
         status, action = DecisionStatus(fields.pop("status")), Action(fields.pop("action"))
-        return cls(created_at=created_at, status=status, action=action, **fields)
+        return cls(created_at=created_at, status=status, action=action, reservation=held, **fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class DecisionRecord:
         self._now = now
         self._spill = spill
         self._waiting: dict[str, dict[str, Any]] = {}
+        self._held: dict[str, Reservation] = {}
         self._spilled = asyncio.Event()
 
     async def keep(
@@ -88,12 +92,11 @@ class DecisionRecord:
     ) -> None:
         """Return once it is committed, or on disk for good where no commit returned before `until`.
 
-        Raises StorageUnavailable within `grace` seconds after that when neither was possible. With an idempotency key
-        only a commit will do: it is what keeps the key from being decided a second time.
+        Raises StorageUnavailable within `grace` seconds after that when neither was possible. An idempotency key was
+        committed before anybody was asked: it stays held while its decision waits on disk, and is settled with it.
         """
-        is_keyed = filing.reservation is not None
         commit = tasks.start(self._repository.append(filing, papers.answer, papers.request, papers.payloads))
-        done, _ = await asyncio.wait({commit}, timeout=max(until + (grace if is_keyed else 0) - self._now(), 0))
+        done, _ = await asyncio.wait({commit}, timeout=max(until - self._now(), 0))
         if done:
             try:
                 await commit
@@ -105,15 +108,19 @@ class DecisionRecord:
             # It may be committed all the same; handing it over again then changes nothing.
             commit.cancel()
             reason = "the commit did not return in time"
-        if is_keyed:
-            raise StorageUnavailable(f"the decision and its idempotency key could not be stored: {reason}")
         write = tasks.start(self._to_disk(_line(filing, papers)))
         await asyncio.wait({write}, timeout=max(until + grace - self._now(), 0.01))
         if not write.done() or not write.result():
             raise StorageUnavailable("the decision could not be stored before its deadline")
         log.warning("a decision waits on disk", extra={"decision_id": filing.id, "reason": reason})
         self._waiting[filing.id] = papers.shown
+        if filing.reservation is not None:
+            self._held[filing.id] = filing.reservation
         self._spilled.set()
+
+    def held(self) -> Mapping[Reservation, dict[str, Any]]:
+        """The answers that wait on this process's disk, by the reservation that each settles."""
+        return {held: self._waiting[decision_id] for decision_id, held in self._held.items()}
 
     async def complete(self, decision_id: str, papers: Papers) -> None:
         """Replace the answer by one with the votes that came after it. Raises StorageUnavailable."""
@@ -173,13 +180,14 @@ class DecisionRecord:
         await anyio.to_thread.run_sync(spill.done, file)
         for decision_id in handed:
             self._waiting.pop(decision_id, None)
+            self._held.pop(decision_id, None)
         log.info("decisions from disk are stored", extra={"count": len(handed)})
 
     async def _store(self, entry: dict[str, Any]) -> None:
         try:
             payloads = [_unfolded(fields) for fields in entry.get("payloads", ())]
             if "filing" in entry:
-                await self._repository.append(_Filed.of(entry["filing"]), entry["answer"], entry["request"], payloads)
+                await self._file(_Filed.of(entry["filing"]), entry["answer"], entry["request"], payloads)
             else:
                 await self._repository.update(entry["id"], entry["answer"], payloads)
         except Conflict:
@@ -187,6 +195,20 @@ class DecisionRecord:
         except (ValueError, TypeError, KeyError):
             # One that no database takes must not hold up the others.
             log.exception("a decision cannot be stored", extra={"decision_id": entry["id"]})
+
+    async def _file(
+        self, filed: _Filed, answer: dict[str, Any], request: dict[str, Any], payloads: Sequence[Payload]
+    ) -> None:
+        """Store it and settle its key; where somebody else holds that by now, or it is settled, the decision alone."""
+        if filed.reservation is not None:
+            try:
+                await self._repository.append(filed, answer, request, payloads)
+            except Conflict as error:
+                if error.code is not Code.IDEMPOTENCY_UNKNOWN_OUTCOME:
+                    raise
+            else:
+                return
+        await self._repository.append(replace(filed, reservation=None), answer, request, payloads)
 
     async def _to_disk(self, line: bytes) -> bool:
         if self._spill is None:
@@ -208,6 +230,7 @@ def _line(filing: Filing, papers: Papers) -> bytes:
         "agent_id": filing.agent_id,
         "key_id": filing.key_id,
         "request_id": filing.request_id,
+        "reservation": None if filing.reservation is None else _reserved(filing.reservation),
     }
     entry = {"id": filing.id, "filing": fields, "answer": papers.answer, "request": papers.request}
     return _encoded(entry | {"payloads": _folded(papers.payloads)})
@@ -238,6 +261,10 @@ def _unfolded(fields: dict[str, Any]) -> Payload:
         "content": None if content is None else base64.b64decode(content),
     }
     return Payload(**fields | parsed)
+
+
+def _reserved(held: Reservation) -> dict[str, str]:
+    return {"caller": held.key.caller, "key": held.key.key, "body_hash": held.key.body_hash, "owner": held.owner}
 
 
 def _encoded(entry: dict[str, Any]) -> bytes:

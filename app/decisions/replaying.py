@@ -19,7 +19,7 @@ from app.decisions.question import Question, recorded
 from app.decisions.wire import rendered
 from app.domain.attempt import Ask, Completion
 from app.domain.decision import Decision
-from app.domain.errors import Code, Conflict, RequestRejected
+from app.domain.errors import Code, Conflict, OutcryError, RequestRejected
 from app.domain.grades import Grade
 from app.domain.ports import Grades, Shelf
 from app.domain.replay import Replay, Take, TakeKind, TakeOutcome
@@ -40,6 +40,7 @@ class DecisionRun:
     began_at: datetime
     arrivals: Arrivals = field(default_factory=Arrivals)
     grades: dict[str, tuple[int, int, float, bool]] = field(default_factory=dict)
+    families: dict[str, str] = field(default_factory=dict)
     went_live: bool = False
     is_void: bool = False
     """Whether an operator's stop cut in: what it would have become, nobody knows, so it is not kept."""
@@ -57,6 +58,20 @@ class DecisionRun:
     def known(self, grades: Grades) -> Grades:
         """What is known of members: noted when it is looked up, and in a replay what was known then."""
         return _GradesThen(grades, self)
+
+    def family_of(self, families: Callable[[Target], str]) -> Callable[[Target], str]:
+        """Whose models err alike: noted when it is looked up, and in a replay as it was then.
+
+        A catalog that has learned better would weigh the votes differently. Runs of before say nothing about it.
+        """
+
+        def known(target: Target) -> str:
+            name = f"{target.provider}/{target.model}"
+            if name not in self.families:
+                self.families[name] = families(target)
+            return self.families[name]
+
+        return known
 
     def asker(self, asker: Asker, question: Question) -> Asker:
         """Who is asked for this decision: the same, through the run."""
@@ -89,7 +104,8 @@ class DecisionRuns:
         if take is not None:
             body = orjson.loads(take.body)
             order, grades = Arrivals(body["order"], body["beside"]), body["grades"]
-            return DecisionRun(replay, key, body["scope"], self._wall(), order, grades)
+            families = body.get("families", {})
+            return DecisionRun(replay, key, body["scope"], self._wall(), order, grades, families)
         if not replay.mode.may_go_live:
             raise Conflict(
                 f"run {replay.run} holds no decision about {question.symbol}, asked like this",
@@ -116,6 +132,7 @@ class DecisionRuns:
                     "order": run.arrivals.order,
                     "beside": run.arrivals.beside,
                     "grades": run.grades,
+                    "families": run.families,
                     "scope": run.scope,
                 }
             ).decode(),
@@ -153,7 +170,12 @@ class _InRun:
         # What a decision calls its asks (a seat, a repair) is the same each time; only the request's own id is not.
         place = ask.request_id.removeprefix(self._question.request_id)
         replay = replace(self._run.replay, member=f"{self._run.scope}{place}")
-        completion = await self._asker.complete(replace(ask, replay=replay))
+        try:
+            completion = await self._asker.complete(replace(ask, replay=replay))
+        except OutcryError as error:
+            # Who failed now was asked now: the decision is not all told again.
+            self._run.went_live |= error.trail.is_live
+            raise
         self._run.went_live |= not completion.replayed
         return completion
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +13,15 @@ from typing import Any, Final
 from app.decisions.arrivals import Arrivals
 from app.decisions.background import Background
 from app.decisions.calibrating import UNCALIBRATED
-from app.decisions.composition import Composition, PanelView, check_asked, composed, prompted, prompted_without_news
+from app.decisions.composition import (
+    Composition,
+    PanelView,
+    check_asked,
+    composed,
+    prompted,
+    prompted_without_news,
+    wrong_panel,
+)
 from app.decisions.counting import UNGRADED, Counter
 from app.decisions.dossier import MadeBy, Witness
 from app.decisions.filing import Papering
@@ -21,7 +29,7 @@ from app.decisions.hindsight import Guard
 from app.decisions.member import Asker, Member
 from app.decisions.news_check import NewsChecked
 from app.decisions.officer import Judged, Officer, Proposal
-from app.decisions.panel import LATE, Panel, Voter
+from app.decisions.panel import LATE, Panel, Voter, why_stopped
 from app.decisions.question import Question
 from app.decisions.record import DecisionRecord
 from app.decisions.replaying import DecisionRuns
@@ -31,10 +39,12 @@ from app.decisions.session import Session
 from app.decisions.verdict import Settled, at_deadline, decision_from, total_cost
 from app.decisions.voting import Result
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
-from app.domain.errors import Code, OutcryError, StorageUnavailable
-from app.domain.kill import Kill
+from app.domain.errors import Code, OutcryError, StorageUnavailable, Violation
+from app.domain.idempotency import Reservation
+from app.domain.kill import NO_STOPS, Kill, Stops
 from app.domain.payload import Erasure
 from app.domain.ports import Confidences, DecisionRepository, Grades, PayloadRepository, Shelf
+from app.domain.target import Target
 from app.ledger.sealing import Sealer
 from app.ledger.spill import Spill
 
@@ -75,7 +85,8 @@ class DecisionEvent:
 class DecisionService:
     """Asks panels. `close` at shutdown ends what still runs behind answers already given.
 
-    `killed` tells the stop that holds for an agent's decisions; then the answer is HOLD with status killed.
+    `stops` tells what an operator stopped: an answer is HOLD with status killed then, and a panel under way ends at
+    once. What is being stored by then goes out as it is.
     """
 
     def __init__(
@@ -89,7 +100,7 @@ class DecisionService:
         rules: DecisionRules = DecisionRules(),
         new_id: Callable[[], str] = lambda: f"dec_{secrets.token_hex(12)}",
         decided: Callable[[Decision], None] = lambda _: None,
-        killed: Callable[[int | None], Kill | None] = lambda _: None,
+        stops: Stops = NO_STOPS,
         grades: Grades = UNGRADED,
         confidences: Confidences = UNCALIBRATED,
         spill: Spill | None = None,
@@ -108,7 +119,7 @@ class DecisionService:
         self._rules = rules
         self._new_id = new_id
         self._decided = decided
-        self._killed = killed
+        self._stops = stops
         self._grades = grades
         self._confidences = confidences
         self._background = Background()
@@ -128,11 +139,12 @@ class DecisionService:
     async def stream(self, question: Question) -> AsyncGenerator[VoteEvent | DecisionEvent]:
         """Each vote as it arrives, then the decision. What is wrong with the question is raised before the first."""
         session = self._opened(question)
-        if (kill := self._killed(question.agent_id)) is not None:
+        if (kill := self._stops.of(question.agent_id)) is not None:
             yield DecisionEvent(await self._refused(session, kill))
             return
         session, panel = await self._begun(session)
         is_handed_over = False
+        self._stops.enter(panel)
         try:
             panel.ask(self._members(session, session.first()))
             result: Result | None = None
@@ -141,18 +153,18 @@ class DecisionService:
                 if heard is not None:
                     yield VoteEvent(session.marked(heard.vote), heard.sample)
                     result = session.result(panel)
-                if result is None and panel.unasked:
+                if result is None and panel.unasked and panel.kill is None:
                     panel.ask(self._members(session, session.escalation(panel, is_late=heard is None)))
                 elif heard is None:
                     break
             decision = self._decision(session, panel, result)
-            if result is None or question.settle == "early":
+            if result is None or panel.kill is not None or question.settle == "early":
                 panel.cancel()
             if question.risk_check:
-                decision = await self._risk_checked(session, decision)
+                decision = await self._risk_checked(session, panel, decision)
             decision = session.stamped(decision)
             await self._store(session, decision)
-            if result is not None and panel.outstanding and question.settle == "all":
+            if result is not None and panel.kill is None and panel.outstanding and question.settle == "all":
                 self._background.start(self._completed(session, panel, decision))
                 is_handed_over = True
             else:
@@ -162,8 +174,16 @@ class DecisionService:
         finally:
             # Also when the caller has left: nobody pays for votes that nobody waits for.
             if not is_handed_over:
-                panel.cancel()
+                self._left(panel)
                 self._witness.end(session.decision_id)
+
+    def wrong_panel(self, question: Question) -> list[Violation]:
+        """All that is wrong with who a question would ask, and how; what it asks is not looked at."""
+        return wrong_panel(question, self._panels)
+
+    def held_on_disk(self) -> Mapping[Reservation, dict[str, Any]]:
+        """The answers that wait on this process's disk, by the reservation of an idempotency key that each settles."""
+        return self._record.held()
 
     async def get(self, decision_id: str) -> dict[str, Any] | None:
         """The answer of a stored decision."""
@@ -239,12 +259,16 @@ class DecisionService:
         seats = session.composition.seats
         session = replace(session, transcript=self._witness.begin(session.decision_id, self._now))
         if run is None:
-            return session, Panel(seats, self._background, self._now)
-        counter = self._counter(session.composition, run.known(self._grades))
-        return replace(session, run=run, counter=counter), Panel(seats, self._background, self._now, run.arrivals)
+            return session, Panel(seats, self._background, self._now, agent_id=session.question.agent_id)
+        counter = self._counter(session.composition, run.known(self._grades), run.family_of(self._panels.family))
+        panel = Panel(seats, self._background, self._now, run.arrivals, session.question.agent_id)
+        return replace(session, run=run, counter=counter), panel
 
-    def _counter(self, composition: Composition, grades: Grades) -> Counter:
-        return Counter(composition.method, composition.seats, self._panels.target, self._panels.family, grades)
+    def _counter(
+        self, composition: Composition, grades: Grades, family_of: Callable[[Target], str] | None = None
+    ) -> Counter:
+        known = family_of or self._panels.family
+        return Counter(composition.method, composition.seats, self._panels.target, known, grades)
 
     def _members(self, session: Session, seats: Sequence[Seat]) -> list[Voter]:
         times = session.composition.samples
@@ -261,8 +285,7 @@ class DecisionService:
 
     async def _refused(self, session: Session, kill: Kill) -> Decision:
         """The answer while an operator's stop is in force, on record as any other; nobody is asked."""
-        reason = f"{Code.KILLED.value}: {kill.says()}"
-        votes = [absent(seat, VoteStatus.CANCELLED, reason) for seat in session.composition.seats]
+        votes = [absent(seat, VoteStatus.CANCELLED, why_stopped(kill)) for seat in session.composition.seats]
         decision = self._made(session, _KILLED, votes, [*session.composition.warnings, kill.says()])
         await self._store(session, decision)
         self._tell(decision)
@@ -270,7 +293,11 @@ class DecisionService:
 
     def _decision(self, session: Session, panel: Panel, result: Result | None) -> Decision:
         question = session.question
-        if result is not None:
+        kill = panel.kill or self._stops.of(question.agent_id)
+        if kill is not None:
+            result = _KILLED
+            votes = session.votes(panel, VoteStatus.CANCELLED, why_stopped(kill))
+        elif result is not None:
             is_pending = question.settle == "all"
             votes = session.votes(
                 panel, *((VoteStatus.PENDING, None) if is_pending else (VoteStatus.CANCELLED, result.reason.value))
@@ -279,9 +306,9 @@ class DecisionService:
             result = at_deadline(session.result(panel, is_over=True) or _NOBODY)
             votes = session.votes(panel, VoteStatus.TIMEOUT, LATE)
         warnings = session.warnings(panel, self._wall())
-        if (kill := self._killed(question.agent_id)) is not None:
+        if kill is not None:
             # Stopped while the members thought: what they said is on record, and nobody may act on it.
-            result, warnings = _KILLED, [*warnings, kill.says()]
+            warnings = [*warnings, kill.says()]
             session.void_run()
         elif all((vote.reason or "").startswith(Code.KILLED.value) for vote in votes):
             result = _KILLED
@@ -304,7 +331,7 @@ class DecisionService:
         )
         return session.judged(decision)
 
-    async def _risk_checked(self, session: Session, decision: Decision) -> Decision:
+    async def _risk_checked(self, session: Session, panel: Panel, decision: Decision) -> Decision:
         """The decision after the rule and, where one is named, the officer; a panel without a result has no risk."""
         question = session.question
         if decision.status is not DecisionStatus.DECIDED:
@@ -313,8 +340,9 @@ class DecisionService:
         proposal = replace(proposal_of(decision, question, session.answer_by), model=officer)
         order = None if session.run is None else session.run.arrivals
         by = Officer(session.asker(self._asker), self._background, self._now, order)
-        checked = risk_checked(decision, await by.judged(proposal), question.market)
-        if (kill := self._killed(question.agent_id)) is not None:
+        judged = await panel.unless_stopped(by.judged(proposal))
+        checked = decision if judged is None else risk_checked(decision, judged, question.market)
+        if (kill := panel.kill or self._stops.of(question.agent_id)) is not None:
             # Stopped while the officer thought.
             session.void_run()
             return self._made(session, _KILLED, decision.votes, [*checked.warnings, kill.says()])
@@ -336,16 +364,28 @@ class DecisionService:
             while await panel.next(session.decide_at) is not None:
                 pass
             panel.cancel()
-            votes = tuple(session.votes(panel, VoteStatus.TIMEOUT, LATE))
+            votes = tuple(self._last_votes(session, panel))
             cost = with_cost(total_cost(votes), decision.risk)
             complete = session.judged(replace(decision, votes=votes, cost_usd=cost))
             await self._record.complete(decision.id, self._papers.late(session, complete))
         except OutcryError:
             log.exception("late votes lost", extra={"decision_id": decision.id})
         finally:
-            panel.cancel()
+            self._left(panel)
             self._witness.end(session.decision_id)
             self._end(session)
+
+    def _last_votes(self, session: Session, panel: Panel) -> list[Vote]:
+        """The votes of a panel that nobody waits for any more."""
+        if panel.kill is None:
+            return session.votes(panel, VoteStatus.TIMEOUT, LATE)
+        session.void_run()
+        return session.votes(panel, VoteStatus.CANCELLED, why_stopped(panel.kill))
+
+    def _left(self, panel: Panel) -> None:
+        """Nobody asks this panel any more."""
+        self._stops.leave(panel)
+        panel.cancel()
 
     def _end(self, session: Session) -> None:
         if session.run is not None:

@@ -35,6 +35,7 @@ class Ask:
     `enforces_format`: an answer that is not the JSON asked for is a failure of its target; false for an asker who
     reads any text alone. `symbol` is the market it is about, `variant` the experiment and arm it belongs to. `cache`
     None leaves it to the provider that would be asked first. `conversation` is the key of the one it belongs to.
+    `named_by` are the fields in which the caller named the model and each fallback, for what is said of those names.
     `as_of` is the moment it is asked as of, None for now. `hedge`: whether a second target may start beside a slow
     first one; None is the default. `replay` is the run it belongs to; then neither the cache nor a hedge has anything
     to do with it.
@@ -45,6 +46,7 @@ class Ask:
     deadline: float
     model: str = "auto"
     fallbacks: tuple[str, ...] = ()
+    named_by: tuple[str, ...] = ()
     agent_id: int | None = None
     config_id: int | None = None
     policy: PolicyName | None = None

@@ -168,6 +168,7 @@ class FailureKind(StrEnum):
     LIMITED = "limited"
     CIRCUIT_OPEN = "circuit_open"
     CANCELLED = "cancelled"
+    STOPPED = "stopped"
 
 
 class Cooldown(StrEnum):
@@ -225,6 +226,8 @@ REACTIONS: Final[Mapping[FailureKind, Reaction]] = {
     FailureKind.LIMITED: Reaction(Code.RATE_LIMIT, try_next=True, sent=False),
     FailureKind.CIRCUIT_OPEN: Reaction(Code.PROVIDER_CIRCUIT_OPEN, try_next=True, sent=False),
     FailureKind.CANCELLED: Reaction(Code.CANCELLED),
+    # An operator stopped it while it was under way; a stopped model leaves the others.
+    FailureKind.STOPPED: Reaction(Code.KILLED, try_next=True),
 }
 
 
@@ -241,7 +244,7 @@ class Trail:
     """What the gateway had done when an error ended a request, or a stream was committed: for headers and the record.
 
     `target` is the last one tried; `is_final` tells the caller not to repeat the request by itself;
-    `overhead` is the seconds that the gateway itself took.
+    `overhead` is the seconds that the gateway itself took. `is_live`: providers were asked, for a run that is recorded.
     """
 
     target: Target | None = None
@@ -250,6 +253,7 @@ class Trail:
     is_final: bool = False
     has_plan: bool = False
     overhead: float = 0.0
+    is_live: bool = False
 
 
 class OutcryError(Exception):

@@ -18,13 +18,16 @@ from app.domain.attempt import Ask, AttemptKind, AttemptOutcome, AttemptRecord
 from app.domain.chat import Allowance, Call
 from app.domain.embedding import EmbedCall
 from app.domain.errors import REACTIONS, Code, Cooldown, FailureKind, OutcryError, ProviderError
+from app.domain.kill import NO_STOPS, Kill, Stops
 from app.domain.ports import Adapter, AttemptObserver
 from app.domain.routing import Candidate
+from app.domain.target import Target
 from app.domain.usage import Usage, UsageSource, cost_of
 from app.gateway.expected import expected_tokens
 from app.gateway.final_error import DEFAULT_COOLDOWN
 from app.providers.state import ProviderState, TargetState
 from app.resilience.limits import Denial, Permit
+from app.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +49,8 @@ class Attempt:
 
     Whoever makes the call reports what came back: `usage`, `length` (characters seen so far, for an estimate when the
     provider never counts), `first_token` (seconds from `started`, which is monotonic). `is_outrun`: whoever cancels it
-    does so because another attempt was faster.
+    does so because another attempt was faster. Between its beginning and its end it is among what `stops` can end:
+    the wait that was named last breaks off.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Attempt:
         clock: Clock,
         is_cut: bool,  # the deadline left less than the target's own timers
         permit: Permit | None = None,  # of one who has waited for it
+        stops: Stops = NO_STOPS,
     ) -> None:
         self.ask = ask
         self.call = call
@@ -77,11 +82,14 @@ class Attempt:
         self.kind = kind
         self._streamed = streamed
         self._provider = provider
-        self._target = target
+        self._state = target
         self._observers = observers
         self._clock = clock
         self._is_cut = is_cut
         self._permit = permit
+        self._stops = stops
+        self._stopped: ProviderError | None = None
+        self._waiting: Waiting | None = None
         self.started = 0.0
         self._started_at = clock.wall()
 
@@ -90,19 +98,43 @@ class Attempt:
         """Who speaks to this target."""
         return self._provider.adapter
 
+    @property
+    def agent_id(self) -> int | None:
+        """Whose request it is for."""
+        return self.ask.agent_id
+
+    @property
+    def target(self) -> Target:
+        """Who is asked."""
+        return self.candidate.target
+
+    def waits_in(self, waiting: Waiting) -> None:
+        """Where it waits from here on, for a stop to break off."""
+        self._waiting = waiting
+        if self._stopped is not None:
+            waiting.break_off(self._stopped)
+
+    def stop(self, kill: Kill) -> None:
+        """An operator stopped this: the wait ends with a ProviderError (STOPPED)."""
+        if self._stopped is None:
+            self._stopped = ProviderError(FailureKind.STOPPED, kill.says())
+            if self._waiting is not None:
+                self._waiting.break_off(self._stopped)
+
     def __enter__(self) -> Attempt:
         now = self.started = self._clock.now()
         permit = self._permit or self._reserve(now)
         if isinstance(permit, Denial):
             self._refuse(FailureKind.LIMITED, permit.says(str(self.candidate.target)), permit.patience)
-        elif not self._target.breaker.try_acquire(now):
+        elif not self._state.breaker.try_acquire(now):
             permit.refund(now)
-            wait = self._target.breaker.retry_after(now)
+            wait = self._state.breaker.retry_after(now)
             self._refuse(FailureKind.CIRCUIT_OPEN, f"the circuit of {self.candidate.target} is open", wait)
         else:
             self._permit = permit
-            self._target.budget.record(now)
-            self._target.last_used = now
+            self._state.budget.record(now)
+            self._state.last_used = now
+            self._stops.enter(self)
         return self
 
     def __exit__(
@@ -111,29 +143,29 @@ class Attempt:
         now = self._clock.now()
         match error:
             case None:
-                self._target.breaker.succeeded(now, started=self.started)
+                self._state.breaker.succeeded(now, started=self.started)
                 self._finish(AttemptOutcome.OK, now)
             case ProviderError():
                 self._fail(error, now)
             case asyncio.CancelledError() | GeneratorExit():
-                self._target.breaker.released(now, started=self.started)
+                self._state.breaker.released(now, started=self.started)
                 self._estimate()
-                self._finish(AttemptOutcome.CANCELLED, now, code=None if self.is_outrun else Code.CANCELLED)
+                self._finish(AttemptOutcome.CANCELLED, now, code=self._why_cancelled())
             case OutcryError():
-                self._target.breaker.released(now, started=self.started)
+                self._state.breaker.released(now, started=self.started)
                 self._estimate()
                 self._finish(AttemptOutcome.ERROR, now, code=error.code, message=error.message)
             case _:
-                self._target.breaker.released(now, started=self.started)
+                self._state.breaker.released(now, started=self.started)
                 self._finish(AttemptOutcome.ERROR, now, code=Code.INTERNAL, message=type(error).__name__)
 
     def allow(self, allowance: Allowance | None) -> None:
         """The provider said what is left of its limit: a target with nothing left is left alone until there is more."""
         if allowance is None:
             return
-        self._target.allowance = allowance
+        self._state.allowance = allowance
         if 0 in (allowance.requests, allowance.tokens) and allowance.resets_after is not None:
-            self._target.cool(self._clock.now() + min(allowance.resets_after, LONGEST_COOLDOWN))
+            self._state.cool(self._clock.now() + min(allowance.resets_after, LONGEST_COOLDOWN))
 
     def answered(self, usage: Usage | None) -> Usage:
         """The answer is complete. Returns the usage it is billed by: what the provider counted, else our estimate."""
@@ -170,11 +202,11 @@ class Attempt:
     def _fail(self, error: ProviderError, now: float) -> None:
         reaction = REACTIONS[error.kind]
         if reaction.breaks and not self._is_excused(error):
-            self._target.breaker.failed(now, started=self.started)
+            self._state.breaker.failed(now, started=self.started)
         else:
-            self._target.breaker.released(now, started=self.started)
+            self._state.breaker.released(now, started=self.started)
         self._cool(error, reaction.cooldown, now)
-        if self.length:
+        if self.length or error is self._stopped:
             self._estimate()
         if self._permit is not None:
             self._leave_limits(self._permit, error, now)
@@ -187,9 +219,9 @@ class Attempt:
                 pass
             case Cooldown.TARGET:
                 if error.retry_after is not None:
-                    self._target.cool(now + min(error.retry_after, LONGEST_COOLDOWN))
+                    self._state.cool(now + min(error.retry_after, LONGEST_COOLDOWN))
                 elif error.kind is FailureKind.RATE_LIMITED:
-                    self._target.cool(now + DEFAULT_COOLDOWN)
+                    self._state.cool(now + DEFAULT_COOLDOWN)
             case Cooldown.CREDENTIAL:
                 pause = max(error.retry_after or 0.0, KEY_QUARANTINE)
                 self._provider.park(self.call.credential.id, now + min(pause, LONGEST_COOLDOWN))
@@ -201,8 +233,13 @@ class Attempt:
         """
         if error.kind is not FailureKind.TIMEOUT or not self._is_cut:
             return False
-        usual = self._target.window.percentile(0.95, self._clock.now())
+        usual = self._state.window.percentile(0.95, self._clock.now())
         return self.call.timeouts.total < (LEAST_PATIENCE if usual is None else usual)
+
+    def _why_cancelled(self) -> Code | None:
+        if self._stopped is not None:
+            return self._stopped.code
+        return None if self.is_outrun else Code.CANCELLED
 
     def _estimate(self) -> None:
         """Count by ourselves what the provider did not: the prompt, and what was seen of the answer."""
@@ -219,6 +256,7 @@ class Attempt:
         message: str | None = None,
         upstream_status: int | None = None,
     ) -> None:
+        self._stops.leave(self)
         if self._permit is not None:
             self._permit.settle(None if self.usage is None else self.usage.total_tokens, now)
         card = self.candidate.price

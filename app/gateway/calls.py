@@ -11,6 +11,7 @@ from typing import Protocol
 from app.domain.chat import Call, Timeouts
 from app.domain.embedding import EmbedCall, EmbedRequest
 from app.domain.errors import FailureKind, ProviderError
+from app.domain.kill import NO_STOPS, Stops
 from app.domain.ports import Adapter, AttemptObserver
 from app.domain.routing import Candidate
 from app.domain.target import Target
@@ -43,19 +44,21 @@ class Calls:
         timers: TimerRules,
         renderer: Renderer,
         clock: Clock,
+        stops: Stops = NO_STOPS,
     ) -> None:
         self._pool = pool
         self._observers = tuple(observers)
         self._timers = timers
         self._renderer = renderer
         self._clock = clock
+        self._stops = stops
 
     async def complete(self, journey: Journey, leg: Leg) -> Answered:
         """A whole answer."""
         attempt, call, rendition = self._chat_attempt(journey, leg, streamed=False)
         try:
             with attempt:
-                with _Bound(call.timeouts.total):
+                with _Bound(attempt, call.timeouts.total):
                     response = await _adapter(journey, attempt, rendition).complete(call)
                     attempt.usage, attempt.length = response.usage, len(response.text)
                     attempt.allow(response.allowance)
@@ -71,7 +74,7 @@ class Calls:
         try:
             async with AsyncExitStack() as stack:
                 stack.enter_context(attempt)
-                with _Bound(call.timeouts.total):
+                with _Bound(attempt, call.timeouts.total):
                     chunks = await stack.enter_async_context(_adapter(journey, attempt, rendition).stream(call))
                     chunks = self._renderer.remembering(journey.ask, attempt.candidate, rendition.bare(chunks))
                     opening = await commit(chunks, attempt, self._clock.now)
@@ -88,7 +91,7 @@ class Calls:
         attempt = self._attempt(journey, leg, call, streamed=False, is_cut=is_cut)
         try:
             with attempt:
-                with _Bound(timeouts.total):
+                with _Bound(attempt, timeouts.total):
                     response = await attempt.adapter.embed(call)
                 usage = attempt.answered(response.usage)
         finally:
@@ -136,6 +139,7 @@ class Calls:
             clock=self._clock,
             is_cut=is_cut,
             permit=journey.take_permit(),
+            stops=self._stops,
         )
         return attempt
 
@@ -153,9 +157,10 @@ class _Bound:
 
     __slots__ = ("_seconds", "_waiting")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, attempt: Attempt, seconds: float) -> None:
         self._seconds = seconds
         self._waiting = Waiting()
+        attempt.waits_in(self._waiting)
 
     def __enter__(self) -> None:
         self._waiting.until(asyncio.get_running_loop().time() + self._seconds + GRACE).__enter__()

@@ -15,6 +15,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_never
 from app.domain.attempt import Ask, Completion, EmbeddingCompletion, TokenCount
 from app.domain.embedding import EmbedRequest
 from app.domain.errors import OutcryError, ProviderError
+from app.domain.kill import NO_STOPS, Stops
 from app.domain.ports import AttemptObserver, Shelf
 from app.domain.routing import Candidate
 from app.gateway.answer_cache import AnswerCache
@@ -59,6 +60,7 @@ class Gateway:
         cache: AnswerCache | None = None,
         hedges: Hedges | None = None,
         shelf: Shelf | None = None,
+        stops: Stops = NO_STOPS,
     ) -> None:
         self._pool = pool
         self._planner = planner
@@ -66,7 +68,7 @@ class Gateway:
         self._clock = clock
         self._rng = rng
         self._renderer = Renderer(ReasoningMemory(clock.now))
-        self._calls = Calls(pool, observers, timers=timers, renderer=self._renderer, clock=clock)
+        self._calls = Calls(pool, observers, timers=timers, renderer=self._renderer, clock=clock, stops=stops)
         self._cached = Cached(cache or AnswerCache(), pool, self._renderer, clock, planner.check_running)
         self._hedges = hedges or Hedges(pool, HedgeRules(), clock.now)
         self._counting = Counting(pool, planner, timers, counter, clock.now)

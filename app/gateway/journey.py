@@ -77,6 +77,7 @@ class Journey:
             is_final=True,
             has_plan=True,
             overhead=self.overhead(now),
+            is_live=self.tape is not None,
         )
 
     def _steps_down(self, error: BaseException) -> bool:

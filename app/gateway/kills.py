@@ -9,7 +9,7 @@ from datetime import datetime
 import anyio
 
 from app.domain.errors import Code, NotAdmitted
-from app.domain.kill import EVERYTHING, Kill, KillEvent
+from app.domain.kill import EVERYTHING, Kill, KillEvent, Stoppable
 from app.domain.ports import KillRepository
 from app.domain.target import Target
 
@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 class KillSwitch:
     """Stops and lets go on. What is read on the hot path is in memory; what is changed is stored.
+
+    What is under way is told the moment a stop comes into force here, whoever stopped it.
 
     `type_of` tells a provider's type by its name: a model may be stopped at all providers of a type.
     """
@@ -33,6 +35,7 @@ class KillSwitch:
         # Stops that could not be stored hold here all the same, until they can be taken back or are stored.
         self._here: dict[str, Kill] = {}
         self._in_force: dict[str, Kill] = {}
+        self._under_way: set[Stoppable] = set()
 
     @property
     def is_idle(self) -> bool:
@@ -54,6 +57,16 @@ class KillSwitch:
             return None
         found = self._in_force.get(f"model:{target.provider}/{target.model}")
         return found or self._in_force.get(f"model:{self._type_of(target.provider)}/{target.model}")
+
+    def enter(self, under_way: Stoppable) -> None:
+        """Have it stopped when its turn comes, at once where it is stopped already."""
+        self._under_way.add(under_way)
+        if self._in_force and (kill := self._on(under_way)) is not None:
+            under_way.stop(kill)
+
+    def leave(self, under_way: Stoppable) -> None:
+        """It has ended; what never entered may leave."""
+        self._under_way.discard(under_way)
 
     def check(self, agent_id: int | None, target: Target | None = None) -> None:
         """Raises NotAdmitted (policy_killed) when nothing may go upstream for this agent, or to this target."""
@@ -100,4 +113,13 @@ class KillSwitch:
             self._settle()
 
     def _settle(self) -> None:
-        self._in_force = {**self._here, **self._stored}
+        before, self._in_force = self._in_force, {**self._here, **self._stored}
+        if self._in_force.keys() <= before.keys():
+            return
+        for under_way in tuple(self._under_way):
+            if (kill := self._on(under_way)) is not None:
+                under_way.stop(kill)
+
+    def _on(self, under_way: Stoppable) -> Kill | None:
+        found = self.of(under_way.agent_id)
+        return found if found is not None or under_way.target is None else self.of_target(under_way.target)

@@ -165,7 +165,7 @@ class Planner:
 
     def _prospects(self, ask: Ask) -> _Prospects:
         """Everything about a request that can be known before it is routed."""
-        selection = resolve(ask.model, self._pool)
+        selection = self._selection(ask, 0)
         if selection.deadline is not None:
             ask = replace(ask, deadline=min(ask.deadline, self._pool.now() + selection.deadline))
         agent_id = selection.agent_id if selection.agent_id is not None else ask.agent_id
@@ -186,6 +186,14 @@ class Planner:
         if choice.policy is PolicyName.LATENCY_AWARE and not choice.keeps_order:
             candidates = [self._timed(candidate, ask, query) for candidate in candidates]
         return _Prospects(choice, query, candidates, agent, agent_id, ask.deadline)
+
+    def _selection(self, ask: Ask, place: int) -> Selection:
+        """What the model (0), or a fallback (from 1), means. Raises NotFound that names the field it was named in."""
+        try:
+            return resolve((ask.model, *ask.fallbacks)[place], self._pool)
+        except NotFound as error:
+            error.param = ask.named_by[place] if place < len(ask.named_by) else error.param
+            raise
 
     def _timed(self, candidate: Candidate, ask: Ask, query: RoutingQuery) -> Candidate:
         in_time = self._pool.share_in_time(candidate, ask.deadline, query.input_tokens)
@@ -261,8 +269,8 @@ class Planner:
         ranks: dict[Target, int] = {}
         if ask.fallbacks:
             ranks = dict.fromkeys(targets, 0)
-            for place, name in enumerate(ask.fallbacks, start=1):
-                for target in resolve(name, self._pool).targets:
+            for place in range(1, len(ask.fallbacks) + 1):
+                for target in self._selection(ask, place).targets:
                     ranks.setdefault(target, place)
             keeps_order = keeps_order or (stated is None and len(targets) <= 1)
             targets = list(ranks)

@@ -84,6 +84,7 @@ class CompletionStream:
         self._arrived = arrived
         self._is_over = False
         self._waiting = Waiting()
+        attempt.waits_in(self._waiting)
         self._due = asyncio.get_running_loop().time() + deadline - now()
 
     @property

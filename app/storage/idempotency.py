@@ -72,6 +72,13 @@ class SqlIdempotencyRepository:
         await session.execute(delete(IDEMPOTENCY_KEYS).where(_held(held)))
 
     @writes
+    async def reopen(self, session: AsyncSession, wanted: Reservation, decision_id: str, term: Term) -> bool:
+        """Whether the key was that decision's and is taken now; the decision itself stays on record."""
+        its = and_(_is(wanted.key), _K.decision_id == decision_id)
+        taken: Any = await session.execute(update(IDEMPOTENCY_KEYS).where(its).values(_row(wanted, term)))
+        return bool(taken.rowcount)
+
+    @writes
     async def renew(self, session: AsyncSession, owners: Collection[str], until: datetime) -> None:
         """Hold these for longer."""
         theirs = and_(_K.owner.in_(owners), _K.decision_id.is_(None))

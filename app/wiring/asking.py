@@ -112,6 +112,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
             may_go_out=planner.is_running,
         ),
         shelf=tapes,
+        stops=kills,
     )
     return Asking(
         directory=directory,

@@ -68,7 +68,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         now=clock.now,
         wall=clock.wall,
         decided=each_told(metrics.decision_finished, ground.validity.decided),
-        killed=way.kills.of,
+        stops=way.kills,
         grades=ground.book,
         confidences=ground.book,
         spill=Spill(settings.ledger.decision_spill_path, settings.ledger.spill_max_bytes),
@@ -89,7 +89,13 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         recorded=metrics.outcomes_recorded,
     )
     audit = auditor(ground)
-    idempotency = Idempotency(SqlIdempotencyRepository(database, record.sealer), now=clock.now, wall=clock.wall)
+    idempotency = Idempotency(
+        SqlIdempotencyRepository(database, record.sealer),
+        now=clock.now,
+        wall=clock.wall,
+        stops=way.kills,
+        spilled=decisions.held_on_disk,
+    )
     metrics.collectors += [
         _states(pool, way.writer, way.directory, way.tools.registry),
         lambda metrics: metrics.set_cache(way.cache.kept.size),
@@ -169,7 +175,8 @@ def _jobs(
     supervisor = Supervisor(metrics.job_restarted)
     arrival = Arrival(database, settings.database_url)
     bell = Bell(database, CHANNEL, hurries=watching.leases.is_needed)
-    views = [agents.refresh, way.tools.refresh, way.kills.refresh, way.strategy.refresh]
+    # What is stopped comes first: it must hold here within a second of when it was stopped elsewhere.
+    views = [way.kills.refresh, agents.refresh, way.tools.refresh, way.strategy.refresh]
     for name, job in {
         "health": watching.monitor.run,
         "history": watching.history.run,

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.domain.errors import Violation
 from app.domain.routing import PolicyName, Priority
 from app.main import create_app
 from app.services import Services
@@ -177,6 +178,17 @@ async def test_everything_wrong_with_a_market_is_told_at_once_and_where_it_stand
         "quorum",
         "market.symbol",
     ]
+
+
+async def test_names_that_nobody_knows_are_told_with_what_is_wrong_with_the_market(
+    client: httpx.AsyncClient, decisions: FakeDecisions
+) -> None:
+    decisions.unknown = [Violation("models[1]", "no such model"), Violation("quorum", "expected 1 to 2")]
+
+    response = await client.post("/decisions", json=question(market={**MARKET, "price": {"last": 0}}, quorum=0))
+
+    fields = [wrong["field"] for wrong in error_of(response, 422, "caller_invalid_field")["errors"]]
+    assert fields == ["market.price.last", "quorum", "models[1]"]
 
 
 @pytest.mark.parametrize(

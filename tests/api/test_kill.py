@@ -42,6 +42,8 @@ async def test_a_stop_is_told_with_its_reason_its_time_and_whose_it_is(client: h
         ({"scope": "agent:seven", "reason": "x"}, "scope"),
         ({"scope": "model:alpha-1", "reason": "x"}, "scope"),
         ({"scope": "model:nobody/alpha-1", "reason": "x"}, "scope"),
+        ({"scope": "model:alpha/alpha-11", "reason": "x"}, "scope"),
+        ({"scope": "model:openai/alpha-l", "reason": "x"}, "scope"),
         ({"scope": "all", "reason": "   "}, "reason"),
         ({"scope": "all"}, "reason"),
         ({"scope": "all", "reason": "x", "until": "noon"}, "until"),
@@ -58,8 +60,21 @@ async def test_a_stop_that_would_stop_nothing_is_refused_by_field(
 
 async def test_models_are_stopped_by_the_providers_name_or_its_type(client: httpx.AsyncClient) -> None:
     for provider in ("alpha", "openai"):
-        answer = await client.post("/admin/kill", json={"scope": f"model:{provider}/a/b", "reason": "x"})
+        answer = await client.post("/admin/kill", json={"scope": f"model:{provider}/alpha-1", "reason": "x"})
         assert answer.status_code == 200, answer.text
+
+
+async def test_a_misspelt_model_hears_the_closest_and_one_on_no_list_is_stopped_by_saying_so(
+    client: httpx.AsyncClient, services: Services
+) -> None:
+    body = {"scope": "model:alpha/alpha-11", "reason": "x"}
+
+    error = error_of(await client.post("/admin/kill", json=body), 422, "caller_invalid_field")
+    assert "closest: alpha/alpha-1;" in error["errors"][0]["message"]
+    assert not services.kills.stopped()
+
+    assert (await client.post("/admin/kill", json={**body, "unlisted": True})).status_code == 200
+    assert [kill.scope for kill in services.kills.stopped()] == ["model:alpha/alpha-11"]
 
 
 async def test_without_the_database_the_answer_is_a_503_and_the_stop_holds(

@@ -61,6 +61,15 @@ async def test_every_wish_reaches_the_proposal(client: httpx.AsyncClient, decisi
     assert (proposal.opinion.symbol, proposal.priority.value) == ("BTC/USD", "high")
 
 
+async def test_the_second_opinion_may_be_called_as_in_a_decision(
+    client: httpx.AsyncClient, decisions: FakeDecisions
+) -> None:
+    response = await client.post("/risk-assessments", json=body(model=None, risk_officer="sandbox/trend"))
+
+    assert response.status_code == 200
+    assert decisions.judged[0].model == "sandbox/trend"
+
+
 async def test_one_target_may_stand_alone(client: httpx.AsyncClient, decisions: FakeDecisions) -> None:
     await client.post("/risk-assessments", json=body(decision={**BUY, "take_profit": 110.0}))
 
@@ -92,6 +101,7 @@ async def test_an_entry_does_without_a_market(client: httpx.AsyncClient) -> None
         ({"market": None}, {"market"}),
         ({"account": {"equity": "much"}, "oddity": 1}, {"account.equity", "oddity"}),
         ({"constraints": {"max_fraction": 2}, "model": ""}, {"constraints.max_fraction", "model"}),
+        ({"model": "a/1", "risk_officer": "b/1"}, {"risk_officer"}),
         (
             {"decision": {"action": 1}, "market": {**MARKET, "price": {"last": 0}}},
             {"decision.action", "market.price.last"},

@@ -15,6 +15,7 @@ from app.decisions.service import DecisionService
 from app.domain.attempt import Ask, Completion
 from app.domain.chat import ChatResponse, Credential
 from app.domain.decision import Filing
+from app.domain.kill import Kill, Stoppable
 from app.domain.payload import Payload
 from app.domain.provider import PanelConfig
 from app.domain.routing import Candidate, Plan
@@ -44,6 +45,28 @@ MARKET: dict[str, Any] = {
 NOON = datetime(2026, 11, 20, 14, 16, tzinfo=UTC)
 
 Says = Callable[[Ask], Awaitable[str]]
+
+
+class Stopping:
+    """Stops by a rule that is looked up; `stop` tells what is under way."""
+
+    def __init__(self, rule: Callable[[int | None], Kill | None] = lambda _: None) -> None:
+        self._rule = rule
+        self.under_way: list[Stoppable] = []
+
+    def of(self, agent_id: int | None) -> Kill | None:
+        return self._rule(agent_id)
+
+    def enter(self, under_way: Stoppable) -> None:
+        self.under_way.append(under_way)
+
+    def leave(self, under_way: Stoppable) -> None:
+        if under_way in self.under_way:
+            self.under_way.remove(under_way)
+
+    def stop(self, kill: Kill) -> None:
+        for under_way in list(self.under_way):
+            under_way.stop(kill)
 
 
 def market(**changes: Any) -> MarketContext:

@@ -16,7 +16,8 @@ from app.decisions.service import DecisionEvent, VoteEvent
 from app.decisions.wire import rendered
 from app.domain.errors import Code, Conflict, NotAdmitted, OutcryError, RequestRejected, StorageUnavailable
 from app.domain.idempotency import RequestKey, Reservation, Term
-from tests.decisions.fakes import NOON
+from app.domain.kill import Kill
+from tests.decisions.fakes import NOON, Stopping
 from tests.fakes_edge import DECISION, VOTE
 from tests.fakes_keys import KeyShelf
 
@@ -33,12 +34,16 @@ class Desk:
         self.panels = 0
         self.begun, self.may_end = asyncio.Event(), asyncio.Event()
         self.error: Exception | None = None
+        self.kill: Kill | None = None
+        self.spilled: dict[Reservation, dict[str, Any]] = {}
         self.keys = Idempotency(
             self.shelf,
             now=asyncio.get_running_loop().time,
             wall=self._wall,
             sleep=self._sleep,
             rules=IdempotencyRules(),
+            stops=Stopping(lambda _: self.kill),
+            spilled=lambda: self.spilled,
         )
 
     async def panel(self, asked: Question) -> AsyncGenerator[VoteEvent | DecisionEvent]:
@@ -235,3 +240,37 @@ def test_a_stored_answer_is_told_as_its_stream_was() -> None:
         Told("vote", votes[3] | {"sample": None}),
         Told("decision", answer),
     ]
+
+
+KILL = Kill("all", "flash crash", NOON, "key1")
+KILLED = {**rendered(DECISION), "id": "dec-killed", "status": "killed", "action": "HOLD", "votes": []}
+
+
+async def test_a_killed_decision_is_told_again_while_it_is_stopped_and_asks_anew_after(desk: Desk) -> None:
+    await desk.shelf.claim(Reservation(KEY, "o1"), Term(NOON, NOON, NOON + timedelta(days=1)))
+    desk.shelf.settle(Reservation(KEY, "o1"), KILLED)
+    desk.kill = KILL
+    stopped = await desk.ask()
+    assert (stopped[-1].body, stopped[-1].is_replayed, desk.panels) == (KILLED, True, 0)
+
+    desk.kill = None
+    desk.may_end.set()
+    both = await asyncio.gather(desk.ask(), desk.ask())
+
+    assert desk.panels == 1
+    assert [told[-1].body for told in both] == [rendered(DECISION)] * 2
+    assert [told[-1].is_replayed for told in both].count(False) == 1
+    with pytest.raises(RequestRejected):
+        await desk.ask(RequestKey("local", "k", "b" * 64))
+
+
+async def test_what_waits_on_disk_is_told_again_without_the_database_and_its_key_stays_held(desk: Desk) -> None:
+    desk.spilled[Reservation(KEY, "o1")] = rendered(DECISION)
+    desk.shelf.is_away = True
+
+    told = await desk.ask()
+
+    assert (told[-1].body, told[-1].is_replayed, desk.panels) == (rendered(DECISION), True, 0)
+    desk.shelf.is_away = False
+    await desk.keys.tend()
+    assert desk.shelf.renewed == ["o1"]

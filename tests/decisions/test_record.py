@@ -10,7 +10,8 @@ import anyio
 import pytest
 
 from app.domain.decision import Filing
-from app.domain.errors import Conflict, StorageUnavailable
+from app.domain.errors import Code, Conflict, StorageUnavailable
+from app.domain.idempotency import RequestKey, Reservation
 from app.domain.payload import Payload
 from app.ledger.spill import Spill
 from tests.decisions.fakes import Scripted, Shelf, question, service, vote_text
@@ -25,6 +26,8 @@ class Moody(Shelf):
         super().__init__()
         self.is_away, self.is_silent = is_away, is_silent
         self.stored = anyio.Event()
+        self.is_held = True
+        self.settled: list[Reservation] = []
 
     async def append(
         self, decision: Filing, answer: dict[str, Any], request: dict[str, Any], payloads: Sequence[Payload] = ()
@@ -34,6 +37,9 @@ class Moody(Shelf):
         if decision.id in self.answers:
             self.stored.set()
             raise Conflict(decision.id)
+        if decision.reservation is not None and not self.is_held:
+            raise Conflict("taken over", code=Code.IDEMPOTENCY_UNKNOWN_OUTCOME)
+        self.settled += [] if decision.reservation is None else [decision.reservation]
         await super().append(decision, answer, request, payloads)
         if self.is_silent:
             await anyio.sleep_forever()
@@ -157,3 +163,26 @@ async def test_what_the_disk_does_not_take_for_good_is_no_decision(stem: Path, m
 
     with pytest.raises(StorageUnavailable):
         await asked.decide(question())
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+async def test_a_decision_with_a_key_waits_on_disk_too_and_settles_it_if_it_is_still_held(
+    stem: Path, *, is_held: bool
+) -> None:
+    held = Reservation(RequestKey("local", "order-17", "a" * 64), "owner")
+    shelf = Moody(is_away=True)
+    asked = service(Scripted({"a/1": BUY}), shelf, spill=Spill(stem, 10**6))
+
+    decision = await asked.decide(question(reservation=held))
+
+    assert [answer["id"] for answer in asked.held_on_disk().values()] == [decision.id]
+    shelf.is_away, shelf.is_held = False, is_held
+    async with anyio.create_task_group() as jobs:
+        jobs.start_soon(asked.run)
+        with anyio.fail_after(5):
+            while files(stem):
+                await anyio.lowlevel.checkpoint()
+        jobs.cancel_scope.cancel()
+    assert list(shelf.answers) == [decision.id]
+    assert shelf.settled == ([held] if is_held else [])
+    assert asked.held_on_disk() == {}

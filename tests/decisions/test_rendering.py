@@ -73,7 +73,7 @@ async def test_an_unknown_model_is_refused_as_a_decision_would() -> None:
     with pytest.raises(RequestRejected) as caught:
         await rendering(Scales(), "a/1").render(question(models=("z/9",)), Template.DECISION)
 
-    assert [violation.field for violation in caught.value.violations] == ["models.0"]
+    assert [violation.field for violation in caught.value.violations] == ["models[0]"]
 
 
 @pytest.mark.parametrize("template", [Template.PATTERN_RECOGNITION, Template.RISK_ASSESSMENT])

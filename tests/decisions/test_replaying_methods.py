@@ -21,7 +21,7 @@ from app.domain.kill import Kill
 from app.domain.provider import PanelConfig
 from app.domain.replay import Replay, ReplayMode, Take, TakeKind
 from app.domain.target import Target
-from tests.decisions.fakes import NOON, Panels, Shelf, market, question, vote_text
+from tests.decisions.fakes import NOON, Panels, Shelf, Stopping, market, question, vote_text
 from tests.fakes import FakeClock, ScriptedAdapter, answer
 from tests.fakes_replay import FakeTakes
 from tests.gateway.conftest import House
@@ -106,7 +106,7 @@ class Desk:
             now=lambda: time.monotonic() + self.skew,
             wall=lambda: NOON,
             decided=self.decided.append,
-            killed=lambda _: self.kill,
+            stops=Stopping(lambda _: self.kill),
             grades=self.grades,
             shelf=self.house.shelf,
         )
@@ -341,6 +341,18 @@ async def test_grades_given_since_change_nothing() -> None:
         again, _ = await two.made(ReplayMode.REPLAY, method="performance_weighted", settle="all")
 
         assert (live.action, again.action) == (Action.BUY, Action.BUY)
+        assert again.decision_hash == live.decision_hash
+
+
+async def test_families_learned_since_change_nothing() -> None:
+    async with desk(BUY, BUY, SELL) as three:
+        three.panels.families = {"a": "llama", "b": "llama"}
+        live, _ = await three.made(ReplayMode.RECORD)
+        await three.background()
+        three.panels.families = {"a": "qwen", "b": "mistral", "c": "qwen"}
+        again, _ = await three.made(ReplayMode.REPLAY)
+
+        assert [vote.family for vote in again.votes] == ["llama", "llama", "c"]
         assert again.decision_hash == live.decision_hash
 
 

@@ -187,7 +187,7 @@ async def test_an_unknown_officer_is_refused_with_whatever_else_is_wrong() -> No
     with pytest.raises(RequestRejected) as refused:
         await decided(gateway(), risk_officer="no/body", models=("no/where",))
 
-    assert [violation.field for violation in refused.value.violations] == ["models.0", "risk_officer"]
+    assert [violation.field for violation in refused.value.violations] == ["models[0]", "risk_officer"]
 
 
 async def test_a_symbol_outside_the_universe_is_refused() -> None:

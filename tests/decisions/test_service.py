@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from app.decisions.service import DecisionEvent, DecisionService, VoteEvent
@@ -26,7 +27,7 @@ from app.domain.errors import (
 )
 from app.domain.kill import Kill
 from app.domain.provider import PanelConfig
-from tests.decisions.fakes import NOON, Panels, Scripted, Shelf, market, question, service, vote_text
+from tests.decisions.fakes import NOON, Panels, Scripted, Shelf, Stopping, market, question, service, vote_text
 
 BUY, SELL, HOLD = vote_text("BUY"), vote_text("SELL"), vote_text("HOLD")
 
@@ -292,13 +293,23 @@ async def test_nobody_to_ask_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("fields", "wrong"),
     [
-        ({"models": ("a/1", "nope/x")}, ["models.1"]),
+        ({"models": ("a/1", "nope/x")}, ["models[1]"]),
         ({"models": ()}, ["models"]),
         ({"risk_officer": "a/1"}, ["risk_officer"]),
         ({"risk_officer": "nope/x", "method": "risk_officer_veto"}, ["risk_officer"]),
         ({"samples": 11}, ["samples"]),
         ({"method": "dice"}, ["method"]),
         ({"quorum": 9}, ["quorum"]),
+        (
+            {
+                "symbol": "ETH/USDT",
+                "models": ("a/1", "nope/x"),
+                "method": "dice",
+                "quorum": 9,
+                "risk_officer": "nope/y",
+            },
+            ["market.symbol", "models[1]", "risk_officer", "method", "quorum", "risk_officer"],
+        ),
         ({"panel": "nobody"}, ["panel"]),
         ({"market": None}, ["market"]),
         ({"symbol": "ETH/USDT"}, ["market.symbol"]),
@@ -350,7 +361,7 @@ KILL = Kill("all", "flash crash", NOON, "key1")
 
 def stoppable(gateway: Scripted, shelf: Shelf, killed: Callable[[int | None], Kill | None]) -> DecisionService:
     return DecisionService(
-        gateway, Panels(list(gateway.script)), shelf, now=time.monotonic, wall=lambda: NOON, killed=killed
+        gateway, Panels(list(gateway.script)), shelf, now=time.monotonic, wall=lambda: NOON, stops=Stopping(killed)
     )
 
 
@@ -384,6 +395,90 @@ async def test_what_is_stopped_while_the_members_think_is_not_actionable() -> No
     assert decision.entry is None
     assert decision.votes[0].opinion is not None
     assert decision.votes[0].opinion.action is Action.BUY
+
+
+@pytest.mark.parametrize("settle", ["early", "all"])
+async def test_a_panel_under_way_ends_at_once_with_what_it_heard(settle: str) -> None:
+    ended: list[str] = []
+    stops, shelf = Stopping(), Shelf()
+    gateway = Scripted({"a/1": BUY, "b/1": silent(ended), "c/1": silent(ended)})
+    deciding = DecisionService(
+        gateway, Panels(list(gateway.script)), shelf, now=time.monotonic, wall=lambda: NOON, stops=stops
+    )
+
+    async with aclosing(deciding.stream(question(within=60.0, settle=settle))) as events:
+        first = await anext(events)
+        stops.stop(KILL)
+        last = await anext(events)
+
+    assert isinstance(first, VoteEvent)
+    assert isinstance(last, DecisionEvent)
+    decision = last.decision
+    assert (decision.status, decision.consensus.settled_reason) == (DecisionStatus.KILLED, SettledReason.KILLED)
+    assert (decision.action, decision.actionable) == (Action.HOLD, False)
+    assert [(vote.status, vote.reason) for vote in decision.votes] == [
+        (VoteStatus.OK, None),
+        *[(VoteStatus.CANCELLED, "policy_killed: all is stopped: flash crash")] * 2,
+    ]
+    assert shelf.answers[decision.id]["status"] == "killed"
+    await anyio.lowlevel.checkpoint()
+    assert ended == ["b/1", "c/1"]
+    assert stops.under_way == []
+
+
+async def test_a_stop_between_two_stages_asks_nobody_of_the_second() -> None:
+    stops = Stopping()
+
+    async def stopping(_: Ask) -> str:
+        stops.stop(KILL)
+        return SELL
+
+    gateway = Scripted({"a/1": BUY, "b/1": stopping, "c/1": BUY})
+    panels = Panels(list(gateway.script), {"staged": PanelConfig(("a/1", "b/1", "c/1"), first_stage=("a/1", "b/1"))})
+    deciding = DecisionService(gateway, panels, Shelf(), now=time.monotonic, wall=lambda: NOON, stops=stops)
+
+    decision = await deciding.decide(question(panel="staged", method="two_stage"))
+
+    assert decision.status is DecisionStatus.KILLED
+    assert [ask.model for ask in gateway.asked] == ["a/1", "b/1"]
+    assert decision.votes[2].reason == "policy_killed: all is stopped: flash crash"
+
+
+async def test_a_stop_while_the_risk_officer_thinks_ends_it_at_once() -> None:
+    stops, ended = Stopping(), list[str]()
+
+    async def thinking(ask: Ask) -> str:
+        asyncio.get_running_loop().call_soon(stops.stop, KILL)
+        return str(await silent(ended)(ask))
+
+    gateway = Scripted({"a/1": BUY, "officer/1": thinking})
+    panels = Panels(["a/1"])
+    deciding = DecisionService(gateway, panels, Shelf(), now=time.monotonic, wall=lambda: NOON, stops=stops)
+
+    decision = await deciding.decide(question(within=60.0, risk_check=True, risk_officer="officer/1"))
+
+    assert (decision.status, decision.action) == (DecisionStatus.KILLED, Action.HOLD)
+    await anyio.lowlevel.checkpoint()
+    assert ended == ["officer/1"]
+
+
+async def test_a_stop_ends_late_votes_that_were_to_come_in_the_background() -> None:
+    stops, shelf, ended = Stopping(), Shelf(), list[str]()
+    gateway = Scripted({"a/1": BUY, "b/1": BUY, "c/1": silent(ended)})
+    deciding = DecisionService(
+        gateway, Panels(list(gateway.script)), shelf, now=time.monotonic, wall=lambda: NOON, stops=stops
+    )
+    decision = await deciding.decide(question(within=60.0, settle="all"))
+
+    stops.stop(KILL)
+    with anyio.fail_after(5):
+        while not shelf.updates:
+            await anyio.lowlevel.checkpoint()
+
+    assert decision.action is Action.BUY
+    late = shelf.answers[decision.id]["votes"][2]
+    assert (late["status"], late["reason"]) == ("cancelled", "policy_killed: all is stopped: flash crash")
+    assert stops.under_way == []
 
 
 async def test_a_panel_of_stopped_models_is_killed_and_one_of_them_only_abstains() -> None:

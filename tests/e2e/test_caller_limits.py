@@ -65,7 +65,11 @@ def test_tokens_count_as_they_were_used(gateway: Service) -> None:
     statuses = [chat(gateway, "words").status_code for _ in range(14)]
     # 40 tokens each, and room for some 120 is needed to be let in: never more than 600, and not far less.
     assert Counter(statuses)[200] in range(12, 15)
-    assert chat(gateway, "words", max_tokens=700).status_code == 429
+    larger = chat(gateway, "words", max_tokens=700)
+    assert larger.status_code == 429
+    assert "larger than limit tokens_per_minute" in larger.text
+    assert "retry-after" not in larger.headers
+    assert larger.headers["x-should-retry"] == "false"
 
 
 def test_what_no_provider_was_asked_for_counts_for_nothing(gateway: Service) -> None:

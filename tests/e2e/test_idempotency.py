@@ -133,3 +133,56 @@ def test_after_a_kill_in_between_the_outcome_is_unknown_once_and_never_a_silent_
     assert asked == 0
     assert (anew.json()["action"], len(upstream.requests)) == ("SELL", 1)
     assert post(gateway, "kept").json() == kept
+
+
+def test_a_decision_that_cannot_be_committed_waits_on_disk_and_keeps_its_key_also_over_a_kill(
+    start: StartService, upstream: Upstream
+) -> None:
+    gateway = start(providers=[provider("one", upstream)], env=PATIENT)
+    upstream.forget()
+    answers = []
+    for key in ("spilled", "killed"):
+        upstream.behave(Answer(vote("BUY"), delay=0.5))
+        upstream.forget()
+        with ThreadPoolExecutor(1) as caller, closing(sqlite3.connect(gateway.database, isolation_level=None)) as other:
+            waiting = caller.submit(post, gateway, key, deadline_ms=1500)
+            assert upstream.wait_until(lambda there: len(there.requests) == 1)
+            other.execute("BEGIN IMMEDIATE")
+            answers.append(waiting.result().json())
+            if key == "killed":
+                gateway.kill()
+    spilled, killed = answers
+    assert (spilled["action"], killed["action"]) == ("BUY", "BUY")
+
+    gateway.start()
+    upstream.forget()
+    for answer in answers:
+        until_found(gateway, answer)
+
+    again = [post(gateway, key, deadline_ms=1500) for key in ("spilled", "killed")]
+
+    assert [one.json() for one in again] == answers
+    assert {one.headers["idempotency-replayed"] for one in again} == {"true"}
+    assert not upstream.requests
+
+
+def until_found(gateway: Service, answer: dict[str, Any]) -> None:
+    end = time.monotonic() + 10
+    while gateway.client.get(f"/decisions/{answer['id']}").status_code != 200:
+        assert time.monotonic() < end
+
+
+def test_a_decision_that_was_killed_is_asked_anew_under_its_key_once_it_goes_on(
+    gateway: Service, upstream: Upstream
+) -> None:
+    upstream.behave(Answer(vote("BUY")))
+    gateway.client.post("/admin/kill", json={"scope": "all", "reason": "drill"})
+    killed = post(gateway, "after-the-storm").json()
+    assert post(gateway, "after-the-storm").json() == killed
+    gateway.client.post("/admin/resume", json={"scope": "all"})
+
+    decided = post(gateway, "after-the-storm").json()
+
+    assert (killed["status"], decided["action"]) == ("killed", "BUY")
+    assert post(gateway, "after-the-storm").json() == decided
+    assert gateway.client.get(f"/decisions/{killed['id']}").json() == killed

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.behaviours import Answer
+from tests.behaviours import Answer, Silent, Stream
 from tests.e2e.conftest import StartService, StartUpstream
 from tests.e2e.service import Service
 from tests.e2e.speaking import HELLO, error_of, provider, streamed
@@ -126,6 +128,63 @@ def test_a_stop_is_in_force_on_all_workers_within_a_second_and_survives_a_restar
     until_all_are(gateway, 200)
     history = gateway.client.get("/admin/kill").json()["history"]
     assert [event["action"] for event in history] == ["resume", "kill"]
+
+
+def test_panels_under_way_end_within_a_second_of_the_stop_on_all_workers(
+    start: StartService, upstream_once: StartUpstream
+) -> None:
+    silent = upstream_once(Silent())
+    gateway = start(providers=[provider("alpha", silent)], env={"OUTCRY_WORKERS": "2"})
+
+    def decision() -> tuple[dict[str, Any], float]:
+        # A connection of its own each: the kernel hands them to both workers.
+        with httpx.Client(base_url=gateway.base_url, timeout=30, trust_env=False) as client:
+            answer = client.post("/decisions", json={**QUESTION, "deadline_ms": 20_000}).json()
+            return answer, time.monotonic()
+
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(decision) for _ in range(8)]
+        assert silent.wait_until(lambda its: its.calls == 8)
+        stopped = time.monotonic()
+        kill(gateway, "all")
+        answers = [one.result() for one in asked]
+
+    assert max(at for _, at in answers) - stopped < 1.0
+    for answer, _ in answers:
+        assert (answer["status"], answer["consensus"]["settled_reason"]) == ("killed", "killed")
+        assert answer["votes"][0]["reason"] == "policy_killed: all is stopped: drill"
+        assert gateway.client.get(f"/decisions/{answer['id']}").json() == answer
+    resume(gateway, "all")
+
+
+def test_a_model_stopped_under_way_ends_its_seat_and_the_panel_goes_on(
+    start: StartService, upstream_once: StartUpstream, upstream: Upstream
+) -> None:
+    silent = upstream_once(Silent())
+    gateway = start(providers=[provider("alpha", silent), provider("beta", upstream), provider("gamma", upstream)])
+    body = {**QUESTION, "deadline_ms": 20_000, "method": "unanimous", "quorum": 2}
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(lambda: gateway.client.post("/decisions", json=body).json())
+        assert silent.wait_until(lambda its: its.calls == 1)
+        kill(gateway, "model:alpha/alpha-1")
+        decision = asked.result(timeout=5)
+
+    stopped = next(vote for vote in decision["votes"] if vote["provider"] == "alpha")
+    assert "model:alpha/alpha-1 is stopped: drill" in stopped["reason"]
+    assert (decision["action"], decision["status"]) == ("BUY", "decided")
+
+
+def test_a_committed_stream_ends_with_the_stop_in_band(start: StartService, upstream_once: StartUpstream) -> None:
+    gateway = start(providers=[provider("alpha", upstream_once(Stream(stall_after=2)))])
+    lines: list[str] = []
+    with gateway.client.stream("POST", "/chat", json={"messages": HELLO, "stream": True}) as answer:
+        for line in answer.iter_lines():
+            if line == "event: delta" and line not in lines:
+                kill(gateway, "all")
+            lines.append(line)
+    assert "event: error" in lines
+    assert "policy_killed" in lines[-2]
 
 
 def chat(gateway: Service) -> httpx.Response:

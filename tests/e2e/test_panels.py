@@ -154,6 +154,28 @@ def test_a_wrong_panel_is_refused_by_field(house: House, fields: dict[str, Any],
     assert [violation["field"] for violation in error["errors"]] == [field]
 
 
+def test_names_and_market_are_refused_together(house: House) -> None:
+    body = {
+        "symbol": "BTC/USDT",
+        "market": market(price={"last": -1}),
+        "models": [MEMBERS[0], "nobody-9000"],
+        "method": "loudest",
+        "quorum": 3,
+        "risk_officer": "nobody-9001",
+        "risk_check": True,
+    }
+
+    error = error_of(house.client.post("/decisions", json=body), 422, "caller_invalid_field")
+
+    assert [violation["field"] for violation in error["errors"]] == [
+        "market.price.last",
+        "models[1]",
+        "risk_officer",
+        "method",
+        "quorum",
+    ]
+
+
 def test_when_everybody_fails_it_is_an_answer_with_every_reason(house: House) -> None:
     decision = house.decide(*[Status(500)] * 4, method="confidence_weighted")
 

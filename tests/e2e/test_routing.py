@@ -195,3 +195,21 @@ def test_a_strategy_reaches_every_replica_and_the_next_start_until_the_file_chan
     file.write_text(json.dumps({"providers": providers, "failover_strategy": "weighted"}))
     assert second.client.post("/admin/reload").status_code == 200
     assert (told(second), told(first)) == (("weighted", "configuration"), ("round_robin", "run_time"))
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        ("/chat", {"model": "nope"}, "model"),
+        ("/chat", {"model": "auto", "fallbacks": ["auto", "nope"]}, "fallbacks[1]"),
+        ("/v1/chat/completions", {"model": "nope"}, "model"),
+        ("/v1/chat/completions", {"model": "auto", "models": ["auto", "nope"]}, "models[1]"),
+        ("/v1/chat/completions", {"models": ["nope"]}, "models[0]"),
+    ],
+)
+def test_a_name_that_means_nothing_is_named_where_it_stands(
+    gateway: Service, path: str, body: dict[str, Any], param: str
+) -> None:
+    refused = gateway.client.post(path, json={"messages": HELLO, **body})
+
+    assert error_of(refused, 404, "model_not_found")["param"] == param

@@ -104,6 +104,7 @@ class House:
                 may_go_out=self.planner.is_running,
             ),
             shelf=self.shelf,
+            stops=self.kills,
         )
 
     def reload(self) -> None:

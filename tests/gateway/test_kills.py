@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from app.domain.errors import Code, NotAdmitted, StorageUnavailable
+from app.domain.kill import Kill
 from app.domain.target import Target
 from app.gateway.kills import KillSwitch
 from tests.fakes_edge import FakeKills
@@ -88,3 +89,52 @@ async def test_a_second_stop_changes_the_reason_and_is_on_record() -> None:
     stopped = await kills.kill("all", "second", "key2")
     assert [kill.reason for kill in stopped] == ["second"]
     assert [event.reason for event in await kills.history(10)] == ["second", "first"]
+
+
+class UnderWay:
+    """Something that may be stopped, and by what it was."""
+
+    def __init__(self, agent_id: int | None = None, target: Target | None = None) -> None:
+        self.agent_id = agent_id
+        self.target = target
+        self.stopped_by: set[str] = set()
+
+    def stop(self, kill: Kill) -> None:
+        self.stopped_by.add(kill.scope)
+
+
+async def test_what_is_under_way_is_stopped_with_its_agent_its_model_or_everything_and_nothing_else() -> None:
+    kills = switch(FakeKills())
+    agents, models, others = UnderWay(7), UnderWay(None, ALPHA), UnderWay(8, OTHER)
+    for one in (agents, models, others):
+        kills.enter(one)
+
+    await kills.kill("agent:7", "drawdown", "key1")
+    await kills.kill("model:openai/alpha-1", "nonsense", "key1")
+    assert [one.stopped_by for one in (agents, models, others)] == [{"agent:7"}, {"model:openai/alpha-1"}, set()]
+
+    kills.leave(others)
+    await kills.kill("all", "flash crash", "key1")
+    assert others.stopped_by == set()
+
+
+async def test_what_another_process_stopped_ends_what_is_under_way_here() -> None:
+    stored = FakeKills()
+    here, there = switch(stored), switch(stored)
+    asked = UnderWay(None, ALPHA)
+    here.enter(asked)
+
+    await there.kill("all", "by another", "key2")
+    await here.refresh()
+
+    assert asked.stopped_by == {"all"}
+
+
+async def test_what_begins_under_a_stop_is_stopped_at_once() -> None:
+    kills = switch(FakeKills())
+    await kills.kill("all", "flash crash", "key1")
+    late = UnderWay()
+
+    kills.enter(late)
+
+    assert late.stopped_by == {"all"}

@@ -70,6 +70,20 @@ async def test_a_stored_decision_answers_for_a_day(
     assert (await keys.claim(held("o3"), at(86_400))).standing is Standing.TAKEN
 
 
+async def test_of_many_who_reopen_a_decisions_key_one_takes_it_and_the_decision_stays(
+    keys: SqlIdempotencyRepository, decisions: SqlDecisionRepository
+) -> None:
+    await keys.claim(held("o1"), at())
+    answer = await store(decisions, held("o1"))
+
+    assert not await keys.reopen(held("o2"), "dec-other", at(60))
+    taken = await asyncio.gather(*(keys.reopen(held(f"p{n}"), "dec-1", at(60)) for n in range(5)))
+
+    assert taken.count(True) == 1
+    assert (await keys.claim(held("o3"), at(61))).standing is Standing.IN_PROGRESS
+    assert await decisions.get("dec-1") == answer
+
+
 async def test_a_holder_that_is_gone_is_told_once_and_then_the_key_is_free(keys: SqlIdempotencyRepository) -> None:
     await keys.claim(held("o1"), at())
 

@@ -51,7 +51,10 @@ async def decide(exchange: Exchange) -> None:
     """`POST /decisions`."""
     intent = read_intent(exchange.headers)
     key = read_key(exchange)
-    content, body = await read_checked(exchange, NATIVE_LIMIT, _with_its_question, "market")
+    wrong_panel = exchange.services.decisions.wrong_panel
+    content, body = await read_checked(
+        exchange, NATIVE_LIMIT, lambda said: (said, read_decision(said, wrong_panel)), "market"
+    )
     question = question_of(body, intent, exchange)
     if key is not None:
         await _decide_once(exchange, await bound(key, exchange, content, intent), question, streamed=body.stream)
@@ -63,8 +66,8 @@ async def decide(exchange: Exchange) -> None:
     await exchange.answer_json(rendered(decision), _headers(decision))
 
 
-def _with_its_question(content: dict[str, Any]) -> tuple[dict[str, Any], DecisionBody]:
-    return content, read_decision(content)
+def _with_its_question(exchange: Exchange, content: dict[str, Any]) -> tuple[dict[str, Any], DecisionBody]:
+    return content, read_decision(content, exchange.services.decisions.wrong_panel)
 
 
 async def _decided(exchange: Exchange, question: Question) -> Decision:

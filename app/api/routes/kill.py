@@ -15,7 +15,8 @@ from app.api.fields import Answer, Body
 from app.api.times import rendered_time
 from app.domain.errors import Violation
 from app.domain.kill import EVERYTHING, Kill
-from app.domain.provider import ProviderConfig
+from app.routing.names import closest
+from app.services import Providers
 
 router = APIRouter(prefix="/admin", tags=["system"])
 
@@ -27,10 +28,14 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 
 
 class KillWrite(Body):
-    """What to stop, and why: `all`, `agent:<id>` or `model:<provider>/<model>`."""
+    """What to stop, and why: `all`, `agent:<id>` or `model:<provider>/<model>`.
+
+    A model that is on no list of its provider's is stopped only as `unlisted`: most of those are misspelt.
+    """
 
     scope: Scope
     reason: Reason
+    unlisted: bool = False
 
 
 class ResumeWrite(Body):
@@ -69,11 +74,13 @@ class KillHistory(Stopped):
 async def kill(wanted: Annotated[KillWrite, Depends(body_of(KillWrite))], exchange: CurrentExchange) -> dict[str, Any]:
     """At once here, within a second everywhere, and until it is resumed, also over a restart.
 
-    Completions answer 503 `policy_killed`, decisions HOLD with `status: killed`; nothing goes upstream. Without the
+    Completions answer 503 `policy_killed`, decisions HOLD with `status: killed`; nothing goes upstream. What is under
+    way ends: panels settle as killed, calls are cut off, streams end with the error. A stopped model's seat on a panel
+    abstains, and completions fall over from it. Without the
     database the answer is a 503, and the stop is in force in the process that answers.
     """
     switch = exchange.services.kills
-    scope = _known(_checked(wanted.scope), exchange.services.providers.current.providers)
+    scope = _known(_checked(wanted.scope), exchange.services.providers, is_unlisted=wanted.unlisted)
     return _rendered(await switch.kill(scope, wanted.reason, exchange.caller.key_id))
 
 
@@ -113,14 +120,33 @@ def _checked(scope: str) -> str:
     return scope
 
 
-def _known(scope: str, providers: Sequence[ProviderConfig]) -> str:
+def _known(scope: str, providers: Providers, *, is_unlisted: bool) -> str:
     """The scope, unless it stops a model of nobody's: a misspelt stop would stop nothing. Raises RequestRejected."""
     model = _MODEL.fullmatch(scope)
-    names = {name for provider in providers for name in (provider.name, provider.type.value)}
-    if model is not None and model[1] not in names:
-        message = f"no provider is called {model[1]!r}; configured: {', '.join(sorted(names))}"
-        raise field_errors([Violation("scope", message[:1_000])])
-    return scope
+    configured = providers.current.providers
+    names = {name for provider in configured for name in (provider.name, provider.type.value)}
+    if model is None:
+        return scope
+    if model[1] in names:
+        if not is_unlisted:
+            _check_listed(
+                model[1],
+                model[2],
+                [one.name for one in configured if model[1] in (one.name, one.type.value)],
+                providers,
+            )
+        return scope
+    message = f"no provider is called {model[1]!r}; configured: {', '.join(sorted(names))}"
+    raise field_errors([Violation("scope", message[:1_000])])
+
+
+def _check_listed(said: str, model: str, asked: Sequence[str], providers: Providers) -> None:
+    """Raises RequestRejected for a model on no list of those asked. Where one of them has no list, any may be there."""
+    lists = [providers.models(name) for name in asked]
+    if all(lists) and not any(providers.serves(name, model) for name in asked):
+        known = list(dict.fromkeys(f"{said}/{one}" for models in lists for one in models))
+        message = f"{said} lists no model {model[:120]!r}{closest(f'{said}/{model}', known)}"
+        raise field_errors([Violation("scope", f"{message}; with unlisted: true it is stopped all the same")])
 
 
 def _rendered(kills: Sequence[Kill]) -> dict[str, Any]:
