@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
 from app.domain.day import DayUse
 from app.domain.decision import Filing
 from app.domain.embedding import EmbedCall, Embeddings
+from app.domain.experiment import ArmRequests, Experiment
 from app.domain.grades import Calibrated, Grade
 from app.domain.health import HealthSample, HistoryWindow
 from app.domain.idempotency import Claim, Holding, RequestKey, Reservation, Term
@@ -121,6 +122,32 @@ class AgentRepository(Protocol):
     async def delete_config(self, agent_id: int, config_id: int) -> bool: ...
     async def everything(self) -> tuple[int, list[Agent], list[AgentConfig]]: ...
     async def revision(self) -> int: ...
+
+
+class ExperimentRepository(Protocol):
+    """Experiments, running and stopped; one method is one transaction. Raises StorageUnavailable when it cannot.
+
+    `create` and `stop` give the experiment as it is stored. `create` raises Conflict where another one splits the same
+    traffic; `stop` and `delete` find nothing where there is no such experiment. `everything` is the revision and those
+    that run, the oldest first.
+    """
+
+    async def create(self, experiment: Experiment) -> Experiment: ...
+    async def get(self, experiment_id: str) -> Experiment | None: ...
+    async def page(
+        self, *, limit: int, cursor: str | None, agent_id: int | None
+    ) -> tuple[list[Experiment], str | None]: ...
+    async def stop(self, experiment_id: str, by: str) -> Experiment | None: ...
+    async def delete(self, experiment_id: str, by: str) -> bool: ...
+    async def everything(self) -> tuple[int, list[Experiment]]: ...
+
+
+class ArmRecords(Protocol):
+    """What is on record of one arm's completions. Raises StorageUnavailable."""
+
+    def requests(self, variant: str) -> AsyncGenerator[ArmRequests]:
+        """Its completions, some at a time, decisions' not among them."""
+        ...
 
 
 class UsageRepository(Protocol):

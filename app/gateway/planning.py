@@ -38,6 +38,8 @@ class Itinerary:
     deadline: float
     warnings: tuple[str, ...] = ()
     agent_id: int | None = None
+    config_id: int | None = None
+    variant: str | None = None
 
     def warnings_for(self, step: Candidate) -> tuple[str, ...]:
         """What the caller should know about an answer of this target: what its name left open, what nobody stated."""

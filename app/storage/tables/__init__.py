@@ -26,6 +26,7 @@ from app.storage.tables.control import (
     VaultCanaryRow,
 )
 from app.storage.tables.decisions import DECISIONS, IDEMPOTENCY_KEYS, DecisionRow, IdempotencyKeyRow
+from app.storage.tables.experiments import EXPERIMENTS, ExperimentRow
 from app.storage.tables.health import HEALTH_SAMPLES, HealthSampleRow
 from app.storage.tables.outcomes import (
     GRADES,
@@ -58,6 +59,7 @@ __all__ = [
     "AUDIT_ENTRIES",
     "AUDIT_PAYLOADS",
     "DECISIONS",
+    "EXPERIMENTS",
     "FIRING_ALERTS",
     "GRADES",
     "HEALTH_SAMPLES",
@@ -83,6 +85,7 @@ __all__ = [
     "AuditPayloadRow",
     "ConfigRevisionRow",
     "DecisionRow",
+    "ExperimentRow",
     "FiringAlertRow",
     "GradeRow",
     "HealthSampleRow",
