@@ -23,9 +23,10 @@ from app.decisions.question import Question, recorded
 from app.decisions.record import DecisionRecord
 from app.decisions.replaying import DecisionRun, DecisionRuns
 from app.decisions.risk_check import proposal_of, risk_checked, with_cost
+from app.decisions.samples import cost_of_all
 from app.decisions.seat import Seat, absent
 from app.decisions.session import Session
-from app.decisions.verdict import Settled, at_deadline, decision_from, total_cost
+from app.decisions.verdict import Settled, at_deadline, decision_from
 from app.decisions.voting import Result
 from app.decisions.wire import rendered
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
@@ -306,7 +307,7 @@ class DecisionService:
                 pass
             panel.cancel()
             votes = tuple(session.votes(panel, VoteStatus.TIMEOUT, LATE))
-            cost = with_cost(total_cost(votes), decision.risk)
+            cost = with_cost(cost_of_all(votes), decision.risk)
             complete = session.judged(replace(decision, votes=votes, cost_usd=cost))
             await self._record.complete(decision.id, rendered(complete))
         except OutcryError:
