@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -115,8 +116,11 @@ class AttemptOutcome(StrEnum):
 
 
 def _fresh_id() -> str:
-    """32 random hex digits: callers repeat request ids, so that no pair with one is unique."""
-    return os.urandom(16).hex()
+    """32 hex digits, microseconds first and 72 random bits behind: callers repeat request ids, so these are our own.
+
+    Databases keep them in order, and what is appended to an order costs a third of what is scattered over it.
+    """
+    return f"{time.time_ns() // 1000:014x}{os.urandom(9).hex()}"
 
 
 @dataclass(frozen=True, slots=True)
