@@ -30,7 +30,7 @@ from app.decisions.verdict import Settled, at_deadline, decision_from
 from app.decisions.voting import Result
 from app.decisions.wire import rendered
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
-from app.domain.errors import Code, OutcryError
+from app.domain.errors import BudgetExhausted, Code, OutcryError
 from app.domain.kill import Kill
 from app.domain.ports import DecisionRepository, Grades, Shelf
 from app.ledger.spill import Spill
@@ -250,6 +250,8 @@ class DecisionService:
             session.void_run()
         elif all((vote.reason or "").startswith(Code.KILLED.value) for vote in votes):
             result = _KILLED
+        elif all((vote.reason or "").startswith(Code.UNPRICED_MODEL.value) for vote in votes):
+            raise BudgetExhausted(Code.UNPRICED_MODEL, f"nobody on this panel has a known price: {votes[0].reason}")
         if session.run is not None:
             session.run.arrivals.settled()
         return self._made(session, result, votes, warnings)

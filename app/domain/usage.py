@@ -82,6 +82,11 @@ class PriceCard:
         """The prices of a request with a prompt of this length."""
         return next((t for t in reversed(self.tiers) if input_tokens > t.above_tokens), self.tiers[0])
 
+    def is_known(self, input_tokens: int) -> bool:
+        """Whether a request with a prompt of this length can be priced."""
+        tier = self.tier(input_tokens)
+        return tier.input is not None and tier.output is not None
+
     def cost(self, usage: Usage) -> Decimal | None:
         """Dollars for this usage, or None when a price that it needs is unknown; never negative.
 
@@ -100,6 +105,14 @@ class PriceCard:
             + usage.output_tokens * tier.output
         )
         return millionths / 1_000_000
+
+
+class UnpricedPolicy(StrEnum):
+    """What becomes of a model whose price nobody knows: asked, asked with a warning, or not asked."""
+
+    ALLOW = "allow"
+    WARN = "warn"
+    REFUSE = "refuse"
 
 
 @dataclass(frozen=True, slots=True)

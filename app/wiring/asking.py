@@ -89,6 +89,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
         directory,
         kills,
         conversations=conversations,
+        unpriced=settings.unpriced,
         panicked=each_told(metrics.panicked, routing_stats.panicked),
     )
     gateway = Gateway(
