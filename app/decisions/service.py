@@ -26,6 +26,7 @@ from app.decisions.risk_check import proposal_of, risk_checked, with_cost
 from app.decisions.samples import cost_of_all
 from app.decisions.seat import Seat, absent
 from app.decisions.session import Session
+from app.decisions.spending import LEAVING, Spending
 from app.decisions.verdict import Settled, at_deadline, decision_from
 from app.decisions.voting import Result
 from app.decisions.wire import rendered
@@ -90,6 +91,7 @@ class DecisionService:
         grades: Grades = UNGRADED,
         spill: Spill | None = None,
         shelf: Shelf | None = None,
+        spending: Spending | None = None,
     ) -> None:
         self._asker = asker
         self._panels = panels
@@ -104,6 +106,7 @@ class DecisionService:
         self._grades = grades
         self._background = Background()
         self._officer = Officer(asker, self._background, now)
+        self._spending = spending or Spending()
         self._runs = DecisionRuns(shelf, wall)
 
     async def decide(self, question: Question) -> Decision:
@@ -122,6 +125,7 @@ class DecisionService:
             return
         session, panel = await self._begun(session)
         is_handed_over = False
+        self._spending.begin(session.decision_id)
         try:
             panel.ask(self._members(session, session.first()))
             result: Result | None = None
@@ -136,10 +140,10 @@ class DecisionService:
                     break
             decision = self._decision(session, panel, result)
             if result is None or question.settle == "early":
-                panel.cancel()
+                await panel.leave(LEAVING)
             if question.risk_check:
                 decision = await self._risk_checked(session, decision)
-            decision = session.stamped(decision)
+            decision = session.stamped(self._spending.billed(decision, session.composition.seats))
             await self._store(session, decision)
             if result is not None and panel.outstanding and question.settle == "all":
                 self._background.start(self._completed(session, panel, decision))
@@ -152,6 +156,7 @@ class DecisionService:
             # Also when the caller has left: nobody pays for votes that nobody waits for.
             if not is_handed_over:
                 panel.cancel()
+                self._spending.end(session.decision_id)
 
     async def get(self, decision_id: str) -> dict[str, Any] | None:
         """The answer of a stored decision."""
@@ -307,15 +312,17 @@ class DecisionService:
         try:
             while await panel.next(session.decide_at) is not None:
                 pass
-            panel.cancel()
+            await panel.leave(LEAVING)
             votes = tuple(session.votes(panel, VoteStatus.TIMEOUT, LATE))
             cost = with_cost(cost_of_all(votes), decision.risk)
-            complete = session.judged(replace(decision, votes=votes, cost_usd=cost))
+            late = replace(decision, votes=votes, cost_usd=cost)
+            complete = session.judged(self._spending.billed(late, session.composition.seats))
             await self._record.complete(decision.id, rendered(complete))
         except OutcryError:
             log.exception("late votes lost", extra={"decision_id": decision.id})
         finally:
             panel.cancel()
+            self._spending.end(session.decision_id)
             self._end(session)
 
     def _end(self, session: Session) -> None:

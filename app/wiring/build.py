@@ -62,6 +62,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         grades=ground.validity,
         spill=Spill(settings.ledger.decision_spill_path, settings.ledger.spill_max_bytes),
         shelf=way.tapes,
+        spending=way.spending,
     )
     idempotency = Idempotency(SqlIdempotencyRepository(database), now=clock.now, wall=clock.wall)
     metrics.collectors += [
