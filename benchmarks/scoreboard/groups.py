@@ -18,6 +18,7 @@ from benchmarks.scoreboard.limits import limits
 from benchmarks.scoreboard.overload import overload
 from benchmarks.scoreboard.panel import panel
 from benchmarks.scoreboard.streams import streams
+from benchmarks.scoreboard.writing import writing
 
 GROUPS: Final[Mapping[str, Group]] = {
     "deadlines": deadlines,
@@ -40,5 +41,6 @@ GROUPS: Final[Mapping[str, Group]] = {
     "overload": overload,
     "streams": streams,
     "health": health,
+    "writing": writing,
     "endurance": endurance,
 }

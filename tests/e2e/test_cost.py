@@ -44,7 +44,9 @@ class Till:
         for name, script in scripts.items():
             self.upstreams[name].behave(*(script if isinstance(script, tuple) else (script,)))
 
-    def post(self, path: str, body: dict[str, Any], status: int = 200, **headers: str) -> httpx.Response:
+    def post(
+        self, path: str, body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
         """An answer whose price is on its head."""
         response = self.client.post(path, json=body, headers=headers)
         assert response.status_code == status, response.text
@@ -102,7 +104,7 @@ def _spend(till: Till) -> None:
 
     till.script(alpha=Answer(usage=Tokens(113, 19)))
     for _ in range(2):
-        till.post("/chat", {**plain, "temperature": 0}, **{"x-outcry-cache": "read-write"})
+        till.post("/chat", {**plain, "temperature": 0}, headers={"x-outcry-cache": "read-write"})
     till.script(vectors=Embed(Tokens(77, 0)))
     till.post("/v1/embeddings", {"model": "vectors/vectors-1", "input": ["up", "down"]})
     _decide(till)
