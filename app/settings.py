@@ -28,6 +28,7 @@ from app.configuration.groups import (
     TimeoutSettings,
     ToolSettings,
     TransportSettings,
+    UsageSettings,
 )
 from app.configuration.keys import ApiKey, parse_api_keys
 
@@ -105,6 +106,7 @@ class Settings(BaseSettings):
     health: HealthSettings = HealthSettings()
     history: HistorySettings = HistorySettings()
     ledger: LedgerSettings = LedgerSettings()
+    usage: UsageSettings = UsageSettings()
     cache: CacheSettings = CacheSettings()
     replay: ReplaySettings = ReplaySettings()
     transport: TransportSettings = TransportSettings()

@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from app.storage.errors import DatabaseUnusable, translated_errors
+from app.storage.exact_money import EXACT
 
 _BEGIN: Final = "sqlite_begin"
 _CLEANUP_SECONDS: Final = 3.0
@@ -227,7 +228,7 @@ class _ExactSum:
 
     def step(self, value: str | None, /) -> None:
         if value is not None:
-            self._sum = Decimal(value) + (self._sum or 0)
+            self._sum = Decimal(value) if self._sum is None else EXACT.add(self._sum, Decimal(value))
 
     def finalize(self) -> str | None:
         return None if self._sum is None else format(self._sum, "f")

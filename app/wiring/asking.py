@@ -54,7 +54,6 @@ class Asking:
     """One of each."""
 
     directory: AgentDirectory
-    usage_rows: SqlUsageRepository
     writer: UsageWriter
     tapes: TapeStore
     kills: KillSwitch
@@ -72,9 +71,10 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
     settings, pool, clock, metrics, database = (
         ground.settings, ground.pool, ground.clock, ground.metrics, ground.database,
     )  # fmt: skip
-    directory, usage_rows = AgentDirectory(), SqlUsageRepository(database)
+    directory = AgentDirectory()
     writer = UsageWriter(
-        Records(usage_rows, SqlToolCallRepository(database)), LedgerRules(**settings.ledger.model_dump())
+        Records(SqlUsageRepository(database), SqlToolCallRepository(database)),
+        LedgerRules(**settings.ledger.model_dump()),
     )
     tapes = TapeStore(
         SqlTakeRepository(database), TapeRules(**settings.replay.model_dump()), now=clock.now, wall=clock.wall
@@ -112,7 +112,6 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
     )
     return Asking(
         directory=directory,
-        usage_rows=usage_rows,
         writer=writer,
         tapes=tapes,
         kills=kills,

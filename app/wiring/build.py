@@ -20,6 +20,7 @@ from app.decisions.service import DecisionService
 from app.gateway.admission import Admission
 from app.gateway.control import RoutingControl
 from app.gateway.estimates import Estimates
+from app.ledger.rollups import RollUpJob, RollUpRules
 from app.ledger.spill import Spill
 from app.ledger.writer import UsageWriter
 from app.model_listing import ModelListing
@@ -34,6 +35,8 @@ from app.storage.decisions import SqlDecisionRepository
 from app.storage.idempotency import SqlIdempotencyRepository
 from app.storage.leases import CHANNEL
 from app.storage.listener import ConfigListener
+from app.storage.rollups import SqlRollUps
+from app.storage.usage_queries import SqlUsageQueries
 from app.storage.vault import Vault
 from app.supervisor import Supervisor
 from app.telemetry.metrics import Metrics
@@ -95,7 +98,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         history=watching.health_rows,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
         conformance=ConformanceTests(pool, [way.writer], clock),
-        usage=way.usage_rows,
+        usage=SqlUsageQueries(database),
         metrics=metrics,
         models=listing,
         find_model=listing.find,
@@ -124,6 +127,10 @@ def _jobs(
     supervisor = Supervisor(metrics.job_restarted)
     arrival = Arrival(database, settings.database_url)
     bell = Bell(database, CHANNEL, hurries=watching.leases.is_needed)
+    usage = settings.usage
+    # Sums are never forgotten before what they were made of: that would be lost from both.
+    rules = RollUpRules(usage.rollup_interval, usage.attempts_days, max(usage.rollups_days, usage.attempts_days + 1))
+    rollups = RollUpJob(SqlRollUps(database), rules, now=ground.clock.now, wall=ground.clock.wall)
     views = [agents.refresh, way.tools.refresh, way.kills.refresh, way.strategy.refresh]
     for name, job in {
         "health": watching.monitor.run,
@@ -132,6 +139,7 @@ def _jobs(
         "voice": watching.voice.run,
         "webhooks": watching.webhooks.run,
         "usage": way.writer.run,
+        "rollups": arrival.before(rollups.run),
         "decisions": decisions.run,
         "runs": way.tapes.run,
         "days": arrival.before(watching.days.run),
