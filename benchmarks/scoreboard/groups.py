@@ -18,6 +18,7 @@ from benchmarks.scoreboard.limits import limits
 from benchmarks.scoreboard.overload import overload
 from benchmarks.scoreboard.panel import panel
 from benchmarks.scoreboard.streams import streams
+from benchmarks.scoreboard.usage import usage
 
 GROUPS: Final[Mapping[str, Group]] = {
     "deadlines": deadlines,
@@ -40,5 +41,6 @@ GROUPS: Final[Mapping[str, Group]] = {
     "overload": overload,
     "streams": streams,
     "health": health,
+    "usage": usage,
     "endurance": endurance,
 }
