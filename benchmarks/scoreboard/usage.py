@@ -122,9 +122,11 @@ def _fill(connection: Connection, words: _Words, attempts: int) -> None:
         f"'chat', 'S' || (n % 10), 's' || n, 'ok', {{false}} FROM r",
         f"INSERT INTO attempts (id, request_id, ordinal, provider, model, kind, outcome, started_at, duration, "
         f"streamed, input_tokens, output_tokens, cost_usd, credential_id, agent_id, key_id, route, "
-        f"symbol, strategy, is_rolled) {numbers} SELECT {words.hex}, 'r' || (CASE WHEN {is_second} THEN n - 1 ELSE n END), 1, "
-        f"'p' || ({lane} % 3), 'm' || ({lane} % 20), 'first', 'ok', {words.moment.format(seconds=seconds)}, 0.5, {{false}}, 100, 20, "
-        f"{{cost}}, '', {lane} % 50, 'k' || ({lane} % 5), 'chat', 'S' || ({lane} % 10), 's' || {lane}, {{true}} FROM r",
+        f"symbol, strategy, is_rolled) {numbers} "
+        f"SELECT {words.hex}, 'r' || (CASE WHEN {is_second} THEN n - 1 ELSE n END), 1, "
+        f"'p' || ({lane} % 3), 'm' || ({lane} % 20), 'first', 'ok', {words.moment.format(seconds=seconds)}, 0.5, "
+        f"{{false}}, 100, 20, {{cost}}, '', {lane} % 50, "
+        f"'k' || ({lane} % 5), 'chat', 'S' || ({lane} % 10), 's' || {lane}, {{true}} FROM r",
         f"INSERT INTO usage_patterns (id, digest) {lanes} SELECT n + 1, 'one' || n FROM r UNION ALL "
         f"SELECT n + 1001, 'two' || n FROM r",
         f"INSERT INTO usage_pattern_lanes (pattern_id, lane_id) {lanes} SELECT n + 1, n + 1 FROM r UNION ALL "
