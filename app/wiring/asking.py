@@ -56,7 +56,6 @@ class Asking:
     """One of each."""
 
     directory: AgentDirectory
-    usage_rows: SqlUsageRepository
     writer: UsageWriter
     witness: Witness
     tapes: TapeStore
@@ -76,9 +75,10 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
     settings, pool, clock, metrics, database = (
         ground.settings, ground.pool, ground.clock, ground.metrics, ground.database,
     )  # fmt: skip
-    directory, usage_rows, spending = AgentDirectory(), SqlUsageRepository(database), Spending()
+    directory, spending = AgentDirectory(), Spending()
     writer = UsageWriter(
-        Records(usage_rows, SqlToolCallRepository(database)), LedgerRules(**settings.ledger.model_dump())
+        Records(SqlUsageRepository(database), SqlToolCallRepository(database)),
+        LedgerRules(**settings.ledger.model_dump()),
     )
     witness = Witness()
     tapes = TapeStore(
@@ -119,7 +119,6 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
     )
     return Asking(
         directory=directory,
-        usage_rows=usage_rows,
         writer=writer,
         witness=witness,
         tapes=tapes,
