@@ -41,6 +41,7 @@ from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.tools import Tool, ToolCallRecord
 from app.domain.usage import Usage
+from app.domain.usage_query import UsageFilter
 from app.gateway.admission import Admitted
 from app.outcomes.board import Board
 from app.outcomes.book import Page
@@ -279,11 +280,18 @@ class Audit(Protocol):
 
 
 class UsageQueries(Protocol):
-    """What was used, from the records."""
+    """What was used, from the records: rows and their total. `first` is when the first attempt on record began."""
 
-    async def summary(self, *, by: str, group: Sequence[str], since: datetime | None) -> list[dict[str, Any]]: ...
-    async def total(self, *, since: datetime | None = None) -> dict[str, Any]: ...
-    async def page(self, *, limit: int, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]: ...
+    async def summary(
+        self, wanted: UsageFilter, *, by: str, group: Sequence[str]
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]: ...
+    async def totals(
+        self, wanted: UsageFilter, *, group: Sequence[str]
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]: ...
+    async def page(
+        self, wanted: UsageFilter, *, limit: int, cursor: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]: ...
+    async def first(self) -> datetime | None: ...
 
 
 class RequestMetrics(Protocol):

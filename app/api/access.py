@@ -68,6 +68,8 @@ ACCESS: Final[Mapping[tuple[str, str], Row]] = {
     ("GET", "/calibration"): Scope.READ,
     ("GET", "/usage"): Scope.READ,
     ("GET", "/usage/summary"): Scope.READ,
+    ("GET", "/usage/projection"): Scope.READ,
+    ("GET", "/usage/export"): Scope.READ,
     ("POST", "/admin/reload"): Scope.ADMIN,
     ("POST", "/admin/kill"): Scope.ADMIN,
     ("POST", "/admin/resume"): Scope.ADMIN,

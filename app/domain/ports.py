@@ -154,7 +154,17 @@ class UsageRepository(Protocol):
     """Attempts on record."""
 
     async def append(self, records: Sequence[AttemptRecord]) -> None: ...
-    async def summary(self, *, by: str, group: Sequence[str], since: datetime | None) -> list[dict[str, Any]]: ...
+
+
+class UsageRollUps(Protocol):
+    """Attempts summed up by the hour, each once. Every method is one short transaction, and says how much it did.
+
+    Raises StorageUnavailable.
+    """
+
+    async def roll(self, limit: int) -> int: ...
+    async def forget_attempts(self, before: datetime, limit: int) -> int: ...
+    async def forget_cells(self, before: datetime) -> int: ...
 
 
 class DayRepository(Protocol):

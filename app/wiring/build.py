@@ -21,6 +21,7 @@ from app.domain.horizons import Horizons
 from app.gateway.admission import Admission
 from app.gateway.control import RoutingControl
 from app.gateway.estimates import Estimates
+from app.ledger.rollups import RollUpJob, RollUpRules
 from app.ledger.spill import Spill
 from app.ledger.writer import UsageWriter
 from app.model_listing import ModelListing
@@ -40,7 +41,9 @@ from app.storage.leases import CHANNEL
 from app.storage.listener import ConfigListener
 from app.storage.outcomes import SqlOutcomeRepository
 from app.storage.prices import SqlPriceRepository
+from app.storage.rollups import SqlRollUps
 from app.storage.scores import SqlScores
+from app.storage.usage_queries import SqlUsageQueries
 from app.storage.vault import Vault
 from app.supervisor import Supervisor
 from app.telemetry.metrics import Metrics
@@ -77,6 +80,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         payloads=record.payloads,
         witness=way.witness,
         made_by=record.made_by,
+        spending=way.spending,
     )
     scores = SqlScores(database)
     reader = ScoreReader(scores, ground.book, score_rules(settings), clock.wall)
@@ -143,7 +147,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         history=watching.health_rows,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
         conformance=ConformanceTests(pool, [way.writer], clock),
-        usage=way.usage_rows,
+        usage=SqlUsageQueries(database),
         metrics=metrics,
         models=listing,
         find_model=listing.find,
@@ -175,6 +179,10 @@ def _jobs(
     supervisor = Supervisor(metrics.job_restarted)
     arrival = Arrival(database, settings.database_url)
     bell = Bell(database, CHANNEL, hurries=watching.leases.is_needed)
+    usage = settings.usage
+    # Sums are never forgotten before what they were made of: that would be lost from both.
+    rules = RollUpRules(usage.rollup_interval, usage.attempts_days, max(usage.rollups_days, usage.attempts_days + 1))
+    rollups = RollUpJob(SqlRollUps(database), rules, now=ground.clock.now, wall=ground.clock.wall)
     # What is stopped comes first: it must hold here within a second of when it was stopped elsewhere.
     views = [way.kills.refresh, agents.refresh, way.tools.refresh, way.strategy.refresh]
     for name, job in {
@@ -184,6 +192,7 @@ def _jobs(
         "voice": watching.voice.run,
         "webhooks": watching.webhooks.run,
         "usage": way.writer.run,
+        "rollups": arrival.before(rollups.run),
         "decisions": decisions.run,
         "runs": way.tapes.run,
         "days": arrival.before(watching.days.run),

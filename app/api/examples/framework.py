@@ -110,6 +110,25 @@ _SUMMARY: Final = {
     "cost_usd": "0.0001026",
     "unpriced_requests": 0,
 }
+_PROJECTED: Final = {
+    period: {
+        "requests": 96.0 * days,
+        "attempts": 104.0 * days,
+        "input_tokens": 2016.0 * days,
+        "output_tokens": 864.0 * days,
+        "unpriced_requests": 0.0,
+        "cost_usd": cost,
+    }
+    for period, days, cost in (("per_day", 1, "0.0008208"), ("per_month", 30, "0.024624"))
+} | {"seen": {name: value for name, value in _SUMMARY.items() if name not in ("bucket", "model")}}
+_PROJECTION: Final = {
+    "since": "2026-11-19T18:00:00Z",
+    "until": "2026-11-20T18:00:00Z",
+    "covered_seconds": 10800.0,
+    "rows": [{"provider": "openai_primary", "model": "gpt-4o-mini", **_PROJECTED}],
+    "total": _PROJECTED,
+    "warnings": [],
+}
 _HEALTH: Final = {
     "overall_status": "healthy",
     "panic": False,
@@ -349,6 +368,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     "GET /calibration": {"models": [_CURVE], "methods": []},
     "GET /usage": {"items": [], "next": None},
     "GET /usage/summary": {"rows": [_SUMMARY], "total": {k: v for k, v in _SUMMARY.items() if k != "bucket"}},
+    "GET /usage/projection": {"month_days": 30, "last_24h": _PROJECTION, "last_7d": _PROJECTION},
     "GET /metrics": "outcry_requests_total 1.0",
     "GET /health/live": {"status": "alive"},
     "GET /health/ready": {"status": "ready", "reasons": []},

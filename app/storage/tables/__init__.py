@@ -51,6 +51,15 @@ from app.storage.tables.processes import (
 )
 from app.storage.tables.replay import REPLAY_RUNS, REPLAY_TAKES, ReplayRunRow, ReplayTakeRow
 from app.storage.tables.tools import TOOL_CALLS, ToolCallRow, ToolRow
+from app.storage.tables.usage import (
+    USAGE_CELLS,
+    USAGE_COUNTS,
+    USAGE_LANES,
+    USAGE_MARKS,
+    USAGE_PATTERN_LANES,
+    USAGE_PATTERNS,
+    USAGE_WANDERERS,
+)
 
 __all__ = [
     "ATTEMPTS",
@@ -75,6 +84,13 @@ __all__ = [
     "REPLAY_RUNS",
     "REPLAY_TAKES",
     "TOOL_CALLS",
+    "USAGE_CELLS",
+    "USAGE_COUNTS",
+    "USAGE_LANES",
+    "USAGE_MARKS",
+    "USAGE_PATTERNS",
+    "USAGE_PATTERN_LANES",
+    "USAGE_WANDERERS",
     "VOTES",
     "AgentLLMConfigRow",
     "AgentRow",
