@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from pydantic import SecretStr
 
 from app.agents.changes import ConfigChange
+from app.agents.trials import Compared
 from app.conformance.report import CheckResult, Report
 from app.decisions.officer import Judged, Proposal
 from app.decisions.question import Question
@@ -28,6 +29,7 @@ from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
 from app.domain.decision import Decision
 from app.domain.errors import Trail, Violation
+from app.domain.experiment import Experiment
 from app.domain.health import HealthSample, HistoryWindow
 from app.domain.hindsight import DEFAULT_EMBARGO
 from app.domain.idempotency import RequestKey
@@ -249,6 +251,21 @@ class Tools(Protocol):
     def answering(self, names: Sequence[str]) -> ChatInRounds: ...
 
 
+class Experiments(Protocol):
+    """Experiments; NotFound for one that is not there. `compare` says what came of one so far.
+
+    `create` raises RequestRejected with every wrong field, Conflict while another one splits the same traffic.
+    """
+
+    async def create(self, wanted: Experiment) -> Experiment: ...
+    async def page(
+        self, *, limit: int, cursor: str | None = None, agent_id: int | None = None
+    ) -> tuple[list[Experiment], str | None]: ...
+    async def compare(self, experiment_id: str) -> Compared: ...
+    async def stop(self, experiment_id: str, by: str) -> Experiment: ...
+    async def delete(self, experiment_id: str, by: str) -> None: ...
+
+
 class Scoring(Protocol):
     """Leaderboards, and what claims are worth by the record as this process read it last. Raises StorageUnavailable."""
 
@@ -349,6 +366,7 @@ class Services:
     kills: Kills
     audit: Audit
     scoring: Scoring
+    experiments: Experiments
     routing_stats: Callable[[], dict[str, Any]]
     history: HealthRecords
     conformance: Conformance

@@ -79,6 +79,7 @@ from app.outcomes.book import ScoreBook, ScoreRules
 from app.outcomes.grading import measured
 from app.outcomes.service import PricesTaken
 from app.services import Services
+from tests.fakes_experiments import trials
 from tests.fakes_keys import KeyShelf
 from tests.fakes_scores import FakeScores
 from tests.fakes_tools import FakeTools
@@ -719,6 +720,7 @@ def fake_services(**changes: Any) -> Services:
         "scoring": Boards(FakeScores(), ScoreBook(ScoreRules(), UNGRADED), wall=lambda: datetime.now(UTC)),
         "kills": KillSwitch(FakeKills(), lambda _: None, lambda: datetime.now(UTC)),
         "audit": FakeAudit(),
+        "experiments": trials(),
         "history": FakeHistory(),
         "conformance": FakeConformance(),
         "usage": FakeUsage(),

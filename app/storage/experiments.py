@@ -22,9 +22,10 @@ from app.storage.columns import storable
 from app.storage.cursors import cursor_at, older_than
 from app.storage.database import Database, reads, writes
 from app.storage.revision import count_up, current_revision
-from app.storage.tables import ATTEMPTS, ExperimentRow
+from app.storage.tables import ATTEMPTS, EXPERIMENTS, ExperimentRow
 
 _A: Final = ATTEMPTS.c
+_E: Final = EXPERIMENTS.c
 _PAGE: Final = 2_000
 """Attempts that are read without giving way to anybody else."""
 
@@ -60,12 +61,11 @@ class SqlExperimentRepository:
         self, session: AsyncSession, *, limit: int, cursor: str | None, agent_id: int | None
     ) -> tuple[list[Experiment], str | None]:
         """The newest first, and the cursor of what comes after."""
-        moment, number = col(ExperimentRow.created_at), col(ExperimentRow.id)
-        wanted = select(ExperimentRow).order_by(moment.desc(), number.desc()).limit(limit + 1)
+        wanted = select(ExperimentRow).order_by(_E.created_at.desc(), _E.id.desc()).limit(limit + 1)
         if agent_id is not None:
             wanted = wanted.where(col(ExperimentRow.agent_id) == agent_id)
         if cursor is not None:
-            wanted = wanted.where(older_than(cursor, moment, number))
+            wanted = wanted.where(older_than(cursor, _E.created_at, _E.id))
         rows = list(await session.scalars(wanted))
         found = [_experiment(row) for row in rows[:limit]]
         following = cursor_at(rows[limit - 1].created_at, rows[limit - 1].id) if len(rows) > limit else None
@@ -76,13 +76,13 @@ class SqlExperimentRepository:
         """The experiment, stopped: now, or when it was."""
         await count_up(session, self._database)
         row = await session.get(ExperimentRow, storable(experiment_id))
-        if row is None or row.stopped_at is not None:
+        before = None if row is None else _experiment(row)
+        if row is None or before is None or not before.is_running:
             await session.rollback()
-            return None if row is None else _experiment(row)
-        before = _told(_experiment(row))
+            return before
         row.stopped_at, row.stopped_by = self._wall(), by
         stopped = _experiment(row)
-        self._on_record(session, "stop", by, stopped, before=before, after=_told(stopped))
+        self._on_record(session, "stop", by, stopped, before=_told(before), after=_told(stopped))
         return stopped
 
     @writes

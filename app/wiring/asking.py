@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from app.adapters.http_tools import HttpTools
 from app.agents.directory import AgentDirectory
+from app.agents.experiments import Experiments
 from app.catalog.tokenizer import token_counter
 from app.decisions.dossier import Witness
 from app.decisions.spending import Spending
@@ -67,6 +68,7 @@ class Asking:
     planner: Planner
     gateway: Gateway
     tools: ToolService
+    experiments: Experiments
     spending: Spending
 
 
@@ -75,7 +77,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
     settings, pool, clock, metrics, database = (
         ground.settings, ground.pool, ground.clock, ground.metrics, ground.database,
     )  # fmt: skip
-    directory, spending = AgentDirectory(), Spending()
+    directory, experiments, spending = AgentDirectory(), Experiments(), Spending()
     writer = UsageWriter(
         Records(SqlUsageRepository(database), SqlToolCallRepository(database)),
         LedgerRules(**settings.ledger.model_dump()),
@@ -95,6 +97,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
         kills,
         conversations=conversations,
         unpriced=settings.unpriced,
+        experiments=experiments,
         panicked=each_told(metrics.panicked, routing_stats.panicked),
     )
     gateway = Gateway(
@@ -130,6 +133,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
         planner=planner,
         gateway=gateway,
         tools=await _tools(ground, planner, gateway, writer, stack),
+        experiments=experiments,
         spending=spending,
     )
 

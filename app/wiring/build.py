@@ -12,6 +12,7 @@ import anyio
 
 from app.agents.directory import AgentDirectory
 from app.agents.service import AgentService
+from app.agents.trials import Trials
 from app.conformance.suite import ConformanceTests
 from app.decisions.idempotency import Idempotency
 from app.decisions.rendering import PromptRendering
@@ -36,6 +37,7 @@ from app.storage.agents import SqlAgentRepository
 from app.storage.arrival import Arrival
 from app.storage.bell import Bell
 from app.storage.decisions import SqlDecisionRepository
+from app.storage.experiments import SqlArmRecords, SqlExperimentRepository
 from app.storage.idempotency import SqlIdempotencyRepository
 from app.storage.leases import CHANNEL
 from app.storage.listener import ConfigListener
@@ -81,8 +83,18 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         witness=way.witness,
         made_by=record.made_by,
         spending=way.spending,
+        experiments=way.experiments,
     )
     scores = SqlScores(database)
+    trials = Trials(
+        SqlExperimentRepository(database),
+        way.experiments,
+        agents,
+        scores,
+        SqlArmRecords(database),
+        known=Seating(pool, way.directory).known,
+        wall=clock.wall,
+    )
     reader = ScoreReader(scores, ground.book, score_rules(settings), clock.wall)
     outcomes = OutcomeService(
         SqlOutcomeRepository(database, clock.wall),
@@ -116,6 +128,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         way,
         stack,
         agents=agents,
+        trials=trials,
         decisions=decisions,
         outcomes=outcomes,
         idempotency=idempotency,
@@ -143,6 +156,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         routing_stats=way.routing_stats.report,
         kills=way.kills,
         audit=audit,
+        experiments=trials,
         scoring=Boards(scores, ground.book, wall=clock.wall),
         history=watching.health_rows,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
@@ -168,6 +182,7 @@ def _jobs(
     stack: AsyncExitStack,
     *,
     agents: AgentService,
+    trials: Trials,
     decisions: DecisionService,
     outcomes: OutcomeService,
     idempotency: Idempotency,
@@ -184,7 +199,7 @@ def _jobs(
     rules = RollUpRules(usage.rollup_interval, usage.attempts_days, max(usage.rollups_days, usage.attempts_days + 1))
     rollups = RollUpJob(SqlRollUps(database), rules, now=ground.clock.now, wall=ground.clock.wall)
     # What is stopped comes first: it must hold here within a second of when it was stopped elsewhere.
-    views = [way.kills.refresh, agents.refresh, way.tools.refresh, way.strategy.refresh]
+    views = [way.kills.refresh, agents.refresh, trials.refresh, way.tools.refresh, way.strategy.refresh]
     for name, job in {
         "health": watching.monitor.run,
         "history": watching.history.run,
@@ -214,9 +229,9 @@ def _jobs(
 
 
 def _unready(settings: Settings, watching: Watchers, way: Asking, draining: asyncio.Event) -> list[str]:
-    is_loaded = all(view.is_loaded for view in (way.directory, way.tools.registry, watching.days)) and (
-        watching.leases.is_loaded or not settings.is_shared
-    )
+    is_loaded = all(
+        view.is_loaded for view in (way.directory, way.tools.registry, way.experiments, watching.days)
+    ) and (watching.leases.is_loaded or not settings.is_shared)
     reasons = [] if is_loaded else ["the database has not answered yet"]
     return [*reasons, "the service is stopping"] if draining.is_set() else reasons
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from app.api.examples.dossier import DOSSIER, ERASURE
+from app.api.examples.experiments import COMPARED, EXPERIMENT
 from app.api.examples.native import DECISION_ANSWER
 
 _MODEL: Final = {
@@ -346,6 +347,11 @@ EXAMPLES: Final[dict[str, Any]] = {
     "POST /tools": _TOOL,
     "GET /tools": {"items": [_TOOL], "next": None},
     "GET /tools/{name}": _TOOL,
+    "POST /experiments": EXPERIMENT,
+    "GET /experiments": {"items": [EXPERIMENT], "next": None},
+    "GET /experiments/{experiment_id}": COMPARED,
+    "POST /experiments/{experiment_id}/stop": EXPERIMENT
+    | {"status": "stopped", "stopped_at": "2026-11-21T14:15:00Z", "stopped_by": "5f0c9d2e"},
     "GET /tools/{name}/calls": {"items": [_CALL], "next": None},
     "POST /agents": _AGENT,
     "GET /agents": {"items": [_AGENT], "next": None},
