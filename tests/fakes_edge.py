@@ -59,7 +59,9 @@ from app.domain.usage import Usage
 from app.gateway.admission import Admission
 from app.gateway.estimates import Estimate
 from app.gateway.kills import KillSwitch
+from app.ledger.spending import Spending
 from app.services import Services
+from tests.fakes_budgets import budgets_of
 from tests.fakes_keys import KeyShelf
 from tests.fakes_tools import FakeTools
 
@@ -610,6 +612,8 @@ def fake_services(**changes: Any) -> Services:
         "kills": KillSwitch(FakeKills(), lambda _: None, lambda: datetime.now(UTC)),
         "history": FakeHistory(),
         "conformance": FakeConformance(),
+        "spending": (spending := Spending(lambda: datetime.now(UTC))),
+        "budgets": budgets_of(spending),
         "usage": FakeUsage(),
         "metrics": FakeMetrics(),
         "models": fake_models,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from app.domain.errors import Code, NotAdmitted, OutcryError, RequestRejected
+from app.domain.errors import BudgetExhausted, Code, NotAdmitted, OutcryError, RequestRejected
 from app.domain.hindsight import AsOfMode
 from app.domain.needs import EMBEDDINGS, PARAMS, SERVER_TOOLS, TOOLS, VISION
 from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery, Verdict
@@ -21,9 +21,10 @@ _STATED: Final = frozenset({TOOLS, VISION, EMBEDDINGS})
 
 
 class _Obstacle(Enum):
-    """What stands between a request and a target: the operator's two, then the request's four; the rest passes."""
+    """What stands between a request and a target: the operator's three, then the request's four; the rest passes."""
 
     STOPPED = auto()
+    BUDGET = auto()
     HOUSE_RULE = auto()
     PREFERENCE = auto()
     HINDSIGHT = auto()
@@ -148,6 +149,8 @@ def _sifted(candidates: Sequence[Candidate], query: RoutingQuery) -> tuple[list[
 def _refusal(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
     if candidate.stopped is not None:
         return _Refusal(candidate, _Obstacle.STOPPED, candidate.stopped)
+    if candidate.over_budget is not None:
+        return _Refusal(candidate, _Obstacle.BUDGET, candidate.over_budget)
     forbidden = query.house_rule.unmet_by(candidate.data_policy) if query.house_rule else None
     if forbidden is not None:
         return _Refusal(candidate, _Obstacle.HOUSE_RULE, forbidden.why_not)
@@ -220,6 +223,8 @@ def _nothing_left(refusals: Sequence[_Refusal], query: RoutingQuery) -> OutcryEr
         return NotAdmitted(_code_of(kinds), f"every target is out of rotation: {detail}", retry_after=retry_after)
     if _Obstacle.STOPPED in obstacles:
         return NotAdmitted(Code.KILLED, f"no target is left to ask: {detail}")
+    if _Obstacle.BUDGET in obstacles:
+        return BudgetExhausted(Code.BUDGET_EXCEEDED, f"no target is left to ask: {detail}")
     if obstacles == {_Obstacle.HOUSE_RULE}:
         return NotAdmitted(Code.NO_TARGET, f"what the operator demands leaves no target: {detail}")
     if _Obstacle.HINDSIGHT in obstacles:

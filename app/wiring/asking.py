@@ -19,6 +19,7 @@ from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
 from app.gateway.strategy import Strategy
 from app.gateway.timers import TimerRules
+from app.ledger.spending import Spending
 from app.ledger.stores import Records
 from app.ledger.tapes import TapeRules, TapeStore
 from app.ledger.writer import LedgerRules, UsageWriter
@@ -67,7 +68,7 @@ class Asking:
     tools: ToolService
 
 
-async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> Asking:
+async def asking(ground: Ground, watching: Watchers, spending: Spending, stack: AsyncExitStack) -> Asking:
     """Everything that a completion goes through."""
     settings, pool, clock, metrics, database = (
         ground.settings, ground.pool, ground.clock, ground.metrics, ground.database,
@@ -90,6 +91,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
         kills,
         conversations=conversations,
         panicked=each_told(metrics.panicked, routing_stats.panicked),
+        spending=spending,
     )
     gateway = Gateway(
         pool,
@@ -109,6 +111,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
             may_go_out=planner.is_running,
         ),
         shelf=tapes,
+        spending=spending,
     )
     return Asking(
         directory=directory,

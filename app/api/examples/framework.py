@@ -60,6 +60,19 @@ _CALL: Final = {
     "agent_id": 7,
     "key_id": "local",
 }
+_BUDGET: Final = {
+    "scope": "agent:7",
+    "window": "day",
+    "cost_usd": "25",
+    "tokens": None,
+    "used": {"cost_usd": "3.0125", "tokens": 412000},
+    "reserved": {"cost_usd": "0.0105", "tokens": 2400},
+    "left": {"cost_usd": "21.977", "tokens": None},
+    "alert_at": 0.8,
+    "on_exceeded": "refuse",
+    "begins_at": "2026-11-20T00:00:00Z",
+    "ends_at": "2026-11-21T00:00:00Z",
+}
 _AGENT: Final = {
     "id": 7,
     "name": "btc-5m",
@@ -295,6 +308,9 @@ EXAMPLES: Final[dict[str, Any]] = {
     "GET /metrics": "outcry_requests_total 1.0",
     "GET /health/live": {"status": "alive"},
     "GET /health/ready": {"status": "ready", "reasons": []},
+    "GET /budgets": {"items": [_BUDGET]},
+    "PUT /budgets/{scope}": _BUDGET,
+    "GET /budgets/{scope}": {**_BUDGET, "windows": [_BUDGET]},
     "POST /admin/kill": {"stopped": [_STOP]},
     "POST /admin/resume": {"stopped": []},
     "GET /admin/kill": {

@@ -17,6 +17,7 @@ from app.api.examples.openai import COMPLETIONS, EMBEDDINGS, RESPONSES
 from app.api.examples.risk import RISK
 from app.api.routes import (
     agents,
+    budgets,
     chat,
     decisions,
     embeddings,
@@ -58,6 +59,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     agents.router,
     tools.router,
     usage.router,
+    budgets.router,
     kill.router,
     system.router,
 )
@@ -72,6 +74,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     routing.StrategyWrite,
     routing.CircuitReset,
     prompts.RenderBody,
+    budgets.BudgetWrite,
     kill.KillWrite,
     kill.ResumeWrite,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from app.storage.tables.agents import AgentLLMConfigRow, AgentRow
 from app.storage.tables.attempts import ATTEMPTS, PROVIDER_DAYS, AttemptRow, ProviderDayRow
+from app.storage.tables.budgets import BUDGET_SPEND, BUDGETS, BudgetRow, BudgetSpendRow
 from app.storage.tables.control import (
     KILL_EVENTS,
     ConfigRevisionRow,
@@ -30,6 +31,8 @@ from app.storage.tables.tools import TOOL_CALLS, ToolCallRow, ToolRow
 
 __all__ = [
     "ATTEMPTS",
+    "BUDGETS",
+    "BUDGET_SPEND",
     "DECISIONS",
     "FIRING_ALERTS",
     "HEALTH_SAMPLES",
@@ -44,6 +47,8 @@ __all__ = [
     "AgentLLMConfigRow",
     "AgentRow",
     "AttemptRow",
+    "BudgetRow",
+    "BudgetSpendRow",
     "ConfigRevisionRow",
     "DecisionRow",
     "FiringAlertRow",
