@@ -27,8 +27,9 @@ FLUSH: Final = 0.25
 _BEAT: Final = 1.0
 _AT_MOST_EVERY: Final = 0.03
 _RENEW_AFTER: Final = 1.5
-# Less than a supervisor waits for its jobs.
-_PATIENCE: Final = 1.5
+# A crowd on a busy machine keeps a file locked for a second or two; that is no reason to refuse anybody.
+_PATIENCE: Final = 5.0
+_LEAVING: Final = 1.5
 
 
 class SpendRecord:
@@ -66,19 +67,20 @@ class SpendRecord:
 
     async def run(self) -> None:
         """The job: never returns."""
-        every = _BEAT if self._is_shared else FLUSH
         while True:
             await self.beat()
+            every = FLUSH if self._spending.is_set and not self._is_shared else _BEAT
             until = self._now() + every
             while (left := until - self._now()) > 0:
-                with anyio.move_on_after(left):
+                with anyio.move_on_after(left) as pause:
                     await self._event.wait()
+                if not pause.cancelled_caught:
                     self._event = anyio.Event()
                     await self.look()
                     await anyio.sleep(_AT_MOST_EVERY)
 
     async def beat(self) -> None:
-        """Put on record what has changed, within 1.5 s; with others, also that this process is alive."""
+        """Put on record what has changed, within 5 s; with others, also that this process is alive."""
         now = self._now()
         seconds, self._beat_at = now - self._beat_at, now
         for account in self._spending.accounts():
@@ -101,13 +103,14 @@ class SpendRecord:
     async def leave(self) -> None:
         """Keep nothing but what was spent; the others may have the rest at once."""
         self._spending.close()
-        await self._bounded(self._exchange)
+        with anyio.move_on_after(_LEAVING, shield=True):
+            await self._bounded(self._exchange)
 
     async def _bounded(self, work: Callable[[], Awaitable[None]]) -> None:
         if not self._spending.is_set:
             return
         try:
-            with anyio.fail_after(_PATIENCE, shield=True):
+            with anyio.fail_after(_PATIENCE):
                 await work()
         except (StorageUnavailable, TimeoutError) as error:
             if not self._spending.is_away:

@@ -1,6 +1,6 @@
 """Spending: each call takes from every budget that it falls under before it goes out, and settles when it is over.
 
-Only memory is asked. A call waits only where other processes have room that this one lacks, and then a second at most.
+Only memory is asked. A call waits only where other processes have room that this one lacks, and then 3 s at most.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from app.ledger.accounts import Account
 
 log = logging.getLogger(__name__)
 
-PATIENCE: Final = 1.0
+PATIENCE: Final = 3.0
 """Seconds that a call waits at most for room that other processes have."""
 
 
@@ -147,7 +147,7 @@ class Spending:
     async def reserve(self, payer: Payer, estimate: Estimate) -> Hold | Shortfall | None:
         """Take what a call may cost from every budget it falls under, or from none; None where there is none.
 
-        Raises StorageUnavailable where the record that would tell is away.
+        Raises StorageUnavailable where the record that would tell is away, or takes longer than anybody waits.
         """
         if not self._loaded.is_set():
             await self._loaded_in_time()
@@ -222,7 +222,7 @@ class Spending:
             if self.is_away:
                 raise StorageUnavailable("what is left of a budget cannot be told while the database is away")
             if left <= 0:
-                return self._shortfall(found)
+                raise StorageUnavailable("whether other processes leave room in a budget could not be told in time")
             await self._wait(found, estimate, left)
 
     async def _wait(self, lacking: Sequence[Account], estimate: Estimate, seconds: float) -> None:
