@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 
 import httpx
 
 from benchmarks.scoreboard.board import Row, Rule, Stage
-from benchmarks.scoreboard.callers import crowd
+from benchmarks.scoreboard.callers import Reply, crowd
 from benchmarks.scoreboard.faults import HEALTHY
 from tests.behaviours import Answer, Tokens
 from tests.e2e.service import Service
@@ -35,7 +36,7 @@ def budgets(stage: Stage) -> Iterator[Row]:
 def _fifty(gateway: Service, upstream: Upstream, workers: int) -> Row:
     upstream.behave(lambda _: Answer(HEALTHY, usage=Tokens(11, 10)))
     _cap(gateway, 50 * 10 * _TOKEN)
-    statuses = crowd(lambda _: _asked(gateway, 10), 200, at_once=200)
+    statuses = [reply.status for reply in crowd(lambda _: _asked(gateway, 10), 200, at_once=200)]
     odd = [status for status in statuses if status not in (200, 402)]
     seen = f"{len(odd)} other answers than 200 and 402"
     promise = f"answered of 200 at once by a cap worth 50, {workers} worker{'s' * (workers > 1)}"
@@ -45,6 +46,7 @@ def _fifty(gateway: Service, upstream: Upstream, workers: int) -> Row:
 def _by_chance(gateway: Service, upstream: Upstream, stage: Stage, workers: int) -> Row:
     """How many of the largest calls a cap is passed by, at the worst."""
     worst, spent_in_all, rounds, chance = Decimal(0), Decimal(0), stage.pick(5, 1), random.Random(7)
+    cap = 2_000 * _TOKEN
     for _ in range(rounds):
         spent: list[int] = []
 
@@ -54,7 +56,6 @@ def _by_chance(gateway: Service, upstream: Upstream, stage: Stage, workers: int)
             return Answer(HEALTHY, usage=Tokens(11, tokens))
 
         upstream.behave(answer)
-        cap = 2_000 * _TOKEN
         _cap(gateway, cap)
         crowd(lambda _: _asked(gateway, chance.randint(1, 100)), 200, at_once=100)
         total = sum(spent) * _TOKEN
@@ -79,6 +80,8 @@ def _said(gateway: Service) -> str:
     return str(httpx.get(f"{gateway.base_url}/budgets/gateway", trust_env=False).json().get("cost_usd"))
 
 
-def _asked(gateway: Service, tokens: int) -> int:
+def _asked(gateway: Service, tokens: int) -> Reply:
+    began = time.perf_counter()
     body = {"messages": HELLO, "max_tokens": tokens, "max_retries": 0}
-    return httpx.post(f"{gateway.base_url}/chat", json=body, timeout=60, trust_env=False).status_code
+    answer = httpx.post(f"{gateway.base_url}/chat", json=body, timeout=60, trust_env=False)
+    return Reply(time.perf_counter() - began, answer.status_code)

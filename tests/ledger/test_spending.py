@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -252,7 +253,7 @@ async def several(count: int, *budgets: Budget) -> list[Process]:
     return processes
 
 
-async def until_settled(processes: list[Process], calls: list[asyncio.Future[Hold | Shortfall | None]]) -> None:
+async def until_settled(processes: list[Process], calls: Sequence[asyncio.Future[Hold | Shortfall | None]]) -> None:
     """Let everybody look until every call has an answer."""
     for _ in range(200):
         await asyncio.sleep(0)
