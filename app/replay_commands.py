@@ -16,6 +16,7 @@ from rich.table import Column, Table
 from app.domain.errors import StorageUnavailable
 from app.domain.replay import RUN_NAME, Run, Take
 from app.ledger.cassette import BadCassette, Seal, broken_in, check, head_of, line_of, takes_in
+from app.ledger.packed import PACKED, opened, written
 from app.settings import ConfigurationError, load_settings, read_environment
 from app.storage.database import open_database
 from app.storage.errors import DatabaseUnusable
@@ -88,7 +89,7 @@ async def _export(runs: SqlTakeRepository, name: str, caller: str | None, path: 
     count, seal = await _count(runs, run), Seal()
     draft = path.with_name(f".{path.name}.new")
     try:
-        with draft.open("wb") as file:
+        with written(draft, is_packed=path.suffix == PACKED) as file:
             file.write(seal.add(head_of(run.name, count)))
             async for take in _takes(runs, run):
                 file.write(seal.add(line_of(take)))
@@ -104,7 +105,7 @@ async def _export(runs: SqlTakeRepository, name: str, caller: str | None, path: 
 
 
 async def _import(runs: SqlTakeRepository, path: Path, name: str | None, owner: str) -> tuple[int, str]:
-    with path.open("rb") as file:
+    with opened(path) as file:
         stated, count, _ = check(file)
         run = name or stated
         if not RUN_NAME.fullmatch(run):
@@ -135,7 +136,7 @@ async def _verify(runs: SqlTakeRepository, name: str, caller: str | None) -> tup
 
 
 def _check_file(path: Path) -> tuple[int, str]:
-    with path.open("rb") as file:
+    with opened(path) as file:
         _, count, sha256 = check(file)
     return count, sha256
 

@@ -4,7 +4,8 @@
 
 The first pass asks (or, where the run has an answer already, replays), the second only replays; every decision must
 come out with the same hash. With the local model among the gateway's providers it sits beside the three sandbox
-traders: its first pass takes hours, may be stopped at any time, and goes on where it stopped.
+traders: its first pass takes half an hour on two cores, may be stopped at any time, and goes on where
+it stopped. A recording of one comes along: `outcry replay import examples/backtest-2018-12-28-504.jsonl.gz`.
 What comes out is an exercise in plumbing: the traders are rules of three lines, and no cost but a fee is in it.
 """
 

@@ -72,6 +72,38 @@ def test_a_changed_cassette_is_refused_and_nothing_of_it_is_there(database: str,
     assert "other" not in outcry("list").output
 
 
+def test_a_packed_cassette_is_the_same_run(database: str, tmp_path: Path) -> None:
+    store(database, *(take(number) for number in range(120)))
+    plain, packed = sha256_of(outcry("export", "r")), sha256_of(outcry("export", "r", "r.jsonl.gz"))
+    once = (tmp_path / "r.jsonl.gz").read_bytes()
+    outcry("export", "r", "r.jsonl.gz")
+
+    assert outcry("import", "r.jsonl.gz", "--as", "other").output == "run other: 120 questions\n"
+
+    assert plain == packed == sha256_of(outcry("verify", "r.jsonl.gz"))
+    assert (tmp_path / "r.jsonl.gz").read_bytes() == once
+    assert len(once) < (tmp_path / "r.jsonl").stat().st_size / 4
+
+
+@pytest.mark.parametrize("broken", ["cut", "flipped", "tail"])
+def test_a_packed_cassette_that_is_broken_is_refused(broken: str, database: str, tmp_path: Path) -> None:
+    store(database, *(take(number) for number in range(20)))
+    outcry("export", "r", "r.jsonl.gz")
+    file = tmp_path / "r.jsonl.gz"
+    whole = file.read_bytes()
+    middle = len(whole) // 2
+    changes = {
+        "cut": whole[:middle],
+        "flipped": whole[:middle] + bytes([whole[middle] ^ 0xFF]) + whole[middle + 1 :],
+        "tail": whole + b"more",
+    }
+    file.write_bytes(changes[broken])
+
+    for refused in (outcry("import", "r.jsonl.gz", "--as", "other"), outcry("verify", "r.jsonl.gz")):
+        assert refused.exit_code == 65, refused.output
+    assert "other" not in outcry("list").output
+
+
 def test_a_run_is_never_mixed_with_another(database: str) -> None:
     store(database, take(1))
     outcry("export", "r")

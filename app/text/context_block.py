@@ -16,7 +16,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Final
 
 from app.text.strict_json import NotJson, loads
 
@@ -28,6 +30,9 @@ SECTIONS = ("indicators", "higher_timeframe", "patterns", "position", "account",
 """Parts of a market that may have a block of their own."""
 
 MAX_BLOCKS = 64
+
+_LONGEST_KEPT: Final = 64 * 1024
+_MOST_KEPT: Final = 8
 
 _OPENING = re.compile(r"<<<(\w{1,40}) ([0-9a-f]{16})>>>\n")
 
@@ -54,7 +59,19 @@ def block(name: str, content: str, token: str) -> str:
 
 
 def market_in(text: str) -> Mapping[str, Any] | None:
-    """The market that this text carries: its last market block, and the parts with the same token; or None."""
+    """The market that this text carries: its last market block, and the parts with the same token; or None.
+
+    A panel's members are all shown the same text: the last few markets are remembered.
+    """
+    return _remembered(text) if len(text) <= _LONGEST_KEPT else _read(text)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _remembered(text: str) -> Mapping[str, Any] | None:
+    return _read(text)
+
+
+def _read(text: str) -> Mapping[str, Any] | None:
     blocks = _blocks(text)
     last = next((found for found in reversed(blocks) if found.name == MARKET), None)
     market = None if last is None else _value(last.content)
@@ -63,7 +80,7 @@ def market_in(text: str) -> Mapping[str, Any] | None:
     for found in blocks:
         if found.token == last.token and found.name in SECTIONS and (part := _value(found.content)) is not None:
             market[found.name] = part
-    return market
+    return MappingProxyType(market)
 
 
 def without_blocks(text: str) -> str:

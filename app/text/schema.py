@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import jsonschema_rs
+import orjson
 
 from app.text.schema_cost import TOO_MUCH, Unbounded, Weight
 
 _MOST_NAMED: Final = 3
 _LONGEST: Final = 200
+_LONGEST_KEPT: Final = 8 * 1024
+_MOST_KEPT: Final = 16
 _PATTERNS: Final = jsonschema_rs.RegexOptions(size_limit=64 * 1024)
 
 
@@ -39,7 +43,23 @@ class Schema:
 
 
 def compiled(schema: Mapping[str, Any]) -> Schema:
-    """The schema, ready to check with; raises BadSchema. References to elsewhere are never followed."""
+    """The schema, ready to check with; raises BadSchema. References to elsewhere are never followed.
+
+    Callers send the same schema with every request: the last few short ones are kept compiled.
+    """
+    try:
+        written = orjson.dumps(schema)
+    except TypeError:
+        return _compiled(schema)
+    return _remembered(written) if len(written) <= _LONGEST_KEPT else _compiled(schema)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _remembered(written: bytes) -> Schema:
+    return _compiled(orjson.loads(written))
+
+
+def _compiled(schema: Mapping[str, Any]) -> Schema:
     try:
         weight = Weight(schema)
         checker = jsonschema_rs.validator_for(

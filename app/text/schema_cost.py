@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -38,10 +39,22 @@ _ANYWHERE: Final = (
 )
 _REPEAT: Final = re.compile(r"\{(\d{0,6})(?:,(\d{0,6}))?\}")
 _ENTRIES_PER_STEP: Final = 8
+_MOST_DEPTHS: Final = 128
 
 
 class Unbounded(ValueError):
     """The schema is larger, or more entangled, than anything that is checked."""
+
+
+@dataclass(slots=True)
+class _Walked:
+    """What one walk has met, by identity and depth, and what it is in the midst of.
+
+    Each walk has its own: a schema is shared by requests, and by threads.
+    """
+
+    known: dict[tuple[int, int], int] = field(default_factory=dict)
+    under_way: set[tuple[int, int]] = field(default_factory=set)
 
 
 class Weight:
@@ -56,8 +69,8 @@ class Weight:
         self._pattern = 0
         # What moves the point that references count from; in the oldest drafts it was called otherwise.
         self._bases = ("$id", "id") if "draft-04" in str(schema.get("$schema")) else ("$id",)
-        self._known: dict[tuple[int, int], int] = {}
-        self._under_way: set[tuple[int, int]] = set()
+        # By depth of a value, which is bounded where values are read.
+        self._worst: dict[int, int] = {}
         for count, each in enumerate(_walk(schema)):
             if count >= MOST_VALUES:
                 raise Unbounded(f"it holds more than {MOST_VALUES} values")
@@ -67,7 +80,11 @@ class Weight:
     def of(self, value: object) -> int:
         """The most steps that checking this value may take; more than TOO_MUCH is not counted to its end."""
         places, depth, text = _extent(value)
-        worst = self._met(self._root, depth, 0)
+        worst = self._worst.get(depth)
+        if worst is None:
+            worst = self._met(self._root, depth, 0, _Walked())
+            if len(self._worst) < _MOST_DEPTHS:
+                self._worst[depth] = worst
         return worst * places + self._pattern * text // _PATTERN_STEPS
 
     def _note(self, node: Mapping[str, Any], *, is_root: bool) -> None:
@@ -83,26 +100,26 @@ class Weight:
             if isinstance(node.get(name), str):
                 raise Unbounded(f"it uses {name}")
 
-    def _met(self, node: object, depth: int, chain: int) -> int:
+    def _met(self, node: object, depth: int, chain: int, walked: _Walked) -> int:
         """How many schemas a value of this depth meets here and below, along its worst path."""
         if not isinstance(node, dict):
             return 1
         key = (id(node), depth)
-        known = self._known.get(key)
+        known = walked.known.get(key)
         if known is not None:
             return known
-        if key in self._under_way:
+        if key in walked.under_way:
             return 0  # a reference to itself without a step down: the checker ends it too
-        if chain > _LONGEST_CHAIN or len(self._known) + len(self._under_way) > _MOST_LOOKED_AT:
+        if chain > _LONGEST_CHAIN or len(walked.known) + len(walked.under_way) > _MOST_LOOKED_AT:
             return TOO_MUCH + 1
-        self._under_way.add(key)
+        walked.under_way.add(key)
         met = 1 + len(node["enum"]) // _ENTRIES_PER_STEP if isinstance(node.get("enum"), list) else 1
         for inner in self._here(node):
-            met += self._met(inner, depth, chain + 1)
+            met += self._met(inner, depth, chain + 1, walked)
         if depth > 0 and met <= TOO_MUCH:
-            met += self._below(node, depth - 1, chain + 1)
-        self._under_way.discard(key)
-        self._known[key] = met = min(met, TOO_MUCH + 1)
+            met += self._below(node, depth - 1, chain + 1, walked)
+        walked.under_way.discard(key)
+        walked.known[key] = met = min(met, TOO_MUCH + 1)
         return met
 
     def _here(self, node: Mapping[str, Any]) -> Iterator[object]:
@@ -116,16 +133,17 @@ class Weight:
         for name in _HERE_MAPS:
             yield from _members(node.get(name)).values()
 
-    def _below(self, node: Mapping[str, Any], depth: int, chain: int) -> int:
+    def _below(self, node: Mapping[str, Any], depth: int, chain: int, walked: _Walked) -> int:
         """What a value within meets: the worst name's, and all that looks at every one."""
         named: Counter[object] = Counter()
         for name, inner in _members(node.get("properties")).items():
-            named[name] += self._met(inner, depth, chain)
+            named[name] += self._met(inner, depth, chain, walked)
         for keyword in ("prefixItems", "items"):
             for place, inner in enumerate(_items(node.get(keyword))):
-                named[place] += self._met(inner, depth, chain)
-        anywhere = sum(self._met(node[name], depth, chain) for name in _ANYWHERE if isinstance(node.get(name), dict))
-        anywhere += sum(self._met(inner, depth, chain) for inner in _members(node.get("patternProperties")).values())
+                named[place] += self._met(inner, depth, chain, walked)
+        inside = [node[name] for name in _ANYWHERE if isinstance(node.get(name), dict)]
+        inside.extend(_members(node.get("patternProperties")).values())
+        anywhere = sum(self._met(inner, depth, chain, walked) for inner in inside)
         return max(named.values(), default=0) + anywhere
 
     def _target(self, reference: str) -> object:

@@ -13,12 +13,15 @@ import httpx
 import pytest
 from rich.console import Console
 
-from examples.backtest import Made, backtest, differing, drawdown, equity
+from app.ledger.cassette import check
+from app.ledger.packed import opened
+from examples.backtest import DAYS, UNTIL, Made, backtest, differing, drawdown, equity
 from examples.chart import HEIGHT, WIDTH, chart
 from examples.first_decision import Bar
 from tests.e2e.service import Service
 
 FIRST = date(2017, 1, 2)
+CASSETTE = Path(__file__).parents[2] / "examples" / "backtest-2018-12-28-504.jsonl.gz"
 
 
 def bars(count: int) -> list[Bar]:
@@ -55,6 +58,14 @@ def test_every_decision_is_made_again_with_the_same_hash(gateway: Service, tmp_p
     assert "12/12" in lines
     assert "12 of 12 decisions of the first pass were recorded before" in lines
     assert dots_of(picture.read_bytes()) == WIDTH * HEIGHT
+
+
+def test_the_recorded_run_is_whole() -> None:
+    with opened(CASSETTE) as file:
+        run, questions, sha256 = check(file)
+
+    assert (run, questions) == (f"backtest-{UNTIL}-{DAYS}", 2489)
+    assert sha256 == "83531e6e7cf22915b74c83227870f2070f90bebce67e9d52c94b20c297d5f6aa"
 
 
 def test_a_decision_that_came_out_differently_is_named() -> None:

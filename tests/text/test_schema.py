@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from app.text.schema import BadSchema, compiled, problems
+from app.text.schema_cost import Weight
 
 SCHEMA = {
     "type": "object",
@@ -115,3 +116,19 @@ def test_of_many_problems_of_a_large_value_the_first_is_named() -> None:
 def test_problems_of_a_large_value_with_alternatives_are_found_but_not_named() -> None:
     either = {"anyOf": [{"type": "string"}, {"type": "null"}]}
     assert problems(compiled({"items": either}), list(range(50_000))) == ["$: somewhere it is not as the schema says"]
+
+
+def test_a_schema_that_comes_again_is_not_compiled_again() -> None:
+    wanted = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+
+    assert compiled(wanted) is compiled({**wanted})
+    assert compiled(wanted) is not compiled({**wanted, "required": []})
+
+
+def test_what_was_checked_before_does_not_change_what_a_check_costs() -> None:
+    wanted = {"properties": {"a": {"$ref": "#"}, "b": {"items": {"$ref": "#"}}}}
+    values: list[object] = [{"a": {"a": {"b": [{"a": 1}]}}}, 1, {"b": [[]]}]
+    fresh = [Weight(wanted).of(value) for value in values]
+    shared = Weight(wanted)
+
+    assert [shared.of(value) for value in (*values, *reversed(values))] == [*fresh, *reversed(fresh)]
