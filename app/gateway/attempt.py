@@ -95,7 +95,7 @@ class Attempt:
 
     def __enter__(self) -> Attempt:
         now = self.started = self._clock.now()
-        if isinstance(self.hold, Shortfall):
+        if self.hold is not None and isinstance(self.hold, Shortfall):
             self._refuse_for(self.hold)
         permit = self._permit or self._reserve(now)
         if isinstance(permit, Denial):
@@ -266,7 +266,7 @@ class Attempt:
             variant=self.ask.variant,
             conversation=self.ask.conversation,
         )
-        if isinstance(self.hold, Hold):
+        if self.hold is not None and isinstance(self.hold, Hold):
             self.hold.settle(self.record.cost_usd, 0 if self.usage is None else self.usage.total_tokens)
         for observer in self._observers:
             try:
