@@ -17,6 +17,7 @@ from app.storage.tables.audit import (
     AuditEntryRow,
     AuditPayloadRow,
 )
+from app.storage.tables.budgets import BUDGET_SPEND, BUDGETS, BudgetRow, BudgetSpendRow
 from app.storage.tables.control import (
     KILL_EVENTS,
     ConfigRevisionRow,
@@ -66,6 +67,8 @@ __all__ = [
     "AUDIT_CHECKPOINTS",
     "AUDIT_ENTRIES",
     "AUDIT_PAYLOADS",
+    "BUDGETS",
+    "BUDGET_SPEND",
     "DECISIONS",
     "FIRING_ALERTS",
     "GRADES",
@@ -97,6 +100,8 @@ __all__ = [
     "AuditCheckpointRow",
     "AuditEntryRow",
     "AuditPayloadRow",
+    "BudgetRow",
+    "BudgetSpendRow",
     "ConfigRevisionRow",
     "DecisionRow",
     "FiringAlertRow",
