@@ -24,6 +24,7 @@ from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import Ask, AttemptRecord, Completion, EmbeddingCompletion, TokenCount
 from app.domain.audit import Findings
+from app.domain.budget import Budget, BudgetState, Window
 from app.domain.caching import CacheNote
 from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
@@ -45,6 +46,7 @@ from app.domain.tools import Tool, ToolCallRecord
 from app.domain.usage import Usage
 from app.domain.usage_query import UsageFilter
 from app.gateway.admission import Admitted
+from app.ledger.spending import Payer
 from app.outcomes.board import Board
 from app.outcomes.book import Page
 from app.outcomes.leaderboard import By
@@ -283,6 +285,23 @@ class Kills(Protocol):
     async def history(self, limit: int) -> Sequence[KillEvent]: ...
 
 
+class Spending(Protocol):
+    """What is left of budgets: dollars and tokens, None without a cap. Not `is_set` while none is in force."""
+
+    is_set: bool
+
+    def left(self, payer: Payer) -> tuple[Decimal | None, int | None]: ...
+
+
+class Budgets(Protocol):
+    """The budgets. NotFound (caller_not_found) for one that is not there; raises StorageUnavailable for a change."""
+
+    def of(self, scope: str, window: Window | None = None) -> Sequence[BudgetState]: ...
+    def everything(self) -> Sequence[BudgetState]: ...
+    async def put(self, budget: Budget, by: str) -> BudgetState: ...
+    async def remove(self, scope: str, window: Window | None, by: str) -> None: ...
+
+
 class Audit(Protocol):
     """The record of everything. `verify` raises Conflict while it is under way already, `bundle` NotFound.
 
@@ -370,6 +389,8 @@ class Services:
     routing_stats: Callable[[], dict[str, Any]]
     history: HealthRecords
     conformance: Conformance
+    budgets: Budgets
+    spending: Spending
     usage: UsageQueries
     metrics: RequestMetrics
     models: Callable[[], Awaitable[Mapping[str, ListedName]]]

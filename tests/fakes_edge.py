@@ -74,11 +74,13 @@ from app.domain.usage_query import UsageFilter
 from app.gateway.admission import Admission
 from app.gateway.estimates import Estimate
 from app.gateway.kills import KillSwitch
+from app.ledger.spending import Spending
 from app.outcomes.board import Boards
 from app.outcomes.book import ScoreBook, ScoreRules
 from app.outcomes.grading import measured
 from app.outcomes.service import PricesTaken
 from app.services import Services
+from tests.fakes_budgets import budgets_of
 from tests.fakes_experiments import trials
 from tests.fakes_keys import KeyShelf
 from tests.fakes_scores import FakeScores
@@ -723,6 +725,8 @@ def fake_services(**changes: Any) -> Services:
         "experiments": trials(),
         "history": FakeHistory(),
         "conformance": FakeConformance(),
+        "spending": (spending := Spending(lambda: datetime.now(UTC))),
+        "budgets": budgets_of(spending),
         "usage": FakeUsage(),
         "metrics": FakeMetrics(),
         "models": fake_models,

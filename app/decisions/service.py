@@ -13,6 +13,7 @@ from typing import Any, Final
 from app.agents.experiments import Experiments
 from app.decisions.arrivals import Arrivals
 from app.decisions.background import Background
+from app.decisions.billing import LEAVING, Billing
 from app.decisions.calibrating import UNCALIBRATED
 from app.decisions.composition import (
     Composition,
@@ -39,7 +40,6 @@ from app.decisions.samples import cost_of_all
 from app.decisions.seat import Seat, absent
 from app.decisions.session import Session
 from app.decisions.shadows import Shadows
-from app.decisions.spending import LEAVING, Spending
 from app.decisions.splitting import entered
 from app.decisions.verdict import Settled, at_deadline, decision_from
 from app.decisions.voting import Result
@@ -114,7 +114,7 @@ class DecisionService:
         payloads: PayloadRepository | None = None,
         witness: Witness | None = None,
         made_by: MadeBy | None = None,
-        spending: Spending | None = None,
+        billing: Billing | None = None,
         experiments: Experiments | None = None,
     ) -> None:
         self._asker = asker
@@ -131,7 +131,7 @@ class DecisionService:
         self._confidences = confidences
         self._background = Background()
         self._officer = Officer(asker, self._background, now)
-        self._spending = spending or Spending()
+        self._billing = billing or Billing()
         self._experiments = experiments or Experiments()
         self._runs = DecisionRuns(shelf, wall)
         self._witness = witness or Witness()
@@ -155,7 +155,7 @@ class DecisionService:
         session, panel = await self._begun(session)
         is_handed_over = False
         self._stops.enter(panel)
-        self._spending.begin(session.decision_id)
+        self._billing.begin(session.decision_id)
         shadows: Shadows | None = None
         try:
             panel.ask(self._members(session, session.first()))
@@ -320,7 +320,7 @@ class DecisionService:
             decision = await self._risk_checked(session, panel, decision)
         if shadows is not None:
             decision = await shadows.beside(decision, goes_on=result is not None and panel.kill is None)
-        return session.stamped(self._spending.billed(decision, session.composition.everybody))
+        return session.stamped(self._billing.billed(decision, session.composition.everybody))
 
     def _decision(self, session: Session, panel: Panel, result: Result | None) -> Decision:
         question = session.question
@@ -408,7 +408,7 @@ class DecisionService:
                 decision = session.judged(replace(decision, votes=votes, cost_usd=cost))
             if shadows is not None:
                 decision = await shadows.finished(decision)
-            complete = self._spending.billed(decision, session.composition.everybody)
+            complete = self._billing.billed(decision, session.composition.everybody)
             await self._record.complete(decision.id, self._papers.late(session, complete))
         except OutcryError:
             log.exception("late votes lost", extra={"decision_id": decision.id})
@@ -429,7 +429,7 @@ class DecisionService:
             self._stops.leave(asked)
             asked.cancel()
         self._witness.end(session.decision_id)
-        self._spending.end(session.decision_id)
+        self._billing.end(session.decision_id)
 
     def _end(self, session: Session) -> None:
         if session.run is not None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from app.decisions.background import Background
+from app.decisions.billing import LEAVING
 from app.decisions.member import Asker, Member
 from app.decisions.panel import LATE, Panel, why_stopped
 from app.decisions.session import Session
-from app.decisions.spending import LEAVING
 from app.domain.decision import Decision, Vote, VoteStatus
 from app.domain.routing import Priority
 

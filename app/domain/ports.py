@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import AttemptRecord
+from app.domain.budget import Budget, SpendWord, Spent, Window
 from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
 from app.domain.day import DayUse
 from app.domain.decision import Filing
@@ -197,6 +198,31 @@ class LeaseRepository(Protocol):
 
         It is called once, and may come to nothing. With `forgets` what has expired is not seen any more.
         """
+        ...
+
+
+class BudgetRepository(Protocol):
+    """The budgets that are set; every change counts the configuration's revision up. Raises StorageUnavailable."""
+
+    async def everything(self) -> Sequence[Budget]: ...
+    async def put(self, budget: Budget, begins: datetime, ends: datetime, by: str) -> None:
+        """Set this scope's budget of this window; what was spent in the window so far counts towards it."""
+        ...
+
+    async def remove(self, scope: str, window: Window | None, by: str) -> int:
+        """Remove one, or all of the scope; how many there were."""
+        ...
+
+
+class SpendRepository(Protocol):
+    """What each process spent of each budget. Raises StorageUnavailable."""
+
+    async def everything(self) -> Spent:
+        """What everyone spent in the windows that last."""
+        ...
+
+    async def exchange(self, decide: Callable[[Spent], SpendWord]) -> None:
+        """Put on record what `decide` says, while nobody else does; it is called once for each try."""
         ...
 
 

@@ -11,8 +11,8 @@ from app.adapters.http_tools import HttpTools
 from app.agents.directory import AgentDirectory
 from app.agents.experiments import Experiments
 from app.catalog.tokenizer import token_counter
+from app.decisions.billing import Billing
 from app.decisions.dossier import Witness
-from app.decisions.spending import Spending
 from app.gateway.answer_cache import AnswerCache
 from app.gateway.conversations import Conversations
 from app.gateway.counting import TokenCounter
@@ -22,6 +22,7 @@ from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
 from app.gateway.strategy import Strategy
 from app.gateway.timers import TimerRules
+from app.ledger.spending import Spending
 from app.ledger.stores import Records
 from app.ledger.tapes import TapeRules, TapeStore
 from app.ledger.writer import LedgerRules, UsageWriter
@@ -69,15 +70,15 @@ class Asking:
     gateway: Gateway
     tools: ToolService
     experiments: Experiments
-    spending: Spending
+    billing: Billing
 
 
-async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> Asking:
+async def asking(ground: Ground, watching: Watchers, spending: Spending, stack: AsyncExitStack) -> Asking:
     """Everything that a completion goes through."""
     settings, pool, clock, metrics, database = (
         ground.settings, ground.pool, ground.clock, ground.metrics, ground.database,
     )  # fmt: skip
-    directory, experiments, spending = AgentDirectory(), Experiments(), Spending()
+    directory, experiments, billing = AgentDirectory(), Experiments(), Billing()
     writer = UsageWriter(
         Records(SqlUsageRepository(database), SqlToolCallRepository(database)),
         LedgerRules(**settings.ledger.model_dump()),
@@ -88,7 +89,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
     )
     kills = KillSwitch(SqlKillRepository(database), pool.type_of, clock.wall)
     # Only the record hears of free answers: they say nothing about a provider, and no provider was asked.
-    cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer, witness, spending], metrics.cache_used)
+    cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer, witness, billing], metrics.cache_used)
     conversations, routing_stats, counter = Conversations(clock.now), RoutingStats(clock.wall), token_counter()
     planner = Planner(
         pool,
@@ -99,11 +100,12 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
         unpriced=settings.unpriced,
         experiments=experiments,
         panicked=each_told(metrics.panicked, routing_stats.panicked),
+        spending=spending,
     )
     gateway = Gateway(
         pool,
         planner,
-        [watching.monitor, metrics, writer, routing_stats, conversations, witness, spending],
+        [watching.monitor, metrics, writer, routing_stats, conversations, witness, billing],
         retry=ground.retry,
         timers=TimerRules(**settings.timeouts.model_dump()),
         counter=counter,
@@ -119,6 +121,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
         ),
         shelf=tapes,
         stops=kills,
+        spending=spending,
     )
     return Asking(
         directory=directory,
@@ -134,7 +137,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
         gateway=gateway,
         tools=await _tools(ground, planner, gateway, writer, stack),
         experiments=experiments,
-        spending=spending,
+        billing=billing,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from benchmarks.scoreboard.answers import answers
 from benchmarks.scoreboard.board import Group
+from benchmarks.scoreboard.budgets import budgets
 from benchmarks.scoreboard.cancellation import cancellation
 from benchmarks.scoreboard.circuits import circuits, half_open, recovery
 from benchmarks.scoreboard.deadlines import attempts, deadlines, leaving
@@ -41,6 +42,7 @@ GROUPS: Final[Mapping[str, Group]] = {
     "half_open": half_open,
     "recovery": recovery,
     "limits": limits,
+    "budgets": budgets,
     "overload": overload,
     "streams": streams,
     "health": health,

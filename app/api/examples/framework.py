@@ -72,6 +72,19 @@ _CALL: Final = {
     "agent_id": 7,
     "key_id": "local",
 }
+_BUDGET: Final = {
+    "scope": "agent:7",
+    "window": "day",
+    "cost_usd": "25",
+    "tokens": None,
+    "used": {"cost_usd": "3.0125", "tokens": 412000},
+    "reserved": {"cost_usd": "0.0105", "tokens": 2400},
+    "left": {"cost_usd": "21.977", "tokens": None},
+    "alert_at": 0.8,
+    "on_exceeded": "refuse",
+    "begins_at": "2026-11-20T00:00:00Z",
+    "ends_at": "2026-11-21T00:00:00Z",
+}
 _AGENT: Final = {
     "id": 7,
     "name": "btc-5m",
@@ -398,6 +411,9 @@ EXAMPLES: Final[dict[str, Any]] = {
         "grades": [{"provider": "sandbox", "model": "trend", "action": "BUY", "correct": True}],
     },
     "POST /prices": {"added": 1, "corrected": 0, "unchanged": 0, "graded": 1, "complete": True},
+    "GET /budgets": {"items": [_BUDGET]},
+    "PUT /budgets/{scope}": _BUDGET,
+    "GET /budgets/{scope}": {**_BUDGET, "windows": [_BUDGET]},
     "POST /admin/kill": {"stopped": [_STOP]},
     "POST /admin/resume": {"stopped": []},
     "GET /admin/kill": {

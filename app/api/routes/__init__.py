@@ -20,6 +20,7 @@ from app.api.outcome_wire import OutcomeBody, PricesBody
 from app.api.routes import (
     agents,
     audit,
+    budgets,
     chat,
     decisions,
     dossiers,
@@ -69,6 +70,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     experiments.router,
     leaderboard.router,
     usage.router,
+    budgets.router,
     kill.router,
     audit.router,
     system.router,
@@ -87,6 +89,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     OutcomeBody,
     PricesBody,
     prompts.RenderBody,
+    budgets.BudgetWrite,
     kill.KillWrite,
     kill.ResumeWrite,
 )

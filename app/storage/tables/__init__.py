@@ -17,6 +17,7 @@ from app.storage.tables.audit import (
     AuditEntryRow,
     AuditPayloadRow,
 )
+from app.storage.tables.budgets import BUDGET_SPEND, BUDGETS, BudgetRow, BudgetSpendRow
 from app.storage.tables.control import (
     KILL_EVENTS,
     ConfigRevisionRow,
@@ -67,6 +68,8 @@ __all__ = [
     "AUDIT_CHECKPOINTS",
     "AUDIT_ENTRIES",
     "AUDIT_PAYLOADS",
+    "BUDGETS",
+    "BUDGET_SPEND",
     "DECISIONS",
     "EXPERIMENTS",
     "FIRING_ALERTS",
@@ -99,6 +102,8 @@ __all__ = [
     "AuditCheckpointRow",
     "AuditEntryRow",
     "AuditPayloadRow",
+    "BudgetRow",
+    "BudgetSpendRow",
     "ConfigRevisionRow",
     "DecisionRow",
     "ExperimentRow",
