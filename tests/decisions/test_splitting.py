@@ -57,6 +57,15 @@ async def test_an_arms_configuration_is_the_whole_panel_and_everything_is_marked
     assert desk.shelf.requests[told.id]["variant"] == "exp_1/b"
 
 
+async def test_the_risk_officer_who_is_asked_about_it_is_marked_too() -> None:
+    desk = Desk(SECOND)
+    desk.gateway.script["officer/1"] = ValueError("no verdict")
+
+    await desk.decide(risk_check=True, risk_officer="officer/1")
+
+    assert {ask.model: ask.variant for ask in desk.gateway.asked} == dict.fromkeys(("b/1", "officer/1"), "exp_1/b")
+
+
 async def test_a_prompt_arm_changes_the_prompt_and_the_template_on_record() -> None:
     plain, german, bare = Desk(experiment(agent_id=8)), Desk(GERMAN), Desk(BARE)
 
