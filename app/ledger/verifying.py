@@ -37,7 +37,10 @@ class Shelf(Protocol):
     async def payload(self, chain: str, seq: int) -> Mapping[str, Any] | None: ...
     async def states(self, subjects: Sequence[str]) -> Mapping[str, str]: ...
     async def is_erased(self, link: Link) -> bool: ...
-    async def is_superseded(self, link: Link) -> bool: ...
+    async def is_superseded(self, link: Link, state: str) -> bool:
+        """Whether a later link says what the subject's row holds, or that some row is in this state."""
+        ...
+
     async def orphan(self) -> Bad | None: ...
 
 
@@ -114,8 +117,8 @@ async def _beside(shelf: Shelf, found: Found, states: Mapping[str, str]) -> Bad 
     link = found.link
     if found.payload_found != link.payload_hash and not (found.payload_found is None and await shelf.is_erased(link)):
         return _bad(link, "has lost its payload" if found.payload_found is None else "its payload was changed")
-    is_changed = link.state is not None and states.get(link.subject, GONE) != link.state
-    if is_changed and not await shelf.is_superseded(link):
+    state = states.get(link.subject, GONE)
+    if link.state not in (None, state) and not await shelf.is_superseded(link, state):
         return _bad(link, f"the row it is about {'was changed' if link.subject in states else 'is gone'}")
     return await _about_start(shelf, link) if link.kind == Kind.START else None
 

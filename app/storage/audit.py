@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Row, and_, exists, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.audit import Bad, Checkpoint, Found, Head, Kind, Link
+from app.domain.audit import GONE, Bad, Checkpoint, Found, Head, Kind, Link
 from app.storage.database import Database, reads
 from app.storage.states import PREFIX, digest_of, states
 from app.storage.tables import AUDIT_CHAINS, AUDIT_CHECKPOINTS, AUDIT_ENTRIES, AUDIT_PAYLOADS, DECISIONS
@@ -94,16 +94,22 @@ class SqlAuditRepository:
         return bool(await session.scalar(select(exists().where(erased))))
 
     @reads
-    async def is_superseded(self, session: AsyncSession, link: Link) -> bool:
-        """Whether a later link says what the subject's row holds."""
+    async def is_superseded(self, session: AsyncSession, link: Link, state: str) -> bool:
+        """Whether a later link says what the subject's row holds, or that some row is in this state.
+
+        A state is the hash of an id with all else, so that no link has this row's without being about it: where its
+        subject says otherwise, it is the one that was changed, and is named when its turn comes.
+        """
         # Within a chain the place says what is later, whatever was made of a moment; between chains only moments do.
         here = or_(
             and_(_E.chain == link.chain, _E.seq > link.seq),
             and_(_E.chain != link.chain, tuple_(_E.at, _E.chain) > (link.at, link.chain)),
         )
-        return bool(
-            await session.scalar(select(exists().where(_E.subject == link.subject, _E.state.is_not(None), here)))
-        )
+        speaks_of_it = and_(_E.subject == link.subject, _E.state.is_not(None))
+        if await session.scalar(select(exists().where(speaks_of_it, here))):
+            return True
+        # No index leads there: nobody looks but for the one row that is about to be named.
+        return state != GONE and bool(await session.scalar(select(exists().where(_E.state == state, here))))
 
     @reads
     async def orphan(self, session: AsyncSession) -> Bad | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import text
@@ -180,6 +180,21 @@ async def test_a_decision_put_back_to_what_it_was_before_is_named(record: Databa
     assert await _first_bad(url) == (9, "decision:dec-4", "the row it is about was changed")
 
 
+async def test_an_entry_whose_subject_was_changed_is_named_and_not_the_one_before_it(
+    record: Database, url: str
+) -> None:
+    await tamper(record, "UPDATE audit_entries SET subject = 'decision:dec-1' WHERE seq = 9")
+
+    assert await _first_bad(url) == (9, "decision:dec-1", "was changed: its own hash does not fit")
+
+
+async def test_an_entry_that_was_given_another_decisions_name_excuses_no_row(record: Database, url: str) -> None:
+    await tamper(record, "UPDATE decisions SET action = 'SELL' WHERE id = 'dec-2'")
+    await tamper(record, "UPDATE audit_entries SET subject = 'decision:dec-2' WHERE seq = 11")
+
+    assert (await _first_bad(url))[0] in (3, 11)
+
+
 async def test_a_decision_that_is_gone_is_named(record: Database, url: str) -> None:
     await tamper(record, "DELETE FROM decisions WHERE id = 'dec-2'")
 
@@ -196,6 +211,7 @@ async def _append(database: Database, session: Any, entry: Entry) -> None:
     place=st.integers(0, 9_999),
     bit=st.integers(0, 6),
 )
+@example(spot=("audit_entries", "subject", "seq"), row=8, place=0, bit=0)
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_one_bit_of_any_column_of_any_row_is_named(
     record: Database, url: str, spot: tuple[str, str, str], row: int, place: int, bit: int
