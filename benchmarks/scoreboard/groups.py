@@ -19,6 +19,7 @@ from benchmarks.scoreboard.overload import overload
 from benchmarks.scoreboard.panel import panel
 from benchmarks.scoreboard.record import record
 from benchmarks.scoreboard.streams import streams
+from benchmarks.scoreboard.writing import writing
 
 GROUPS: Final[Mapping[str, Group]] = {
     "deadlines": deadlines,
@@ -42,5 +43,6 @@ GROUPS: Final[Mapping[str, Group]] = {
     "overload": overload,
     "streams": streams,
     "health": health,
+    "writing": writing,
     "endurance": endurance,
 }
