@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from app.domain.agent import Agent, AgentConfig
 from app.domain.audit import Author, Change, Entry, Kind, Link, change
+from app.domain.budget import Budget
 from app.domain.tools import Tool
 from app.ledger.chain import payload_text, sha256
 from app.ledger.plain import plain
@@ -116,6 +117,13 @@ def config_changed(by: Author, *, before: AgentConfig | None, after: AgentConfig
     return change(
         f"agent:{one.agent_id}", by, what=f"llm_config_{did}", before=_numbered(one, old), after=_numbered(one, new)
     )
+
+
+def budget_fields(budget: Budget) -> dict[str, Any]:
+    """A budget as it is told; which one it is in the database says nothing."""
+    told: dict[str, Any] = plain(budget)
+    del told["id"]
+    return told
 
 
 def tool_fields(tool: Tool) -> dict[str, Any]:

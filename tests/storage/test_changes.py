@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,11 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.agent import AgentConfig
 from app.domain.audit import Author, Change, Kind
+from app.domain.budget import Budget, Cap, Window
 from app.domain.errors import Conflict, RequestRejected
 from app.domain.payload import Part
 from app.domain.tools import Tool
 from app.ledger.sealing import Sealer
 from app.storage.agents import SqlAgentRepository
+from app.storage.budgets import SqlBudgetRepository
 from app.storage.changes import SqlChangeRepository
 from app.storage.database import Database, writes
 from app.storage.decisions import SqlDecisionRepository
@@ -273,3 +275,23 @@ async def test_what_is_found_is_noted_once_by_whoever_finds_it_first(database: D
     )
     assert not await repository.note("configuration:keys", {}, by=BY)
     assert (await verify(url)).ok
+
+
+async def test_budgets_are_on_record_by_scope_and_window(database: Database) -> None:
+    budgets = SqlBudgetRepository(database, lambda: NOON)
+    ends = NOON + timedelta(hours=12)
+    first = Budget("a" * 32, "agent:7", Window.DAY, Cap(Decimal("25.00"), None))
+    await budgets.put(first, NOON, ends, BY)
+    await budgets.put(first, NOON, ends, BY)
+    await budgets.put(replace(first, cap=Cap(Decimal("30.00"), None)), NOON, ends, BY)
+    await budgets.remove("agent:7", None, BY)
+
+    set_to, raised, gone = await changes(database, subject="budget:agent:7")
+
+    assert set_to.after is not None
+    assert set_to.after["day"]["cap"] == {"cost_usd": "25.00", "tokens": None}
+    assert (raised.before, raised.after) == (
+        {"day": {"cap": {"cost_usd": "25.00"}}},
+        {"day": {"cap": {"cost_usd": "30.00"}}},
+    )
+    assert (gone.after, gone.by, gone.request_id) == (None, "0a1b2c3d", "req-1")
