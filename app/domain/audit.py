@@ -111,6 +111,20 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """What was said, as a check finds it beside the record: its hash, and the SHA-256 of what is stored.
+
+    `found` is None where nothing is stored, and where it is encrypted: then nobody without the key can tell.
+    """
+
+    part: str
+    form: str
+    sha256: str
+    is_stored: bool
+    found: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """How far a chain goes."""
 
