@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.domain.attempt import AttemptKind, AttemptOutcome
-from app.domain.audit import change
+from app.domain.audit import Author, change
 from app.domain.errors import Conflict
 from app.domain.experiment import Arm, ArmRequest, ArmRequests, Experiment, PromptTemplate, Traffic
 from app.storage.columns import storable
@@ -48,7 +48,7 @@ class SqlExperimentRepository:
         await _check_free(session, experiment)
         made = replace(experiment, id=f"exp_{secrets.token_hex(8)}", created_at=self._wall())
         session.add(ExperimentRow(**_values(made)))
-        self._on_record(session, "create", made.created_by, made, before=None, after=_told(made))
+        self._on_record(session, "created", made.created_by, made, before=None, after=_told(made))
         return made
 
     @reads
@@ -82,7 +82,7 @@ class SqlExperimentRepository:
             return before
         row.stopped_at, row.stopped_by = self._wall(), by
         stopped = _experiment(row)
-        self._on_record(session, "stop", by, stopped, before=_told(before), after=_told(stopped))
+        self._on_record(session, "stopped", by, stopped, before=_told(before), after=_told(stopped))
         return stopped
 
     @writes
@@ -95,7 +95,7 @@ class SqlExperimentRepository:
             return False
         gone = _experiment(row)
         await session.delete(row)
-        self._on_record(session, "delete", by, gone, before=_told(gone), after=None)
+        self._on_record(session, "deleted", by, gone, before=_told(gone), after=None)
         return True
 
     @reads
@@ -115,7 +115,7 @@ class SqlExperimentRepository:
         before: Mapping[str, Any] | None,
         after: Mapping[str, Any] | None,
     ) -> None:
-        done = change(f"experiment:{experiment.id}", by, what=what, before=before, after=after)
+        done = change(f"experiment:{experiment.id}", Author(by), what=f"experiment_{what}", before=before, after=after)
         self._database.chain.append(session, done)
 
 
