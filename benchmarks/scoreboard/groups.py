@@ -14,6 +14,7 @@ from benchmarks.scoreboard.decisions import decisions, settling
 from benchmarks.scoreboard.endurance import endurance
 from benchmarks.scoreboard.fallbacks import amplification, costs, losses, pauses, wrong_successes
 from benchmarks.scoreboard.health import health
+from benchmarks.scoreboard.kills import kills
 from benchmarks.scoreboard.limits import limits
 from benchmarks.scoreboard.overload import overload
 from benchmarks.scoreboard.panel import panel
@@ -42,5 +43,6 @@ GROUPS: Final[Mapping[str, Group]] = {
     "overload": overload,
     "streams": streams,
     "health": health,
+    "kills": kills,
     "endurance": endurance,
 }
