@@ -34,6 +34,7 @@ from app.configuration.groups import (
     TransportSettings,
 )
 from app.configuration.keys import ApiKey, parse_api_keys
+from app.domain.usage import UnpricedPolicy
 from app.ledger.checkpoints import Signer
 
 __all__ = ["ApiKey", "ConfigurationError", "Settings", "load_settings", "read_environment", "variables"]
@@ -115,6 +116,9 @@ class Settings(BaseSettings):
     max_deadline: Seconds = Field(120.0, description="The most seconds a request may ask for.")
     as_of_embargo_days: int = Field(
         30, ge=0, le=3660, description="Days past its knowledge cutoff for which a model counts as contaminated."
+    )
+    unpriced: Annotated[UnpricedPolicy, BeforeValidator(_lower)] = Field(
+        UnpricedPolicy.WARN, description="Models whose price nobody knows: allow, warn (in the answer) or refuse (402)."
     )
     breaker: BreakerSettings = BreakerSettings()
     retry: RetrySettings = RetrySettings()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from decimal import Decimal
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -13,6 +12,7 @@ import anyio
 import orjson
 
 from app.api.admission import Admission
+from app.api.dollars import money
 from app.api.errors import Headers, header_value
 from app.api.exchange import Exchange
 from app.api.intent import Intent, malformed, read_intent
@@ -212,9 +212,3 @@ def warning_headers(exchange: Exchange, warnings: Sequence[str]) -> Headers:
 def sent(attempts: Sequence[AttemptRecord]) -> int:
     """How many attempts reached a provider."""
     return sum(1 for attempt in attempts if attempt.outcome is not AttemptOutcome.SKIPPED)
-
-
-def money(amount: Decimal) -> str:
-    """Dollars as a plain decimal string."""
-    text = format(amount, "f")
-    return text.rstrip("0").rstrip(".") or "0" if "." in text else text

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from app.api.dollars import money
 from app.domain.errors import CONSEQUENCES, Code, ErrorType, OutcryError, RequestRejected, Violation
 
 Headers = list[tuple[bytes, bytes]]
@@ -88,6 +89,8 @@ def error_headers(error: OutcryError) -> Headers:
         headers.append((b"x-outcry-attempts", str(trail.attempts).encode()))
         headers.append((b"x-outcry-fallback", b"true" if trail.is_fallback else b"false"))
         headers.append((b"x-outcry-overhead-ms", f"{max(trail.overhead, 0.0) * 1000:.2f}".encode()))
+    if trail.cost_usd is not None:
+        headers.append((b"x-outcry-cost-usd", money(trail.cost_usd).encode()))
     return headers
 
 

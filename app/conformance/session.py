@@ -14,7 +14,7 @@ from app.domain.chat import JSON, Call, ChatRequest, ChatResponse, Credential, T
 from app.domain.errors import Code, OutcryError, ProviderError
 from app.domain.ports import Adapter, AttemptObserver
 from app.domain.target import Target
-from app.domain.usage import PriceCard, Usage, UsageSource, cost_of
+from app.domain.usage import PriceCard, Usage, UsageSource, charge_of, summed
 from app.gateway.attempt import Clock
 
 ROUTE: Final = "conformance"
@@ -139,15 +139,15 @@ class Session:
                 input_tokens=self.usage.input_tokens + usage.input_tokens,
                 output_tokens=self.usage.output_tokens + usage.output_tokens,
             )
-        if usage is not None or record.outcome is AttemptOutcome.OK:
-            self.cost = None if self.cost is None or record.cost_usd is None else self.cost + record.cost_usd
+        if record.cost_usd is not None or record.is_unpriced:
+            self.cost = summed((self.cost, record.cost_usd))
         for observer in self._observers:
             observer.attempt_finished(record)
 
     def record(self, call: Call, noted: _Noted, outcome: AttemptOutcome, error: BaseException | None) -> AttemptRecord:
         """What one call was, for the usage records."""
         self._calls += 1
-        price = self.subject.price
+        charge = charge_of(noted.usage, self.subject.price, noted.started_at.date())
         return AttemptRecord(
             request_id=self._request_id,
             ordinal=self._calls,
@@ -162,9 +162,9 @@ class Session:
             message=error.message if isinstance(error, OutcryError) else None,
             time_to_first_token=noted.first_token,
             usage=noted.usage,
-            cost_usd=cost_of(noted.usage, price),
-            price_source=None if price is None else price.source,
-            price_dated=None if price is None else price.dated,
+            cost_usd=charge.cost_usd,
+            price_source=charge.price_source,
+            price_dated=charge.price_dated,
             credential_id=call.credential.id,
             key_id=self._key_id,
             route=ROUTE,

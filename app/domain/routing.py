@@ -13,7 +13,7 @@ from app.domain.errors import OutcryError
 from app.domain.grades import Grade
 from app.domain.hindsight import AsOf
 from app.domain.target import Circuit, Target
-from app.domain.usage import PriceCard
+from app.domain.usage import PriceCard, UnpricedPolicy
 
 
 class PolicyName(StrEnum):
@@ -135,7 +135,8 @@ class RoutingQuery:
     answer that is asked for, None without an end. `only_here` is the path of the first thing in it that no wire but the
     caller's own has words for. `house_rule` is what the operator demands of every target, `tier` of this task's.
     `conversation` is the key of the one it belongs to, None without one, and `last_answered` who answered there last.
-    `as_of` is the moment that is asked about, None for now.
+    `as_of` is the moment that is asked about, None for now. `unpriced` is what the operator says of models without a
+    known price.
     """
 
     needs: frozenset[str] = frozenset()
@@ -150,6 +151,7 @@ class RoutingQuery:
     conversation: str | None = None
     last_answered: Target | None = None
     as_of: AsOf | None = None
+    unpriced: UnpricedPolicy = UnpricedPolicy.WARN
 
 
 @dataclass(frozen=True, slots=True)

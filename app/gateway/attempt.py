@@ -22,7 +22,7 @@ from app.domain.kill import NO_STOPS, Kill, Stops
 from app.domain.ports import Adapter, AttemptObserver
 from app.domain.routing import Candidate
 from app.domain.target import Target
-from app.domain.usage import Usage, UsageSource, cost_of
+from app.domain.usage import Usage, UsageSource, charge_of
 from app.gateway.expected import expected_tokens
 from app.gateway.final_error import DEFAULT_COOLDOWN
 from app.providers.state import ProviderState, TargetState
@@ -48,9 +48,10 @@ class Attempt:
     """One attempt at one target, entered with `with`. Raises ProviderError (LIMITED, CIRCUIT_OPEN) when not admitted.
 
     Whoever makes the call reports what came back: `usage`, `length` (characters seen so far, for an estimate when the
-    provider never counts), `first_token` (seconds from `started`, which is monotonic). `is_outrun`: whoever cancels it
-    does so because another attempt was faster. Between its beginning and its end it is among what `stops` can end:
-    the wait that was named last breaks off.
+    Whoever makes the call reports what came back: `usage`, `length` (characters seen so far, for an estimate when the
+    provider never counts), `first_token` (seconds from `started`, which is monotonic). `is_partial`: the `usage` was
+    counted before the answer's end. `is_outrun`: whoever cancels it does so because another attempt was faster.
+    Between its beginning and its end it is among what `stops` can end: the wait that was named last breaks off.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Attempt:
         self.call = call
         self.candidate = candidate
         self.usage: Usage | None = None
+        self.is_partial = False
         self.length = 0
         self.first_token: float | None = None
         self.record: AttemptRecord | None = None
@@ -140,6 +142,9 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self.record is not None:
+            # Who was outrun, and would not let go, is settled before it has.
+            return
         now = self._clock.now()
         match error:
             case None:
@@ -158,6 +163,10 @@ class Attempt:
             case _:
                 self._state.breaker.released(now, started=self.started)
                 self._finish(AttemptOutcome.ERROR, now, code=Code.INTERNAL, message=type(error).__name__)
+
+    def settle(self) -> None:
+        """Record it as cancelled, if it is not over: whoever waited for it to be closed waits no longer."""
+        self.__exit__(asyncio.CancelledError, asyncio.CancelledError(), None)
 
     def allow(self, allowance: Allowance | None) -> None:
         """The provider said what is left of its limit: a target with nothing left is left alone until there is more."""
@@ -206,6 +215,8 @@ class Attempt:
         else:
             self._state.breaker.released(now, started=self.started)
         self._cool(error, reaction.cooldown, now)
+        if self.usage is None:
+            self.usage = error.usage
         if self.length or error is self._stopped:
             self._estimate()
         if self._permit is not None:
@@ -246,6 +257,9 @@ class Attempt:
         if self.usage is None:
             prompt = estimate_tokens(self.call.request.messages)
             self.usage = Usage(prompt, tokens_of_bytes(self.length), source=UsageSource.ESTIMATED)
+        elif self.is_partial and (said := tokens_of_bytes(self.length)) > self.usage.output_tokens:
+            # Some count the prompt when they begin, and the answer at its end only.
+            self.usage = replace(self.usage, output_tokens=said, source=UsageSource.ESTIMATED)
 
     def _finish(
         self,
@@ -259,7 +273,7 @@ class Attempt:
         self._stops.leave(self)
         if self._permit is not None:
             self._permit.settle(None if self.usage is None else self.usage.total_tokens, now)
-        card = self.candidate.price
+        charge = charge_of(self.usage, self.candidate.price, self._started_at.date())
         self.record = AttemptRecord(
             request_id=self.ask.request_id,
             ordinal=self._ordinal,
@@ -274,9 +288,9 @@ class Attempt:
             message=message,
             time_to_first_token=self.first_token,
             usage=self.usage,
-            cost_usd=cost_of(self.usage, card),
-            price_source=None if card is None else card.source,
-            price_dated=None if card is None else card.dated,
+            cost_usd=charge.cost_usd,
+            price_source=charge.price_source,
+            price_dated=charge.price_dated,
             credential_id=self.call.credential.id,
             agent_id=self.ask.agent_id,
             config_id=self.ask.config_id,

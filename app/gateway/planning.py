@@ -11,9 +11,10 @@ from app.domain.agent import AgentConfig
 from app.domain.attempt import Ask
 from app.domain.chat import ChatRequest, Credential
 from app.domain.embedding import EmbedRequest
-from app.domain.errors import Code, NotAdmitted, NotFound, RequestRejected, StorageUnavailable
+from app.domain.errors import BudgetExhausted, Code, NotAdmitted, NotFound, RequestRejected, StorageUnavailable
 from app.domain.routing import Candidate, Explanation, Plan, PolicyName, RoutingQuery
 from app.domain.target import Circuit, Target
+from app.domain.usage import UnpricedPolicy
 from app.gateway.conversations import Conversations
 from app.gateway.expected import USUAL_ANSWER
 from app.gateway.kills import KillSwitch
@@ -93,6 +94,7 @@ class Planner:
         kills: KillSwitch | None = None,
         *,
         conversations: Conversations | None = None,
+        unpriced: UnpricedPolicy = UnpricedPolicy.WARN,
         panicked: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._pool = pool
@@ -101,6 +103,7 @@ class Planner:
         self._directory = directory
         self._conversations = conversations
         self._panicked = panicked
+        self._unpriced = unpriced
 
     def check_running(self, agent_id: int | None, target: Target | None = None) -> None:
         """Raises NotAdmitted (policy_killed) when an operator stopped everything, this agent, or this target."""
@@ -116,7 +119,7 @@ class Planner:
         return self._kills is not None and self._kills.of_target(target) is not None
 
     def plan(self, ask: Ask) -> Itinerary:
-        """The way of one request. Raises NotFound, RequestRejected or NotAdmitted when there is none."""
+        """The way of one request. Raises NotFound, RequestRejected, NotAdmitted or BudgetExhausted without one."""
         found = self._prospects(ask)
         return self._itinerary(ask, found, self._routed(found.candidates, found.query, found.choice))
 
@@ -149,7 +152,7 @@ class Planner:
         query = _rehearsed(found.query)
         try:
             plan = self._route(found.candidates, query, found.choice)
-        except (NotAdmitted, RequestRejected) as error:
+        except (NotAdmitted, RequestRejected, BudgetExhausted) as error:
             verdicts = self._router.verdicts(found.candidates, query)
             return Explanation(None, verdicts, found.choice.warnings, error)
         plan = plan if ask.allow_failover else _alone(plan)
@@ -175,6 +178,8 @@ class Planner:
         targets = self._with_readable_keys(choice.targets, agent)
         query, unknown = query_of(ask, self._pool, selection.tier)
         choice = replace(choice, warnings=(*choice.warnings, *unknown)) if unknown else choice
+        if self._unpriced is not UnpricedPolicy.WARN:
+            query = replace(query, unpriced=self._unpriced)
         if ask.conversation is not None and self._conversations is not None:
             last = self._conversations.last(ask.conversation)
             query = replace(query, conversation=ask.conversation, last_answered=last)

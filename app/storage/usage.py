@@ -8,12 +8,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, case, func, literal_column, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.attempt import AttemptOutcome, AttemptRecord
 from app.domain.errors import Code, RequestRejected, Violation
-from app.storage.attempts import row_of
+from app.storage.attempts import insert
 from app.storage.columns import ExactDecimal
 from app.storage.cursors import cursor_at, older_than
 from app.storage.database import Database, reads, writes
@@ -49,9 +48,7 @@ class SqlUsageRepository:
         """Store what is not stored yet: a record that comes again, by its id, changes nothing."""
         if not records:
             return
-        dialect = sqlite if self._database.is_sqlite else postgresql
-        statement = dialect.insert(ATTEMPTS).on_conflict_do_nothing(index_elements=["id"])
-        await session.execute(statement, [row_of(record) for record in records])
+        await insert(session, records, is_sqlite=self._database.is_sqlite)
 
     @reads
     async def summary(

@@ -50,7 +50,7 @@ class Families:
             "outcry_limit_rejections_total", "Attempts and requests that a limit refused.", "limit"
         )
         self.spend = self._counter("outcry_spend_usd_total", "Dollars spent.", "provider", "model")
-        self.unpriced = self._counter("outcry_unpriced_requests_total", "Attempts with usage and no known price.")
+        self.unpriced = self._counter("outcry_unpriced_requests_total", "Requests that cost something unknown.")
         self.decisions = self._counter("outcry_decisions_total", "Decisions.", "action", "status", "method")
         self.votes = self._counter("outcry_votes_total", "Votes and abstentions.", "provider", "model", "status")
         self.outcomes = self._counter("outcry_outcomes_total", "Outcomes of decisions on record, all versions.", "kind")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Final, TypeVar, cast
 
 from prometheus_client import (
@@ -25,8 +26,10 @@ from app.domain.errors import Code
 from app.domain.outcome import OutcomeKind
 from app.domain.target import Circuit, Target
 from app.domain.tools import ToolCallRecord, ToolFailure
+from app.domain.usage import summed
 from app.telemetry.causes import FallbackCauses
 from app.telemetry.families import Families
+from app.telemetry.fresh import Fresh
 from app.telemetry.labels import LIMITS, MOST_ROUTES, OTHER, KnownTargets, limit_named_in
 
 log = logging.getLogger(__name__)
@@ -53,6 +56,8 @@ class Metrics:
         self._children: dict[tuple[MetricWrapperBase, tuple[str, ...]], MetricWrapperBase] = {}
         self._routes: set[str] = set()
         self._totals: dict[Counter, float] = {}
+        self._spent: dict[Counter, Decimal] = {}
+        self._unpriced = Fresh()
         self._families = Families(self.registry)
         if multiprocess_dir is None:
             ProcessCollector(registry=self.registry)
@@ -209,9 +214,21 @@ class Metrics:
             self._bound(families.tokens, *labels, "input").observe(record.usage.input_tokens)
             self._bound(families.tokens, *labels, "output").observe(record.usage.output_tokens)
         if record.cost_usd is not None:
-            self._bound(families.spend, *target).inc(float(record.cost_usd))
-        elif record.usage is not None:
+            self._spend(self._bound(families.spend, *target), record.cost_usd)
+        elif record.is_unpriced and self._unpriced.is_new(record.request_id):
             families.unpriced.inc()
+
+    def _spend(self, counter: Counter, dollars: Decimal) -> None:
+        """Set a counter to the exact sum, once rounded: floats added up one by one drift away from it."""
+        if dollars < 0:
+            raise ValueError("a cost below nothing")
+        shown = counter._value  # noqa: SLF001 - a counter has no other way to be set
+        spent = self._spent.get(counter)
+        if spent is None:
+            # A process of the same id may have been here before.
+            spent = Decimal(repr(shown.get()))
+        after = self._spent[counter] = summed((spent, dollars)) or spent
+        shown.set(float(after))
 
     def _bound(self, metric: _Metric, *labels: str) -> _Metric:
         """The metric's child, looked up once: doing it each time costs three times what counting does."""

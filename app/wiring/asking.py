@@ -11,6 +11,7 @@ from app.adapters.http_tools import HttpTools
 from app.agents.directory import AgentDirectory
 from app.catalog.tokenizer import token_counter
 from app.decisions.dossier import Witness
+from app.decisions.spending import Spending
 from app.gateway.answer_cache import AnswerCache
 from app.gateway.conversations import Conversations
 from app.gateway.counting import TokenCounter
@@ -67,6 +68,7 @@ class Asking:
     planner: Planner
     gateway: Gateway
     tools: ToolService
+    spending: Spending
 
 
 async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> Asking:
@@ -74,7 +76,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
     settings, pool, clock, metrics, database = (
         ground.settings, ground.pool, ground.clock, ground.metrics, ground.database,
     )  # fmt: skip
-    directory, usage_rows = AgentDirectory(), SqlUsageRepository(database)
+    directory, usage_rows, spending = AgentDirectory(), SqlUsageRepository(database), Spending()
     writer = UsageWriter(
         Records(usage_rows, SqlToolCallRepository(database)), LedgerRules(**settings.ledger.model_dump())
     )
@@ -84,7 +86,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
     )
     kills = KillSwitch(SqlKillRepository(database), pool.type_of, clock.wall)
     # Only the record hears of free answers: they say nothing about a provider, and no provider was asked.
-    cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer, witness], metrics.cache_used)
+    cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer, witness, spending], metrics.cache_used)
     conversations, routing_stats, counter = Conversations(clock.now), RoutingStats(clock.wall), token_counter()
     planner = Planner(
         pool,
@@ -92,12 +94,13 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
         directory,
         kills,
         conversations=conversations,
+        unpriced=settings.unpriced,
         panicked=each_told(metrics.panicked, routing_stats.panicked),
     )
     gateway = Gateway(
         pool,
         planner,
-        [watching.monitor, metrics, writer, routing_stats, conversations, witness],
+        [watching.monitor, metrics, writer, routing_stats, conversations, witness, spending],
         retry=ground.retry,
         timers=TimerRules(**settings.timeouts.model_dump()),
         counter=counter,
@@ -128,6 +131,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
         planner=planner,
         gateway=gateway,
         tools=await _tools(ground, planner, gateway, writer, stack),
+        spending=spending,
     )
 
 

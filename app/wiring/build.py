@@ -77,6 +77,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         payloads=record.payloads,
         witness=way.witness,
         made_by=record.made_by,
+        spending=way.spending,
     )
     scores = SqlScores(database)
     reader = ScoreReader(scores, ground.book, score_rules(settings), clock.wall)

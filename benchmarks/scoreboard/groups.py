@@ -20,6 +20,7 @@ from benchmarks.scoreboard.overload import overload
 from benchmarks.scoreboard.panel import panel
 from benchmarks.scoreboard.record import record
 from benchmarks.scoreboard.streams import streams
+from benchmarks.scoreboard.writing import writing
 
 GROUPS: Final[Mapping[str, Group]] = {
     "deadlines": deadlines,
@@ -44,5 +45,6 @@ GROUPS: Final[Mapping[str, Group]] = {
     "streams": streams,
     "health": health,
     "kills": kills,
+    "writing": writing,
     "endurance": endurance,
 }

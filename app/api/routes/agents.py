@@ -10,7 +10,6 @@ from pydantic import Field, SecretStr, StringConstraints, field_validator
 
 from app.agents.changes import ConfigChange
 from app.api.body import NATIVE_LIMIT, read_optional_object
-from app.api.completions import money
 from app.api.deps import (
     CurrentExchange,
     CurrentServices,
@@ -22,6 +21,7 @@ from app.api.deps import (
     described,
     id_before,
 )
+from app.api.dollars import money
 from app.api.fields import Answer, Body, checked
 from app.api.times import rendered_time
 from app.domain.agent import Agent, AgentConfig

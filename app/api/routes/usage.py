@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from app.api.completions import money
 from app.api.deps import CurrentServices, Cursor, Limit
+from app.api.dollars import money
 from app.api.errors import field_errors
 from app.domain.errors import Violation
 
