@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.behaviours import Answer, Stream
 from benchmarks.scoreboard.process import family
+from tests.behaviours import Answer, Stream
 from tests.e2e.conftest import StartService, StartUpstream
 from tests.e2e.service import Service
 from tests.e2e.speaking import HELLO, content, events, provider, within
