@@ -23,6 +23,7 @@ from app.decisions.service import DecisionEvent, VoteEvent
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import Ask, AttemptRecord, Completion, EmbeddingCompletion, TokenCount
 from app.domain.audit import Findings
+from app.domain.budget import Budget, BudgetState, Window
 from app.domain.caching import CacheNote
 from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
@@ -41,7 +42,9 @@ from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.tools import Tool, ToolCallRecord
 from app.domain.usage import Usage
+from app.domain.usage_query import UsageFilter
 from app.gateway.admission import Admitted
+from app.ledger.spending import Payer
 from app.outcomes.board import Board
 from app.outcomes.book import Page
 from app.outcomes.leaderboard import By
@@ -265,6 +268,23 @@ class Kills(Protocol):
     async def history(self, limit: int) -> Sequence[KillEvent]: ...
 
 
+class Spending(Protocol):
+    """What is left of budgets: dollars and tokens, None without a cap. Not `is_set` while none is in force."""
+
+    is_set: bool
+
+    def left(self, payer: Payer) -> tuple[Decimal | None, int | None]: ...
+
+
+class Budgets(Protocol):
+    """The budgets. NotFound (caller_not_found) for one that is not there; raises StorageUnavailable for a change."""
+
+    def of(self, scope: str, window: Window | None = None) -> Sequence[BudgetState]: ...
+    def everything(self) -> Sequence[BudgetState]: ...
+    async def put(self, budget: Budget, by: str) -> BudgetState: ...
+    async def remove(self, scope: str, window: Window | None, by: str) -> None: ...
+
+
 class Audit(Protocol):
     """The record of everything. `verify` raises Conflict while it is under way already, `bundle` NotFound.
 
@@ -279,11 +299,18 @@ class Audit(Protocol):
 
 
 class UsageQueries(Protocol):
-    """What was used, from the records."""
+    """What was used, from the records: rows and their total. `first` is when the first attempt on record began."""
 
-    async def summary(self, *, by: str, group: Sequence[str], since: datetime | None) -> list[dict[str, Any]]: ...
-    async def total(self, *, since: datetime | None = None) -> dict[str, Any]: ...
-    async def page(self, *, limit: int, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]: ...
+    async def summary(
+        self, wanted: UsageFilter, *, by: str, group: Sequence[str]
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]: ...
+    async def totals(
+        self, wanted: UsageFilter, *, group: Sequence[str]
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]: ...
+    async def page(
+        self, wanted: UsageFilter, *, limit: int, cursor: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]: ...
+    async def first(self) -> datetime | None: ...
 
 
 class RequestMetrics(Protocol):
@@ -344,6 +371,8 @@ class Services:
     routing_stats: Callable[[], dict[str, Any]]
     history: HealthRecords
     conformance: Conformance
+    budgets: Budgets
+    spending: Spending
     usage: UsageQueries
     metrics: RequestMetrics
     models: Callable[[], Awaitable[Mapping[str, ListedName]]]

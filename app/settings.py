@@ -32,6 +32,7 @@ from app.configuration.groups import (
     TimeoutSettings,
     ToolSettings,
     TransportSettings,
+    UsageSettings,
 )
 from app.configuration.keys import ApiKey, parse_api_keys
 from app.domain.usage import UnpricedPolicy
@@ -129,6 +130,7 @@ class Settings(BaseSettings):
     ledger: LedgerSettings = LedgerSettings()
     audit: AuditSettings = AuditSettings()
     record: RecordSettings = RecordSettings()
+    usage: UsageSettings = UsageSettings()
     cache: CacheSettings = CacheSettings()
     outcomes: OutcomeSettings = OutcomeSettings()
     replay: ReplaySettings = ReplaySettings()

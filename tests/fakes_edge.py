@@ -70,14 +70,17 @@ from app.domain.routing import Candidate, Explanation, Plan, PolicyName, Strateg
 from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
+from app.domain.usage_query import UsageFilter
 from app.gateway.admission import Admission
 from app.gateway.estimates import Estimate
 from app.gateway.kills import KillSwitch
+from app.ledger.spending import Spending
 from app.outcomes.board import Boards
 from app.outcomes.book import ScoreBook, ScoreRules
 from app.outcomes.grading import measured
 from app.outcomes.service import PricesTaken
 from app.services import Services
+from tests.fakes_budgets import budgets_of
 from tests.fakes_keys import KeyShelf
 from tests.fakes_scores import FakeScores
 from tests.fakes_tools import FakeTools
@@ -577,20 +580,35 @@ class FakeUsage:
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.pages = 2
+        self.fails_on_page: int | None = None
+        self.item: dict[str, Any] = {"request_id": "r", "model": "alpha-1", "cost_usd": "0.5", "message": None}
 
-    async def summary(self, *, by: str, group: Sequence[str], since: datetime | None) -> list[dict[str, Any]]:
-        self.asked.append({"by": by, "group": tuple(group), "since": since})
-        counts = {"requests": 1, "attempts": 2, "input_tokens": 10, "output_tokens": 5, "unpriced_requests": 0}
-        return [
-            {"bucket": "2026-11-20T00:00:00Z", "model": "a", **counts, "cost_usd": Decimal("0.10")},
-            {"bucket": "2026-11-20T00:00:00Z", "model": "b", **counts, "cost_usd": None},
-        ]
+    async def summary(
+        self, wanted: UsageFilter, *, by: str, group: Sequence[str]
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        self.asked.append({"wanted": wanted, "by": by, "group": tuple(group)})
+        return await self.totals(wanted, group=group)
 
-    async def total(self, *, since: datetime | None = None) -> dict[str, Any]:
-        return {"requests": 1, "attempts": 4, "cost_usd": Decimal("0.10")}
+    async def totals(self, wanted: UsageFilter, *, group: Sequence[str]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        counts = {"requests": 1, "attempts": 2, "input_tokens": 10, "output_tokens": 5}
+        one = {"provider": "alpha", "model": "a", **counts, "unpriced_requests": 0, "cost_usd": "0.1"}
+        other = {"provider": "alpha", "model": "b", **counts, "unpriced_requests": 1, "cost_usd": None}
+        return [one, other], {**counts, "attempts": 4, "unpriced_requests": 1, "cost_usd": "0.1"}
 
-    async def page(self, *, limit: int, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
-        return [{"request_id": "r", "cost_usd": Decimal("0.5")}], "more"
+    async def first(self) -> datetime | None:
+        return None
+
+    async def page(
+        self, wanted: UsageFilter, *, limit: int, cursor: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Pages of two attempts; after `pages` of them there is no more."""
+        self.asked.append({"wanted": wanted, "limit": limit, "cursor": cursor})
+        number = int(cursor or 0) + 1
+        if number == self.fails_on_page:
+            raise StorageUnavailable("the database is unavailable")
+        items = [self.item | {"id": f"{number}-{position}"} for position in range(2)]
+        return items, str(number) if number < self.pages else None
 
 
 class FakeMetrics:
@@ -705,6 +723,8 @@ def fake_services(**changes: Any) -> Services:
         "audit": FakeAudit(),
         "history": FakeHistory(),
         "conformance": FakeConformance(),
+        "spending": (spending := Spending(lambda: datetime.now(UTC))),
+        "budgets": budgets_of(spending),
         "usage": FakeUsage(),
         "metrics": FakeMetrics(),
         "models": fake_models,

@@ -74,7 +74,7 @@ def error_headers(error: OutcryError) -> Headers:
         seconds = DEFAULT_RETRY_AFTER if error.retry_after is None else max(error.retry_after, 0.0)
         headers.append((b"retry-after", str(math.ceil(seconds)).encode()))
         headers.append((b"retry-after-ms", str(math.ceil(seconds * 1000)).encode()))
-    if is_hopeless or error.trail.is_final or error.code is Code.DEADLINE_EXCEEDED:
+    if is_hopeless or error.trail.is_final or error.code in (Code.DEADLINE_EXCEEDED, Code.BUDGET_EXCEEDED):
         headers.append((b"x-should-retry", b"false"))
     if error.code is Code.INVALID_HEADER:
         # What reads one head in two ways may read the next request differently too.

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from app.decisions.arrivals import Arrivals
 from app.decisions.background import Background
+from app.decisions.billing import LEAVING, Billing
 from app.decisions.calibrating import UNCALIBRATED
 from app.decisions.composition import (
     Composition,
@@ -37,7 +38,6 @@ from app.decisions.risk_check import proposal_of, risk_checked, with_cost
 from app.decisions.samples import cost_of_all
 from app.decisions.seat import Seat, absent
 from app.decisions.session import Session
-from app.decisions.spending import LEAVING, Spending
 from app.decisions.verdict import Settled, at_deadline, decision_from
 from app.decisions.voting import Result
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
@@ -111,7 +111,7 @@ class DecisionService:
         payloads: PayloadRepository | None = None,
         witness: Witness | None = None,
         made_by: MadeBy | None = None,
-        spending: Spending | None = None,
+        billing: Billing | None = None,
     ) -> None:
         self._asker = asker
         self._panels = panels
@@ -127,7 +127,7 @@ class DecisionService:
         self._confidences = confidences
         self._background = Background()
         self._officer = Officer(asker, self._background, now)
-        self._spending = spending or Spending()
+        self._billing = billing or Billing()
         self._runs = DecisionRuns(shelf, wall)
         self._witness = witness or Witness()
         self._papers = Papering(sealer or Sealer(), payloads, made_by or MadeBy(), wall)
@@ -149,7 +149,7 @@ class DecisionService:
         session, panel = await self._begun(session)
         is_handed_over = False
         self._stops.enter(panel)
-        self._spending.begin(session.decision_id)
+        self._billing.begin(session.decision_id)
         try:
             panel.ask(self._members(session, session.first()))
             result: Result | None = None
@@ -167,7 +167,7 @@ class DecisionService:
                 await panel.leave(LEAVING)
             if question.risk_check:
                 decision = await self._risk_checked(session, panel, decision)
-            decision = session.stamped(self._spending.billed(decision, session.composition.seats))
+            decision = session.stamped(self._billing.billed(decision, session.composition.seats))
             await self._store(session, decision)
             if result is not None and panel.kill is None and panel.outstanding and question.settle == "all":
                 self._background.start(self._completed(session, panel, decision))
@@ -373,7 +373,7 @@ class DecisionService:
             votes = tuple(self._last_votes(session, panel))
             cost = with_cost(cost_of_all(votes), decision.risk)
             late = replace(decision, votes=votes, cost_usd=cost)
-            complete = session.judged(self._spending.billed(late, session.composition.seats))
+            complete = session.judged(self._billing.billed(late, session.composition.seats))
             await self._record.complete(decision.id, self._papers.late(session, complete))
         except OutcryError:
             log.exception("late votes lost", extra={"decision_id": decision.id})
@@ -393,7 +393,7 @@ class DecisionService:
         self._stops.leave(panel)
         panel.cancel()
         self._witness.end(session.decision_id)
-        self._spending.end(session.decision_id)
+        self._billing.end(session.decision_id)
 
     def _end(self, session: Session) -> None:
         if session.run is not None:

@@ -169,6 +169,8 @@ class FailureKind(StrEnum):
     CROWDED = "crowded"
     LIMITED = "limited"
     CIRCUIT_OPEN = "circuit_open"
+    OVER_BUDGET = "over_budget"
+    BUDGET_SPENT = "budget_spent"
     CANCELLED = "cancelled"
     STOPPED = "stopped"
 
@@ -227,6 +229,9 @@ REACTIONS: Final[Mapping[FailureKind, Reaction]] = {
     FailureKind.CROWDED: Reaction(Code.OVERLOADED, try_next=True, sent=False),
     FailureKind.LIMITED: Reaction(Code.RATE_LIMIT, try_next=True, sent=False),
     FailureKind.CIRCUIT_OPEN: Reaction(Code.PROVIDER_CIRCUIT_OPEN, try_next=True, sent=False),
+    # A provider's budget, or one that lets requests go to cheaper targets; the other kind ends the request.
+    FailureKind.OVER_BUDGET: Reaction(Code.BUDGET_EXCEEDED, try_next=True, sent=False),
+    FailureKind.BUDGET_SPENT: Reaction(Code.BUDGET_EXCEEDED, sent=False),
     FailureKind.CANCELLED: Reaction(Code.CANCELLED),
     # An operator stopped it while it was under way; a stopped model leaves the others.
     FailureKind.STOPPED: Reaction(Code.KILLED, try_next=True),

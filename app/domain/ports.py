@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import AttemptRecord
+from app.domain.budget import Budget, SpendWord, Spent, Window
 from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
 from app.domain.day import DayUse
 from app.domain.decision import Filing
@@ -127,7 +128,17 @@ class UsageRepository(Protocol):
     """Attempts on record."""
 
     async def append(self, records: Sequence[AttemptRecord]) -> None: ...
-    async def summary(self, *, by: str, group: Sequence[str], since: datetime | None) -> list[dict[str, Any]]: ...
+
+
+class UsageRollUps(Protocol):
+    """Attempts summed up by the hour, each once. Every method is one short transaction, and says how much it did.
+
+    Raises StorageUnavailable.
+    """
+
+    async def roll(self, limit: int) -> int: ...
+    async def forget_attempts(self, before: datetime, limit: int) -> int: ...
+    async def forget_cells(self, before: datetime) -> int: ...
 
 
 class DayRepository(Protocol):
@@ -160,6 +171,31 @@ class LeaseRepository(Protocol):
 
         It is called once, and may come to nothing. With `forgets` what has expired is not seen any more.
         """
+        ...
+
+
+class BudgetRepository(Protocol):
+    """The budgets that are set; every change counts the configuration's revision up. Raises StorageUnavailable."""
+
+    async def everything(self) -> Sequence[Budget]: ...
+    async def put(self, budget: Budget, begins: datetime, ends: datetime, by: str) -> None:
+        """Set this scope's budget of this window; what was spent in the window so far counts towards it."""
+        ...
+
+    async def remove(self, scope: str, window: Window | None, by: str) -> int:
+        """Remove one, or all of the scope; how many there were."""
+        ...
+
+
+class SpendRepository(Protocol):
+    """What each process spent of each budget. Raises StorageUnavailable."""
+
+    async def everything(self) -> Spent:
+        """What everyone spent in the windows that last."""
+        ...
+
+    async def exchange(self, decide: Callable[[Spent], SpendWord]) -> None:
+        """Put on record what `decide` says, while nobody else does; it is called once for each try."""
         ...
 
 

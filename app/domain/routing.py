@@ -86,8 +86,9 @@ class Candidate:
     is the part of prompts that came from the provider's cache. `miss_chance` is the chance (0..1) that this request
     is not answered in time, known only where a policy asks for it. `grade` is how good its answers
     turned out to be, None while nobody knows and where no policy asks. `why_full` names the limit that has no room for
-    this request now, None when it has. `stopped` says that, and why, an operator stopped the model. `knowledge_cutoff`
-    is the last day its model knows of, None unknown.
+    this request now, None when it has. `stopped` says that, and why, an operator stopped the model,
+    `over_budget` that its provider's budget is used up. `knowledge_cutoff` is the last day its model knows of, None
+    unknown.
     """
 
     target: Target
@@ -114,6 +115,7 @@ class Candidate:
     cached_share: float = 0.0
     miss_chance: float | None = None
     stopped: str | None = None
+    over_budget: str | None = None
     grade: Grade | None = None
     data_policy: DataPolicy = UNSTATED
     knowledge_cutoff: date | None = None

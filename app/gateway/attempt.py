@@ -25,6 +25,7 @@ from app.domain.target import Target
 from app.domain.usage import Usage, UsageSource, charge_of
 from app.gateway.expected import expected_tokens
 from app.gateway.final_error import DEFAULT_COOLDOWN
+from app.ledger.spending import Hold, Shortfall
 from app.providers.state import ProviderState, TargetState
 from app.resilience.limits import Denial, Permit
 from app.waiting import Waiting
@@ -51,6 +52,7 @@ class Attempt:
     Whoever makes the call reports what came back: `usage`, `length` (characters seen so far, for an estimate when the
     provider never counts), `first_token` (seconds from `started`, which is monotonic). `is_partial`: the `usage` was
     counted before the answer's end. `is_outrun`: whoever cancels it does so because another attempt was faster.
+    `hold` is what it holds of its budgets, or why it may not go out.
     Between its beginning and its end it is among what `stops` can end: the wait that was named last breaks off.
     """
 
@@ -80,6 +82,7 @@ class Attempt:
         self.first_token: float | None = None
         self.record: AttemptRecord | None = None
         self.is_outrun = False
+        self.hold: Hold | Shortfall | None = None
         self._ordinal = ordinal
         self.kind = kind
         self._streamed = streamed
@@ -125,6 +128,8 @@ class Attempt:
 
     def __enter__(self) -> Attempt:
         now = self.started = self._clock.now()
+        if self.hold is not None and isinstance(self.hold, Shortfall):
+            self._refuse_for(self.hold)
         permit = self._permit or self._reserve(now)
         if isinstance(permit, Denial):
             self._refuse(FailureKind.LIMITED, permit.says(str(self.candidate.target)), permit.patience)
@@ -202,6 +207,17 @@ class Attempt:
         else:
             # A provider that said no counts no tokens; one that fell silent may have written a whole answer.
             permit.settle(0 if (error.upstream_status or 0) >= 400 else None, now)
+
+    def forgo(self) -> None:
+        """It is not going to be made: give back what was waited for."""
+        if self._permit is not None:
+            self._permit.refund(self._clock.now())
+
+    def _refuse_for(self, shortfall: Shortfall) -> None:
+        self.forgo()
+        # A hedge that there is no money for leaves the attempt beside it alone.
+        is_final = shortfall.is_final and self.kind is not AttemptKind.HEDGE
+        self._refuse(FailureKind.BUDGET_SPENT if is_final else FailureKind.OVER_BUDGET, shortfall.message, None)
 
     def _refuse(self, kind: FailureKind, message: str, retry_after: float | None) -> None:
         failure = ProviderError(kind, message, retry_after=retry_after)
@@ -302,6 +318,8 @@ class Attempt:
             variant=self.ask.variant,
             conversation=self.ask.conversation,
         )
+        if self.hold is not None and isinstance(self.hold, Hold):
+            self.hold.settle(self.record.cost_usd, 0 if self.usage is None else self.usage.total_tokens)
         for observer in self._observers:
             try:
                 observer.attempt_finished(self.record)

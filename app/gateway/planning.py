@@ -19,6 +19,7 @@ from app.gateway.conversations import Conversations
 from app.gateway.expected import USUAL_ANSWER
 from app.gateway.kills import KillSwitch
 from app.gateway.query import query_of, unheeded_by
+from app.ledger.spending import Spending
 from app.providers.lookup import called, origin_of
 from app.providers.pool import Pool
 from app.routing.expectations import dependability
@@ -96,8 +97,10 @@ class Planner:
         conversations: Conversations | None = None,
         unpriced: UnpricedPolicy = UnpricedPolicy.WARN,
         panicked: Callable[[bool], None] = lambda _: None,
+        spending: Spending | None = None,
     ) -> None:
         self._pool = pool
+        self._spending = spending
         self._kills = kills
         self._router = router
         self._directory = directory
@@ -137,7 +140,10 @@ class Planner:
         Raises what `plan` raises, but for NotAdmitted while a target is configured.
         """
         found = self._prospects(ask)
-        free = [replace(one, circuit=Circuit.CLOSED, cooling=0.0, parked=False) for one in found.candidates]
+        free = [
+            replace(one, circuit=Circuit.CLOSED, cooling=0.0, parked=False, over_budget=None)
+            for one in found.candidates
+        ]
         return self._itinerary(ask, found, self._route(free, _rehearsed(found.query), found.choice))
 
     def explain(self, ask: Ask) -> Explanation:
@@ -310,6 +316,9 @@ class Planner:
             candidate = replace(candidate, unheeded=unheeded_by(self._pool.provider(target.provider), target, ask))
         if self._kills is not None and (kill := self._kills.of_target(target)) is not None:
             candidate = replace(candidate, stopped=kill.says())
+        if self._spending is not None and self._spending.is_set:
+            why_not = self._spending.objection(target.provider, is_priced=candidate.price is not None)
+            candidate = candidate if why_not is None else replace(candidate, over_budget=why_not)
         return candidate
 
     def _credential(self, target: Target, agent: AgentEntry) -> Credential | None:

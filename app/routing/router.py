@@ -22,9 +22,10 @@ _STATED: Final = frozenset({TOOLS, VISION, EMBEDDINGS})
 
 
 class _Obstacle(Enum):
-    """What stands between a request and a target: the operator's two, the request's four, money; the rest passes."""
+    """What stands between a request and a target: the operator's three, the request's four, money; the rest passes."""
 
     STOPPED = auto()
+    BUDGET = auto()
     HOUSE_RULE = auto()
     PREFERENCE = auto()
     HINDSIGHT = auto()
@@ -151,6 +152,8 @@ def _sifted(candidates: Sequence[Candidate], query: RoutingQuery) -> tuple[list[
 def _refusal(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
     if candidate.stopped is not None:
         return _Refusal(candidate, _Obstacle.STOPPED, candidate.stopped)
+    if candidate.over_budget is not None:
+        return _Refusal(candidate, _Obstacle.BUDGET, candidate.over_budget)
     forbidden = query.house_rule.unmet_by(candidate.data_policy) if query.house_rule else None
     if forbidden is not None:
         return _Refusal(candidate, _Obstacle.HOUSE_RULE, forbidden.why_not)
@@ -166,6 +169,10 @@ def _refusal(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
         return unfit
     if query.unpriced is UnpricedPolicy.REFUSE and not _is_priced(candidate, query):
         return _Refusal(candidate, _Obstacle.UNPRICED, "its price is not known, and such models are not asked here")
+    return _resting(candidate)
+
+
+def _resting(candidate: Candidate) -> _Refusal | None:
     if candidate.circuit is Circuit.OPEN:
         return _Refusal(candidate, _Obstacle.CIRCUIT, f"circuit open for another {candidate.cooling:.1f} s")
     if candidate.cooling > 0:
@@ -231,6 +238,8 @@ def _nothing_left(refusals: Sequence[_Refusal], query: RoutingQuery) -> OutcryEr
         return NotAdmitted(Code.KILLED, f"no target is left to ask: {detail}")
     if _Obstacle.UNPRICED in obstacles:
         return BudgetExhausted(Code.UNPRICED_MODEL, f"no target with a known price is left: {detail}")
+    if _Obstacle.BUDGET in obstacles:
+        return BudgetExhausted(Code.BUDGET_EXCEEDED, f"no target is left to ask: {detail}")
     if obstacles == {_Obstacle.HOUSE_RULE}:
         return NotAdmitted(Code.NO_TARGET, f"what the operator demands leaves no target: {detail}")
     if _Obstacle.HINDSIGHT in obstacles:

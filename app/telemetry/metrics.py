@@ -21,6 +21,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from app.domain.alerts import Alert
 from app.domain.attempt import AttemptOutcome, AttemptRecord, HedgeOutcome
+from app.domain.budget import Budget, BudgetState
 from app.domain.decision import Decision
 from app.domain.errors import Code
 from app.domain.outcome import OutcomeKind
@@ -101,6 +102,26 @@ class Metrics:
     def limit_rejected(self, limit: str) -> None:
         """Count a refusal that no attempt tells of: a caller's own limit."""
         self._families.limit_rejections.labels(limit if limit in LIMITS else OTHER).inc()
+
+    def budget_refused(self, budget: Budget) -> None:
+        """Count an attempt that a budget had no room for."""
+        self._families.budget_refusals.labels(budget.kind, budget.window).inc()
+
+    def set_budgets(self, states: Iterable[BudgetState]) -> None:
+        """What is left of budgets: of each kind the tightest. Nobody's name is a label."""
+        used, dollars, tokens = self._families.budget_used, self._families.budget_usd, self._families.budget_tokens
+        if self._directory is None:
+            for gauge in (used, dollars, tokens):
+                gauge.clear()
+        of_kind: dict[tuple[str, str], list[BudgetState]] = {}
+        for state in states:
+            of_kind.setdefault((state.budget.kind.value, state.budget.window.value), []).append(state)
+        for labels, alike in of_kind.items():
+            used.labels(*labels).set(max(state.budget.cap.share_used(state.used) for state in alike))
+            if costs := [state.left.cost_usd for state in alike if state.left.cost_usd is not None]:
+                dollars.labels(*labels).set(float(min(costs)))
+            if counts := [state.left.tokens for state in alike if state.left.tokens is not None]:
+                tokens.labels(*labels).set(min(counts))
 
     def panicked(self, is_admitted: bool) -> None:  # noqa: FBT001 - what the planner tells
         """Count a request for which only ejected targets were left, and whether one was tried all the same."""

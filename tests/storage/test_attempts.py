@@ -6,5 +6,5 @@ from app.storage.attempts import COLUMNS
 from app.storage.tables import ATTEMPTS
 
 
-def test_every_column_is_written() -> None:
-    assert sorted(COLUMNS) == sorted(column.name for column in ATTEMPTS.c)
+def test_every_column_is_written_but_the_mark_of_the_roll_up() -> None:
+    assert sorted((*COLUMNS, "is_rolled")) == sorted(column.name for column in ATTEMPTS.c)

@@ -17,7 +17,7 @@ LEAVING: Final = 0.05
 _SEAT: Final = re.compile(r"(?:\.without_news)?\.(\d+)(?:s\d+)?(?:\.prompt|\.repair)?\Z")
 
 
-class Spending:
+class Billing:
     """Hears of every attempt, and keeps those of decisions that are being made."""
 
     def __init__(self) -> None:
