@@ -17,6 +17,7 @@ from benchmarks.scoreboard.fallbacks import amplification, costs, losses, pauses
 from benchmarks.scoreboard.health import health
 from benchmarks.scoreboard.kills import kills
 from benchmarks.scoreboard.limits import limits
+from benchmarks.scoreboard.outage import outage
 from benchmarks.scoreboard.overload import overload
 from benchmarks.scoreboard.panel import panel
 from benchmarks.scoreboard.record import record
@@ -48,6 +49,7 @@ GROUPS: Final[Mapping[str, Group]] = {
     "streams": streams,
     "health": health,
     "kills": kills,
+    "outage": outage,
     "writing": writing,
     "usage": usage,
     "endurance": endurance,
