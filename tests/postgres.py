@@ -33,9 +33,9 @@ class PostgresServer:
     url: str
     _templates: dict[str, str] = field(default_factory=dict)
 
-    def create(self, template: str = "template0") -> str:
+    def create(self, template: str = "template0", name: str | None = None) -> str:
         """The URL of a fresh database, empty unless a template is named."""
-        name = f"outcry_test_{uuid4().hex[:12]}"
+        name = name or f"outcry_test_{uuid4().hex[:12]}"
         self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self._url_of(name)
 
@@ -123,6 +123,11 @@ class Cluster:
     def url(self) -> str:
         """Of its first database."""
         return f"postgresql://postgres@/postgres?host={quote(str(self.home), safe='/')}"
+
+    def created(self, name: str) -> str:
+        """The URL of a new, empty database of this name."""
+        server = PostgresServer(self.url)
+        return server.create(name=name)
 
     def initialise(self) -> None:
         """Make the data directory."""

@@ -36,6 +36,10 @@ class Crashed:
         self._cluster = cluster
         self.url: str | None = cluster.url
 
+    def fresh(self, name: str) -> str:
+        """The URL of an empty database on it."""
+        return self._cluster.created(name)
+
     def leave(self) -> None:
         self._cluster.stop(is_crash=True)
 

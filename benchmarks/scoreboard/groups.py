@@ -21,6 +21,8 @@ from benchmarks.scoreboard.outage import outage
 from benchmarks.scoreboard.overload import overload
 from benchmarks.scoreboard.panel import panel
 from benchmarks.scoreboard.record import record
+from benchmarks.scoreboard.spills import spills
+from benchmarks.scoreboard.stopping import stopping
 from benchmarks.scoreboard.streams import streams
 from benchmarks.scoreboard.usage import usage
 from benchmarks.scoreboard.writing import writing
@@ -50,6 +52,8 @@ GROUPS: Final[Mapping[str, Group]] = {
     "health": health,
     "kills": kills,
     "outage": outage,
+    "spills": spills,
+    "stopping": stopping,
     "writing": writing,
     "usage": usage,
     "endurance": endurance,

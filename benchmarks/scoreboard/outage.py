@@ -77,13 +77,14 @@ def _rows(gateway: Service, folder: Path, store: Store, stage: Stage) -> Iterato
 
     whole = BEFORE + seconds + AFTER
     with ThreadPoolExecutor(2) as beside:
-        others = [beside.submit(meanwhile), beside.submit(_decide, gateway, whole, told, refused)]
-        seen = _load(gateway, whole, stage.rng.randrange(2**31))
+        others = [beside.submit(meanwhile), beside.submit(decisions_for, gateway, whole, told, refused)]
+        seen = load(gateway, whole, stage.rng.randrange(2**31))
         for other in others:
             other.result()
     good = seen.statuses[200]
-    rows, late = _settled(gateway, good)
+    rows, late = on_record(gateway, good)
     lost = {one.id for one in unfound(gateway, told, SETTLING)}
+    summed = _summed(gateway)
     recorded = Recorded.of(gateway)
     lost |= {one.id for one in recorded.missing(told)}
     fault = f"{store.name} for {seconds:.0f} s, {RATE:.0f} chats a second"
@@ -91,6 +92,7 @@ def _rows(gateway: Service, folder: Path, store: Store, stage: Stage) -> Iterato
     yield Row("§5", "chats that failed", fault, failed, 0, "", f"of {seen.offered:,} {seen.complaint}", Rule.EXACTLY)
     told_of = f"{rows:,} rows, the last {late:.1f} s after the load"
     yield Row("§5", "rows more or fewer than chats answered", fault, abs(rows - good), 0, "", told_of, Rule.EXACTLY)
+    yield Row("§5", "rows that the summary counts more or fewer", fault, abs(summed - rows), 0, "", "", Rule.EXACTLY)
     yield Row("§5", "stored twice", fault, recorded.twice, 0, "", "", Rule.EXACTLY)
     said = f"of {len(told)} decided" + (f", {dict(refused)} refused" if refused else "")
     yield Row("§5", "decisions that a caller saw and that are not found", fault, len(lost), 0, "", said, Rule.EXACTLY)
@@ -101,12 +103,13 @@ def _rows(gateway: Service, folder: Path, store: Store, stage: Stage) -> Iterato
     yield Row("§5", "the spill at its largest", fault, held.spill / 2**20, LedgerRules().spill_max_bytes / 2**20, "MB")
 
 
-def _load(gateway: Service, seconds: float, seed: int) -> Arrivals:
+def load(gateway: Service, seconds: float, seed: int) -> Arrivals:
+    """A hundred chats a second, whoever answers them."""
     payload = request("/v1/chat/completions", streamed=False, model="bench-1")
     return open_loop(gateway.port, payload, rate=RATE, seconds=seconds, seed=seed, connections=50)
 
 
-def _decide(gateway: Service, seconds: float, told: list[Told], refused: Counter[str]) -> None:
+def decisions_for(gateway: Service, seconds: float, told: list[Told], refused: Counter[str]) -> None:
     """One decision after the other, for so long; each has two seconds."""
     body = {"symbol": "BTC/USDT", "market": market(), "models": MEMBERS, "deadline_ms": 2_000}
     end = time.monotonic() + seconds
@@ -120,7 +123,7 @@ def _decide(gateway: Service, seconds: float, told: list[Told], refused: Counter
             time.sleep(0.1)
 
 
-def _settled(gateway: Service, wanted: int) -> tuple[int, float]:
+def on_record(gateway: Service, wanted: int) -> tuple[int, float]:
     """How many chats are on record once all are or time is up, and after how many seconds."""
     began = time.monotonic()
     while True:
@@ -129,3 +132,9 @@ def _settled(gateway: Service, wanted: int) -> tuple[int, float]:
         if rows >= wanted or late > SETTLING:
             return rows, late
         time.sleep(0.5)
+
+
+def _summed(gateway: Service) -> int:
+    """How many chats the summary tells of."""
+    rows = gateway.client.get("/usage/summary", params={"by": "hour", "group": "provider"}).json()["rows"]
+    return sum(row["requests"] for row in rows if row["provider"] == "bench")
