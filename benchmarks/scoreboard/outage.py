@@ -82,7 +82,7 @@ def _rows(gateway: Service, folder: Path, store: Store, stage: Stage) -> Iterato
         for other in others:
             other.result()
     good = seen.statuses[200]
-    rows, late = on_record(gateway, good)
+    rows, late = on_record(gateway, good, "bench")
     lost = {one.id for one in unfound(gateway, told, SETTLING)}
     summed = _summed(gateway)
     recorded = Recorded.of(gateway)
@@ -123,11 +123,11 @@ def decisions_for(gateway: Service, seconds: float, told: list[Told], refused: C
             time.sleep(0.1)
 
 
-def on_record(gateway: Service, wanted: int) -> tuple[int, float]:
-    """How many chats are on record once all are or time is up, and after how many seconds."""
+def on_record(gateway: Service, wanted: int, *providers: str) -> tuple[int, float]:
+    """How many attempts at these are on record once all are or time is up, and after how many seconds."""
     began = time.monotonic()
     while True:
-        rows = sum(item["provider"] == "bench" for item in listed(gateway, "/usage"))
+        rows = sum(item["provider"] in providers for item in listed(gateway, "/usage"))
         late = time.monotonic() - began
         if rows >= wanted or late > SETTLING:
             return rows, late
