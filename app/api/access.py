@@ -80,6 +80,7 @@ ACCESS: Final[Mapping[tuple[str, str], Row]] = {
     ("GET", "/admin/kill"): Scope.READ,
     ("GET", "/audit/verify"): Scope.READ,
     ("GET", "/audit/checkpoints"): Scope.READ,
+    ("GET", "/audit/changes"): Scope.READ,
     ("GET", "/audit/{decision_id}/bundle"): Scope.READ,
     ("GET", "/metrics"): Open.LOOPBACK,
     ("GET", "/health/live"): Open.EVERYBODY,

@@ -40,6 +40,7 @@ from app.decisions.seat import Seat, absent
 from app.decisions.session import Session
 from app.decisions.verdict import Settled, at_deadline, decision_from
 from app.decisions.voting import Result
+from app.domain.audit import Author
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
 from app.domain.errors import BudgetExhausted, Code, OutcryError, StorageUnavailable, Violation
 from app.domain.idempotency import Reservation
@@ -202,7 +203,7 @@ class DecisionService:
         answer = await self._repository.get(decision_id)
         return None if answer is None else await self._papers.dossier(decision_id, answer)
 
-    async def erase(self, decision_id: str, *, by: str, reason: str) -> Erasure | None:
+    async def erase(self, decision_id: str, *, by: Author, reason: str) -> Erasure | None:
         """Erase what was said in a decision; its hashes stay, and so does the rest of it. None where nothing is kept.
 
         Raises StorageUnavailable.

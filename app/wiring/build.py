@@ -35,6 +35,7 @@ from app.settings import Settings
 from app.storage.agents import SqlAgentRepository
 from app.storage.arrival import Arrival
 from app.storage.bell import Bell
+from app.storage.changes import SqlChangeRepository
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.idempotency import SqlIdempotencyRepository
 from app.storage.leases import CHANNEL
@@ -49,7 +50,7 @@ from app.supervisor import Supervisor
 from app.telemetry.metrics import Metrics
 from app.tools.registry import ToolRegistry
 from app.wiring.asking import Asking, asking, each_told
-from app.wiring.auditing import auditor
+from app.wiring.auditing import auditor, inventory
 from app.wiring.ground import Ground, laid, score_rules
 from app.wiring.purse import Purse, purse
 from app.wiring.recording import Recording, recording
@@ -94,7 +95,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         wall=clock.wall,
         recorded=metrics.outcomes_recorded,
     )
-    audit = auditor(ground)
+    audit, stock = auditor(ground), inventory(ground)
     idempotency = Idempotency(
         SqlIdempotencyRepository(database, record.sealer),
         now=clock.now,
@@ -126,9 +127,10 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         record=record,
         reader=reader,
     )
+    jobs.add("inventory", Arrival(database, settings.database_url).before(stock.run))
     jobs.add("audit", Arrival(database, settings.database_url).before(audit.run))
     await stack.enter_async_context(jobs)
-    stack.enter_context(ground.configuration.reloaded_on_hangup())
+    stack.enter_context(ground.configuration.reloaded_on_hangup(stock.wake))
     listing = ModelListing(pool, ground.catalog)
     return Services(
         gateway=way.gateway,
@@ -147,6 +149,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         routing_stats=way.routing_stats.report,
         kills=way.kills,
         audit=audit,
+        changes=SqlChangeRepository(database),
         scoring=Boards(scores, ground.book, wall=clock.wall),
         history=watching.health_rows,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
@@ -158,7 +161,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         models=listing,
         find_model=listing.find,
         unready=lambda: _unready(settings, watching, way, purses, draining),
-        reload=ground.configuration.reload,
+        reload=lambda by: ground.configuration.reload(partial(stock.take, by)),
         draining=draining,
         keys=tuple(GatewayKey.of(key.key, key.scopes) for key in settings.api_keys),
         default_deadline=pool.current.global_timeout or settings.default_deadline,
