@@ -9,6 +9,7 @@ from benchmarks.scoreboard.answers import answers
 from benchmarks.scoreboard.board import Group
 from benchmarks.scoreboard.budgets import budgets
 from benchmarks.scoreboard.cancellation import cancellation
+from benchmarks.scoreboard.capped import capped
 from benchmarks.scoreboard.circuits import circuits, half_open, recovery
 from benchmarks.scoreboard.deadlines import attempts, deadlines, leaving
 from benchmarks.scoreboard.decisions import decisions, settling
@@ -51,6 +52,7 @@ GROUPS: Final[Mapping[str, Group]] = {
     "streams": streams,
     "health": health,
     "kills": kills,
+    "capped": capped,
     "outage": outage,
     "spills": spills,
     "stopping": stopping,
