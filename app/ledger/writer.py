@@ -222,8 +222,10 @@ class UsageWriter:
 
     async def _to_disk(self, records: Sequence[Record]) -> Sequence[Record]:
         """Those that are not on disk for good afterwards."""
+        refused: Sequence[Record] = ()
         with anyio.CancelScope(shield=True):
-            return await anyio.to_thread.run_sync(lambda: self._refused(records, sync=True))
+            refused = await anyio.to_thread.run_sync(lambda: self._refused(records, sync=True))
+        return refused
 
     def _refused(self, records: Sequence[Record], *, sync: bool = False) -> Sequence[Record]:
         stored = self._spill.append(map(line_of, records), sync=sync)

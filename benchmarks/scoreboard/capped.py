@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -55,7 +55,7 @@ def _spent(gateway: Service, kills: int) -> tuple[list[float], list[float]]:
                 callers.submit(_ask, gateway, answered, is_over)
             try:
                 for number in range(kills):
-                    _until(lambda number=number: len(answered) >= CAP * (number + 1) // (kills + 2))
+                    _until_answered(answered, CAP * (number + 1) // (kills + 2))
                     workers = family(gateway.pid)
                     killed.append(time.monotonic())
                     gateway.kill(*workers)
@@ -82,9 +82,9 @@ def _ask(gateway: Service, answered: list[float], is_over: threading.Event) -> N
             is_over.wait(0.05)
 
 
-def _until(holds: Callable[[], bool]) -> None:
+def _until_answered(answered: list[float], count: int) -> None:
     end = time.monotonic() + PATIENCE
-    while not holds():
+    while len(answered) < count:
         if time.monotonic() > end:
             raise AssertionError(f"nobody was answered for {PATIENCE:.0f} s")
         time.sleep(0.01)

@@ -50,7 +50,7 @@ def outage(stage: Stage) -> Iterator[Row]:
 
 def sources(upstream: int) -> list[dict[str, object]]:
     """The provider of the load, and the sandbox, which decides."""
-    bench = {
+    bench: dict[str, object] = {
         "name": "bench",
         "provider_type": "openai_compatible",
         "api_key": "sk-bench",

@@ -96,7 +96,7 @@ class Witnesses:
                 answer = client.post("/v1/chat/completions", json=body)
                 if answer.status_code == 200 and "data: [DONE]" not in answer.text:
                     return None
-            case Call.DECISION:
+            case _:
                 body = {"symbol": "BTC/USDT", "market": market(), "models": MEMBERS}
                 answer = client.post("/decisions", json=body)
         if answer.status_code != 200:

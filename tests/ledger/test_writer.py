@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,10 @@ def _give(writer: UsageWriter, count: int, first: int = 0) -> list[AttemptRecord
 
 def _ids(records: list[AttemptRecord]) -> set[str]:
     return {each.id for each in records}
+
+
+def _holds(repository: Repository, count: int) -> Callable[[], bool]:
+    return lambda: len(repository.rows) == count
 
 
 def _files(rules: LedgerRules) -> list[Path]:
@@ -285,7 +290,7 @@ async def test_what_neither_disk_nor_memory_has_room_for_is_lost_and_said_once_a
             await repository.called.wait()
             assert writer.lost == 3 * outage
             repository.is_away = False
-            await repository.until(lambda outage=outage: len(repository.rows) == 10 * outage)
+            await repository.until(_holds(repository, 10 * outage))
             jobs.cancel_scope.cancel()
         await writer.drain()
 
