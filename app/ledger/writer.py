@@ -225,7 +225,7 @@ class UsageWriter:
         refused: Sequence[Record] = ()
         with anyio.CancelScope(shield=True):
             refused = await anyio.to_thread.run_sync(lambda: self._refused(records, sync=True))
-        return refused
+        return refused  # noqa: RET504 - to mypy the scope may swallow what is returned within it
 
     def _refused(self, records: Sequence[Record], *, sync: bool = False) -> Sequence[Record]:
         stored = self._spill.append(map(line_of, records), sync=sync)
