@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -132,11 +133,14 @@ class Service:
         if code != 0:
             raise ServiceFailed(f"exit code {code} after SIGTERM\n{self.log}")
 
-    def kill(self) -> None:
-        """End it at once, whatever it is doing."""
+    def kill(self, *others: int) -> None:
+        """End it at once, whatever it is doing, and these processes with it."""
         self._close_client()
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
+            for other in others:
+                with suppress(ProcessLookupError):
+                    os.kill(other, signal.SIGKILL)
             self._process.wait(10)
         self._close_log()
 
