@@ -74,9 +74,9 @@ class Service:
 
     @property
     def client(self) -> httpx.Client:
-        """A client that knows the base URL; it reads no proxy variables."""
+        """A client that knows the base URL."""
         if self._client is None:
-            self._client = httpx.Client(base_url=self.base_url, timeout=30, trust_env=False)
+            self._client = plain_client(self.base_url)
         return self._client
 
     @property
@@ -170,18 +170,19 @@ class Service:
         process = self._running()
         end = time.monotonic() + START_SECONDS
         last = "no answer"
-        while time.monotonic() < end:
-            if process.poll() is not None:
-                raise ServiceFailed(f"exit code {process.returncode} at start\n{self.log}")
-            try:
-                answer = httpx.get(f"{self.base_url}/health/ready", timeout=2, trust_env=False)
-            except httpx.HTTPError as error:
-                last = repr(error)
-            else:
-                if answer.status_code == 200:
-                    return
-                last = f"{answer.status_code} {answer.text[:500]}"
-            time.sleep(0.02)
+        with plain_client(self.base_url, seconds=2) as client:
+            while time.monotonic() < end:
+                if process.poll() is not None:
+                    raise ServiceFailed(f"exit code {process.returncode} at start\n{self.log}")
+                try:
+                    answer = client.get("/health/ready")
+                except httpx.HTTPError as error:
+                    last = repr(error)
+                else:
+                    if answer.status_code == 200:
+                        return
+                    last = f"{answer.status_code} {answer.text[:500]}"
+                time.sleep(0.02)
         raise ServiceFailed(f"not ready after {START_SECONDS:.0f} s: {last}\n{self.log}")
 
     def _running(self) -> subprocess.Popen[bytes]:
@@ -198,6 +199,11 @@ class Service:
         if self._log is not None:
             self._log.close()
             self._log = None
+
+
+def plain_client(base_url: str, *, seconds: float = 30) -> httpx.Client:
+    """A client for plain HTTP: it reads no proxy variables, and no certificates, which take 20 ms of CPU each time."""
+    return httpx.Client(base_url=base_url, timeout=seconds, trust_env=False, verify=False)
 
 
 def new_encryption_key() -> str:

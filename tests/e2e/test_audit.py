@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, text
 
 from tests.e2e.conftest import StartService
 from tests.e2e.markets import market
-from tests.e2e.service import ROOT, Service, new_encryption_key
+from tests.e2e.service import ROOT, Service, new_encryption_key, plain_client
 from tests.postgres import PostgresServer
 
 BODY = {"symbol": "BTC/USDT", "market": market(), "models": ["sandbox/trend", "sandbox/breakout"], "settle": "all"}
@@ -147,7 +147,7 @@ def test_after_kill_9_every_decision_that_was_answered_is_on_a_valid_record(
 def test_two_workers_write_two_chains_that_are_both_in_order(start: StartService) -> None:
     gateway = start(env={"OUTCRY_WORKERS": "2", **QUICK})
     for _ in range(30):
-        with httpx.Client(base_url=gateway.base_url, trust_env=False, timeout=30) as client:
+        with plain_client(gateway.base_url) as client:
             _decide(client)
 
     found = gateway.client.get("/audit/verify").json()
