@@ -32,8 +32,10 @@ from app.configuration.groups import (
     TimeoutSettings,
     ToolSettings,
     TransportSettings,
+    UsageSettings,
 )
 from app.configuration.keys import ApiKey, parse_api_keys
+from app.domain.usage import UnpricedPolicy
 from app.ledger.checkpoints import Signer
 
 __all__ = ["ApiKey", "ConfigurationError", "Settings", "load_settings", "read_environment", "variables"]
@@ -116,6 +118,9 @@ class Settings(BaseSettings):
     as_of_embargo_days: int = Field(
         30, ge=0, le=3660, description="Days past its knowledge cutoff for which a model counts as contaminated."
     )
+    unpriced: Annotated[UnpricedPolicy, BeforeValidator(_lower)] = Field(
+        UnpricedPolicy.WARN, description="Models whose price nobody knows: allow, warn (in the answer) or refuse (402)."
+    )
     breaker: BreakerSettings = BreakerSettings()
     retry: RetrySettings = RetrySettings()
     hedging: HedgingSettings = HedgingSettings()
@@ -125,6 +130,7 @@ class Settings(BaseSettings):
     ledger: LedgerSettings = LedgerSettings()
     audit: AuditSettings = AuditSettings()
     record: RecordSettings = RecordSettings()
+    usage: UsageSettings = UsageSettings()
     cache: CacheSettings = CacheSettings()
     outcomes: OutcomeSettings = OutcomeSettings()
     replay: ReplaySettings = ReplaySettings()

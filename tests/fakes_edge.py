@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ from app.domain.attempt import (
     EmbeddingCompletion,
     TokenCount,
 )
-from app.domain.audit import Findings
+from app.domain.audit import THE_GATEWAY, Author, Change, Findings, Kind
 from app.domain.caching import CacheNote
 from app.domain.catalog import ModelFacts, ModelMode
 from app.domain.chat import ChatChunk, ChatResponse, Credential
@@ -70,14 +70,17 @@ from app.domain.routing import Candidate, Explanation, Plan, PolicyName, Strateg
 from app.domain.structured import Rung
 from app.domain.target import Target
 from app.domain.usage import Usage
+from app.domain.usage_query import UsageFilter
 from app.gateway.admission import Admission
 from app.gateway.estimates import Estimate
 from app.gateway.kills import KillSwitch
+from app.ledger.spending import Spending
 from app.outcomes.board import Boards
 from app.outcomes.book import ScoreBook, ScoreRules
 from app.outcomes.grading import measured
 from app.outcomes.service import PricesTaken
 from app.services import Services
+from tests.fakes_budgets import budgets_of
 from tests.fakes_keys import KeyShelf
 from tests.fakes_scores import FakeScores
 from tests.fakes_tools import FakeTools
@@ -286,7 +289,7 @@ class FakeOutcomes:
         self.horizon = Horizon(HorizonState.NONE)
         self.failure: OutcryError | None = None
 
-    async def record(self, outcome: Outcome, *, agent_id: int | None) -> GradedOutcome:
+    async def record(self, outcome: Outcome, *, agent_id: int | None, by: Author = THE_GATEWAY) -> GradedOutcome:
         self.agents.append(agent_id)
         if self.failure is not None:
             raise self.failure
@@ -306,7 +309,7 @@ class FakeOutcomes:
         self.agents.append(agent_id)
         return [one for one in self.known.values() if one.outcome.decision_id == decision_id], self.horizon
 
-    async def post_prices(self, bars: Sequence[PriceBar]) -> PricesTaken:
+    async def post_prices(self, bars: Sequence[PriceBar], *, by: Author = THE_GATEWAY) -> PricesTaken:
         self.bars += bars
         return PricesTaken(StoredBars(len(bars), 0, 0), 0, is_complete=True)
 
@@ -363,10 +366,10 @@ class FakeDecisions:
     async def dossier(self, decision_id: str) -> dict[str, Any] | None:
         return self.dossiers.get(decision_id)
 
-    async def erase(self, decision_id: str, *, by: str, reason: str) -> Erasure | None:
+    async def erase(self, decision_id: str, *, by: Author, reason: str) -> Erasure | None:
         if decision_id not in self.stored:
             return None
-        return Erasure(decision_id, {Part.ANSWER: "ab" * 32}, datetime(2026, 11, 20, tzinfo=UTC), by, reason)
+        return Erasure(decision_id, {Part.ANSWER: "ab" * 32}, datetime(2026, 11, 20, tzinfo=UTC), by.key_id, reason)
 
     async def page(
         self, *, limit: int, cursor: str | None = None, symbol: str | None = None, agent_id: int | None = None
@@ -398,7 +401,9 @@ class FakeAgents:
         self.kept: dict[int, list[AgentConfig]] = {}
         self.changes: list[ConfigChange | None] = []
 
-    async def create(self, name: str, description: str | None, metadata: dict[str, Any]) -> Agent:
+    async def create(
+        self, name: str, description: str | None, metadata: dict[str, Any], *, by: Author = THE_GATEWAY
+    ) -> Agent:
         agent = Agent(len(self.agents) + 1, name, description, metadata, True, THEN, THEN)
         self.agents[agent.id] = agent
         self.kept[agent.id] = []
@@ -412,11 +417,11 @@ class FakeAgents:
     async def page(self, *, limit: int, after: int = 0) -> list[Agent]:
         return [agent for agent in self.agents.values() if agent.id > after][:limit]
 
-    async def update(self, agent_id: int, changes: dict[str, Any]) -> Agent:
+    async def update(self, agent_id: int, changes: dict[str, Any], *, by: Author = THE_GATEWAY) -> Agent:
         self.agents[agent_id] = replace(await self.get(agent_id), **changes)
         return self.agents[agent_id]
 
-    async def delete(self, agent_id: int) -> None:
+    async def delete(self, agent_id: int, *, by: Author = THE_GATEWAY) -> None:
         await self.get(agent_id)
         del self.agents[agent_id]
 
@@ -424,22 +429,26 @@ class FakeAgents:
         await self.get(agent_id)
         return self.kept[agent_id]
 
-    async def put_primary(self, agent_id: int, change: ConfigChange) -> tuple[AgentConfig, bool]:
+    async def put_primary(
+        self, agent_id: int, change: ConfigChange, *, by: Author = THE_GATEWAY
+    ) -> tuple[AgentConfig, bool]:
         kept = await self.configs(agent_id)
         config = self._made(agent_id, change)
         self.kept[agent_id] = [config]
         return config, not kept
 
-    async def add_config(self, agent_id: int, change: ConfigChange) -> AgentConfig:
+    async def add_config(self, agent_id: int, change: ConfigChange, *, by: Author = THE_GATEWAY) -> AgentConfig:
         config = self._made(agent_id, change)
         self.kept[agent_id].append(config)
         return config
 
-    async def patch_config(self, agent_id: int, config_id: int, change: ConfigChange) -> AgentConfig:
+    async def patch_config(
+        self, agent_id: int, config_id: int, change: ConfigChange, *, by: Author = THE_GATEWAY
+    ) -> AgentConfig:
         self.changes.append(change)
         return next(config for config in self.kept[agent_id] if config.id == config_id)
 
-    async def delete_config(self, agent_id: int, config_id: int) -> None:
+    async def delete_config(self, agent_id: int, config_id: int, *, by: Author = THE_GATEWAY) -> None:
         self.kept[agent_id] = [config for config in self.kept[agent_id] if config.id != config_id]
 
     async def validate_config(self, agent_id: int, which: int | ConfigChange | None = None) -> dict[str, Any]:
@@ -536,7 +545,7 @@ class FakeRouting:
         since = None if self.policy is PolicyName.PRIORITY else datetime(2026, 11, 20, 12, tzinfo=UTC)
         return StrategyInForce(self.policy, since, 1)
 
-    async def set_strategy(self, policy: PolicyName | None) -> StrategyInForce:
+    async def set_strategy(self, policy: PolicyName | None, *, by: Author = THE_GATEWAY) -> StrategyInForce:
         self.policy = policy or PolicyName.PRIORITY
         return self.strategy()
 
@@ -577,20 +586,35 @@ class FakeUsage:
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.pages = 2
+        self.fails_on_page: int | None = None
+        self.item: dict[str, Any] = {"request_id": "r", "model": "alpha-1", "cost_usd": "0.5", "message": None}
 
-    async def summary(self, *, by: str, group: Sequence[str], since: datetime | None) -> list[dict[str, Any]]:
-        self.asked.append({"by": by, "group": tuple(group), "since": since})
-        counts = {"requests": 1, "attempts": 2, "input_tokens": 10, "output_tokens": 5, "unpriced_requests": 0}
-        return [
-            {"bucket": "2026-11-20T00:00:00Z", "model": "a", **counts, "cost_usd": Decimal("0.10")},
-            {"bucket": "2026-11-20T00:00:00Z", "model": "b", **counts, "cost_usd": None},
-        ]
+    async def summary(
+        self, wanted: UsageFilter, *, by: str, group: Sequence[str]
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        self.asked.append({"wanted": wanted, "by": by, "group": tuple(group)})
+        return await self.totals(wanted, group=group)
 
-    async def total(self, *, since: datetime | None = None) -> dict[str, Any]:
-        return {"requests": 1, "attempts": 4, "cost_usd": Decimal("0.10")}
+    async def totals(self, wanted: UsageFilter, *, group: Sequence[str]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        counts = {"requests": 1, "attempts": 2, "input_tokens": 10, "output_tokens": 5}
+        one = {"provider": "alpha", "model": "a", **counts, "unpriced_requests": 0, "cost_usd": "0.1"}
+        other = {"provider": "alpha", "model": "b", **counts, "unpriced_requests": 1, "cost_usd": None}
+        return [one, other], {**counts, "attempts": 4, "unpriced_requests": 1, "cost_usd": "0.1"}
 
-    async def page(self, *, limit: int, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
-        return [{"request_id": "r", "cost_usd": Decimal("0.5")}], "more"
+    async def first(self) -> datetime | None:
+        return None
+
+    async def page(
+        self, wanted: UsageFilter, *, limit: int, cursor: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Pages of two attempts; after `pages` of them there is no more."""
+        self.asked.append({"wanted": wanted, "limit": limit, "cursor": cursor})
+        number = int(cursor or 0) + 1
+        if number == self.fails_on_page:
+            raise StorageUnavailable("the database is unavailable")
+        items = [self.item | {"id": f"{number}-{position}"} for position in range(2)]
+        return items, str(number) if number < self.pages else None
 
 
 class FakeMetrics:
@@ -614,7 +638,7 @@ class FakeReload:
     def __init__(self) -> None:
         self.error: OutcryError | None = None
 
-    async def __call__(self) -> dict[str, Any]:
+    async def __call__(self, by: Author) -> dict[str, Any]:
         if self.error is not None:
             raise self.error
         return {"source": "outcry.yaml", "providers": ["alpha"], "warnings": []}
@@ -641,21 +665,21 @@ class FakeKills:
             raise self.error
         return list(self.rows.values())
 
-    async def kill(self, scope: str, reason: str, by: str) -> None:
+    async def kill(self, scope: str, reason: str, by: Author) -> None:
         self._did(KillAction.KILL, scope, reason, by)
-        self.rows[scope] = Kill(scope, reason, THEN, by)
+        self.rows[scope] = Kill(scope, reason, THEN, by.key_id)
 
-    async def resume(self, scope: str, by: str) -> None:
+    async def resume(self, scope: str, by: Author) -> None:
         self._did(KillAction.RESUME, scope, "", by)
         self.rows.pop(scope, None)
 
     async def history(self, limit: int) -> list[KillEvent]:
         return self.events[::-1][:limit]
 
-    def _did(self, action: KillAction, scope: str, reason: str, by: str) -> None:
+    def _did(self, action: KillAction, scope: str, reason: str, by: Author) -> None:
         if self.error is not None:
             raise self.error
-        self.events.append(KillEvent(action, scope, reason, THEN, by))
+        self.events.append(KillEvent(action, scope, reason, THEN, by.key_id))
 
 
 class FakeAudit:
@@ -678,6 +702,20 @@ class FakeAudit:
 
     async def page(self, *, past: int, limit: int) -> list[dict[str, Any]]:
         return [{"number": number} for number in range(past + 1, min(past + limit, 3) + 1)]
+
+
+class FakeChanges:
+    """No change on record; `asked` is what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.rows: list[Change] = []
+
+    async def page(
+        self, *, limit: int, cursor: str | None, subject: str | None, kinds: Collection[Kind]
+    ) -> tuple[list[Change], str | None]:
+        self.asked.append({"limit": limit, "cursor": cursor, "subject": subject, "kinds": list(kinds)})
+        return self.rows[:limit], None
 
 
 def admission_by(limits: dict[str, CallerLimit], now: Callable[[], float] = time.monotonic) -> Admission:
@@ -703,8 +741,11 @@ def fake_services(**changes: Any) -> Services:
         "scoring": Boards(FakeScores(), ScoreBook(ScoreRules(), UNGRADED), wall=lambda: datetime.now(UTC)),
         "kills": KillSwitch(FakeKills(), lambda _: None, lambda: datetime.now(UTC)),
         "audit": FakeAudit(),
+        "changes": FakeChanges(),
         "history": FakeHistory(),
         "conformance": FakeConformance(),
+        "spending": (spending := Spending(lambda: datetime.now(UTC))),
+        "budgets": budgets_of(spending),
         "usage": FakeUsage(),
         "metrics": FakeMetrics(),
         "models": fake_models,

@@ -14,7 +14,7 @@ from alembic import op
 from app.storage.columns import ExactDecimal, UTCDateTime
 
 revision = "0013"
-down_revision = "0010"
+down_revision = "0012"
 
 _BATCH = 200
 

@@ -13,6 +13,7 @@ from typing import Final
 import httpx
 
 from app.adapters.allowance import OPENAIS, LimitHeaders, allowance_of
+from app.adapters.billed import billed
 from app.adapters.codec import Codec, Framing, NoSuchWire, WireRequest, named_in
 from app.adapters.http_sender import HOP_HEADER, Sender, close
 from app.adapters.http_stream import ChatStream
@@ -91,6 +92,7 @@ class HTTPAdapter:
         try:
             embeddings = codec.decode(body, call)
         except ProviderError as error:
+            error.usage = billed(body)
             raise self._sender.named(error, call.credential) from None
         return replace(embeddings, warnings=wire.warnings + embeddings.warnings) if wire.warnings else embeddings
 
@@ -151,6 +153,7 @@ class HTTPAdapter:
         try:
             response = codec.decode(body)
         except ProviderError as error:
+            error.usage = billed(body)
             raise self._sender.named(error, call.credential) from None
         allowance = allowance_of(self._limits, headers, wall=self._wall())
         if allowance is None and not wire.warnings:

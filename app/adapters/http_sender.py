@@ -9,6 +9,7 @@ from typing import Final
 import anyio
 import httpx
 
+from app.adapters.billed import billed
 from app.adapters.codec import Codec, WireRequest, bad_answer
 from app.adapters.http_stream import ChatStream
 from app.adapters.scrub import blotted_bytes, spellings, without
@@ -60,6 +61,7 @@ class Sender:
                 raise self.refused(codec, status, headers, body, credential)
             return headers, meaningful(headers, body)
         except ProviderError as error:
+            error.usage = billed(body)
             raise self.named(error, credential) from None
 
     async def exchange(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from decimal import Decimal
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -13,6 +12,7 @@ import anyio
 import orjson
 
 from app.api.admission import Admission
+from app.api.dollars import money
 from app.api.errors import Headers, header_value
 from app.api.exchange import Exchange
 from app.api.intent import Intent, malformed, read_intent
@@ -24,6 +24,7 @@ from app.domain.errors import Code, OutcryError, RequestRejected
 from app.domain.hindsight import AsOf, AsOfMode
 from app.domain.structured import Rung
 from app.domain.target import Target
+from app.ledger.spending import Payer
 from app.services import CompletionStream
 
 T = TypeVar("T")
@@ -100,7 +101,7 @@ async def answer(
     `warn`: warnings go into a header, because the body has no place for them.
     """
     completion = await Watch(exchange).run(counted(exchange, ask, (by or exchange.services.gateway).complete))
-    await tell(exchange, completion, orjson.dumps(render(completion)), warn=warn)
+    await tell(exchange, ask, completion, orjson.dumps(render(completion)), warn=warn)
 
 
 def counted(exchange: Exchange, ask: Ask, work: Callable[[Ask], Awaitable[C]]) -> Awaitable[C]:
@@ -117,7 +118,9 @@ async def _counted(exchange: Exchange, ask: Ask, work: Callable[[Ask], Awaitable
     return completion
 
 
-async def tell(exchange: Exchange, completion: Completion | EmbeddingCompletion, body: bytes, *, warn: bool) -> None:
+async def tell(
+    exchange: Exchange, ask: Ask, completion: Completion | EmbeddingCompletion, body: bytes, *, warn: bool
+) -> None:
     """Answers with this body, and headers that say who made it and what it cost."""
     exchange.overhead = completion.overhead
     headers = plan_headers(
@@ -128,6 +131,8 @@ async def tell(exchange: Exchange, completion: Completion | EmbeddingCompletion,
         headers += replay_headers(replayed=completion.replayed)
     if completion.cost_usd is not None:
         headers.append((b"x-outcry-cost-usd", money(completion.cost_usd).encode()))
+    if exchange.services.spending.is_set:
+        headers += _left(exchange, ask, completion.target)
     if warn:
         headers += warning_headers(exchange, completion.warnings)
     await exchange.answer(200, body, headers)
@@ -155,6 +160,8 @@ async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *,
         headers = plan_headers(upstream.target, attempts, upstream.overhead, is_fallback=is_fallback)
         headers += _structured(upstream.rung) + _cached(upstream.cache)
         headers += replay_headers(replayed=upstream.replayed)
+        if exchange.services.spending.is_set:
+            headers += _left(exchange, ask, upstream.target)
         if warn:
             headers += warning_headers(exchange, upstream.warnings)
         await exchange.start_stream(headers)
@@ -179,6 +186,20 @@ def plan_headers(target: Target, attempts: int, overhead: float, *, is_fallback:
         (b"x-outcry-fallback", b"true" if is_fallback else b"false"),
         (b"x-outcry-overhead-ms", f"{max(overhead, 0.0) * 1000:.2f}".encode()),
     ]
+
+
+def _left(exchange: Exchange, ask: Ask, target: Target) -> Headers:
+    """What is left of the tightest budgets that paid for it; while it streams, what it may still take is taken off."""
+    payer = Payer(target.provider, exchange.caller.key_id, _agent_of(ask))
+    dollars, tokens = exchange.services.spending.left(payer)
+    headers = [] if dollars is None else [(b"x-outcry-budget-left-usd", money(dollars).encode())]
+    return headers if tokens is None else [*headers, (b"x-outcry-budget-left-tokens", str(tokens).encode())]
+
+
+def _agent_of(ask: Ask) -> int | None:
+    """The agent whose budgets count: one that the model's name names goes before the header's."""
+    named = ask.model.removeprefix("agent:")
+    return int(named) if named != ask.model and named.isascii() and named.isdigit() else ask.agent_id
 
 
 def _structured(rung: Rung | None) -> Headers:
@@ -212,9 +233,3 @@ def warning_headers(exchange: Exchange, warnings: Sequence[str]) -> Headers:
 def sent(attempts: Sequence[AttemptRecord]) -> int:
     """How many attempts reached a provider."""
     return sum(1 for attempt in attempts if attempt.outcome is not AttemptOutcome.SKIPPED)
-
-
-def money(amount: Decimal) -> str:
-    """Dollars as a plain decimal string."""
-    text = format(amount, "f")
-    return text.rstrip("0").rstrip(".") or "0" if "." in text else text

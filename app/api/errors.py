@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from app.api.dollars import money
 from app.domain.errors import CONSEQUENCES, Code, ErrorType, OutcryError, RequestRejected, Violation
 
 Headers = list[tuple[bytes, bytes]]
@@ -73,7 +74,7 @@ def error_headers(error: OutcryError) -> Headers:
         seconds = DEFAULT_RETRY_AFTER if error.retry_after is None else max(error.retry_after, 0.0)
         headers.append((b"retry-after", str(math.ceil(seconds)).encode()))
         headers.append((b"retry-after-ms", str(math.ceil(seconds * 1000)).encode()))
-    if is_hopeless or error.trail.is_final or error.code is Code.DEADLINE_EXCEEDED:
+    if is_hopeless or error.trail.is_final or error.code in (Code.DEADLINE_EXCEEDED, Code.BUDGET_EXCEEDED):
         headers.append((b"x-should-retry", b"false"))
     if error.code is Code.INVALID_HEADER:
         # What reads one head in two ways may read the next request differently too.
@@ -88,6 +89,8 @@ def error_headers(error: OutcryError) -> Headers:
         headers.append((b"x-outcry-attempts", str(trail.attempts).encode()))
         headers.append((b"x-outcry-fallback", b"true" if trail.is_fallback else b"false"))
         headers.append((b"x-outcry-overhead-ms", f"{max(trail.overhead, 0.0) * 1000:.2f}".encode()))
+    if trail.cost_usd is not None:
+        headers.append((b"x-outcry-cost-usd", money(trail.cost_usd).encode()))
     return headers
 
 

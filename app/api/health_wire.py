@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 import orjson
 
+from app.api.exports import Pages, csv_lines
 from app.api.times import rendered_time
 from app.domain.health import HealthSample, HistoryWindow
 
-Pages = AsyncGenerator[list[dict[str, Any]]]
 COLUMNS: Final = (
     "at", "provider", "status", "circuit", "requests", "failures", "success_rate", "uptime_percentage",
     "response_time_ms", "p95_ms", "in_flight", "last_error", "process",
 )  # fmt: skip
-# What a spreadsheet takes for a formula; the texts are those of providers.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def as_json(pages: Pages, window: HistoryWindow) -> AsyncGenerator[bytes]:
@@ -36,14 +32,8 @@ async def as_csv(pages: Pages) -> AsyncGenerator[bytes]:
     """A line of names, then one per sample, a piece per page."""
     head: list[tuple[str, ...]] = [COLUMNS]
     async for page in pages:
-        text = io.StringIO()
-        csv.writer(text).writerows([*head, *([_cell(row[name]) for name in COLUMNS] for row in page)])
+        yield csv_lines([*head, *([row[name] for name in COLUMNS] for row in page)])
         head = []
-        yield text.getvalue().encode()
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def rendered_sample(sample: HealthSample) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from app.api.completions import money
+from app.api.dollars import money
 from app.api.errors import encoded_error
 from app.api.exchange import Exchange
 from app.api.fields import Answer, Body, checked

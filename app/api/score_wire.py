@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 from typing import Any, Final
 
-from app.api.completions import money
+from app.api.dollars import money
 from app.api.times import rendered_time
 from app.outcomes.board import Board
 from app.outcomes.book import Page

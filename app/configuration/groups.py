@@ -134,6 +134,19 @@ class RecordSettings(Group):
     )
 
 
+class UsageSettings(Group):
+    """How usage is rolled up, and how long it is kept."""
+
+    rollup_interval: Seconds = Field(5.0, description="Seconds between looks for attempts to roll up.")
+    # A projection looks back a week, to the second.
+    attempts_days: Annotated[float, Field(ge=8, le=36_600, allow_inf_nan=False)] = Field(
+        400.0, description="Days after which single attempts are deleted; their sums stay."
+    )
+    rollups_days: Annotated[float, Field(ge=8, le=36_600, allow_inf_nan=False)] = Field(
+        3660.0, description="Days after which the sums of a day are deleted too; not before its attempts."
+    )
+
+
 class CacheSettings(Group):
     """What the response cache keeps, in the memory of each process."""
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from app.domain.usage import Usage
+from app.domain.usage import Usage, summed
 
 
 class Status(StrEnum):
@@ -65,8 +65,7 @@ class Report:
     @property
     def cost_usd(self) -> Decimal | None:
         """Dollars of the whole run; None when a price is unknown."""
-        costs = [check.cost_usd for check in self.checks]
-        return None if any(cost is None for cost in costs) else sum((c for c in costs if c is not None), Decimal(0))
+        return summed((Decimal(0), *(check.cost_usd for check in self.checks)))
 
 
 def rendered_check(check: CheckResult) -> dict[str, Any]:

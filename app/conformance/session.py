@@ -11,11 +11,14 @@ from typing import Any, Final
 from app.catalog.tokens import estimate_tokens, tokens_of_bytes
 from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord
 from app.domain.chat import JSON, Call, ChatRequest, ChatResponse, Credential, Timeouts
-from app.domain.errors import Code, OutcryError, ProviderError
+from app.domain.errors import BudgetExhausted, Code, OutcryError, ProviderError
 from app.domain.ports import Adapter, AttemptObserver
+from app.domain.routing import Candidate
 from app.domain.target import Target
-from app.domain.usage import PriceCard, Usage, UsageSource, cost_of
+from app.domain.usage import PriceCard, Usage, UsageSource, charge_of, summed
 from app.gateway.attempt import Clock
+from app.gateway.expected import expected_spend
+from app.ledger.spending import Hold, Payer, Shortfall, Spending
 
 ROUTE: Final = "conformance"
 """The route under which the calls stand in the usage records."""
@@ -55,7 +58,14 @@ class Session:
     """One run's calls. `usage` and `cost` are of the calls since `begin`; `cost` None is unknown."""
 
     def __init__(
-        self, subject: Subject, observers: Sequence[AttemptObserver], clock: Clock, *, request_id: str, key_id: str
+        self,
+        subject: Subject,
+        observers: Sequence[AttemptObserver],
+        clock: Clock,
+        *,
+        request_id: str,
+        key_id: str,
+        spending: Spending | None = None,
     ) -> None:
         self.subject = subject
         self.usage = Usage()
@@ -64,6 +74,7 @@ class Session:
         self._observers = observers
         self._request_id = request_id
         self._key_id = key_id
+        self._spending = spending
         self._calls = 0
         self._whole: ChatResponse | None = None
         self._streamed: Streamed | None = None
@@ -130,6 +141,18 @@ class Session:
                 leaving = self.clock.now()
             return self.clock.now() - leaving
 
+    async def reserve(self, call: Call) -> Hold | None:
+        """What the call may cost, of every budget it falls under. Raises BudgetExhausted when one has no room."""
+        if self._spending is None or not self._spending.is_set:
+            return None
+        subject = self.subject
+        payer = Payer(subject.target.provider, self._key_id, None)
+        candidate = Candidate(subject.target, call.credential, price=subject.price)
+        hold = await self._spending.reserve(payer, expected_spend(call.request, candidate))
+        if isinstance(hold, Shortfall):
+            raise BudgetExhausted(Code.BUDGET_EXCEEDED, hold.message)
+        return hold
+
     def finished(self, record: AttemptRecord) -> None:
         """Count a call, and tell those who keep the records."""
         usage = record.usage
@@ -139,15 +162,15 @@ class Session:
                 input_tokens=self.usage.input_tokens + usage.input_tokens,
                 output_tokens=self.usage.output_tokens + usage.output_tokens,
             )
-        if usage is not None or record.outcome is AttemptOutcome.OK:
-            self.cost = None if self.cost is None or record.cost_usd is None else self.cost + record.cost_usd
+        if record.cost_usd is not None or record.is_unpriced:
+            self.cost = summed((self.cost, record.cost_usd))
         for observer in self._observers:
             observer.attempt_finished(record)
 
     def record(self, call: Call, noted: _Noted, outcome: AttemptOutcome, error: BaseException | None) -> AttemptRecord:
         """What one call was, for the usage records."""
         self._calls += 1
-        price = self.subject.price
+        charge = charge_of(noted.usage, self.subject.price, noted.started_at.date())
         return AttemptRecord(
             request_id=self._request_id,
             ordinal=self._calls,
@@ -162,9 +185,9 @@ class Session:
             message=error.message if isinstance(error, OutcryError) else None,
             time_to_first_token=noted.first_token,
             usage=noted.usage,
-            cost_usd=cost_of(noted.usage, price),
-            price_source=None if price is None else price.source,
-            price_dated=None if price is None else price.dated,
+            cost_usd=charge.cost_usd,
+            price_source=charge.price_source,
+            price_dated=charge.price_dated,
             credential_id=call.credential.id,
             key_id=self._key_id,
             route=ROUTE,
@@ -201,12 +224,14 @@ class _Noted:
         self._session = session
         self._call = call
         self._started = session.clock.now()
+        self._hold: Hold | None = None
 
     def elapsed(self) -> float:
         """Seconds since the call began."""
         return self._session.clock.now() - self._started
 
     async def __aenter__(self) -> _Noted:
+        self._hold = await self._session.reserve(self._call)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
@@ -215,7 +240,10 @@ class _Noted:
             outcome = AttemptOutcome.SKIPPED if error.code is Code.UNSUPPORTED_PARAMETER else AttemptOutcome.ERROR
         elif error is not None:
             outcome = AttemptOutcome.CANCELLED
-        self._session.finished(self._session.record(self._call, self, outcome, error))
+        record = self._session.record(self._call, self, outcome, error)
+        if self._hold is not None:
+            self._hold.settle(record.cost_usd, 0 if record.usage is None else record.usage.total_tokens)
+        self._session.finished(record)
 
 
 def _said(choice: JSON) -> str:

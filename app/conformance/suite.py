@@ -18,6 +18,7 @@ from app.domain.ports import AttemptObserver
 from app.domain.routing import Candidate
 from app.domain.target import Target
 from app.gateway.attempt import Clock
+from app.ledger.spending import Spending
 from app.providers.state import ProviderState
 
 
@@ -56,11 +57,14 @@ class ConformanceTests:
         observers: Sequence[AttemptObserver],
         clock: Clock,
         rules: ConformanceRules = ConformanceRules(),
+        *,
+        spending: Spending | None = None,
     ) -> None:
         self._targets = targets
         self._observers = observers
         self._clock = clock
         self._rules = rules
+        self._spending = spending
 
     async def run(
         self,
@@ -75,7 +79,9 @@ class ConformanceTests:
         names = _chosen(checks)
         subject = await self._subject(provider, model)
         started_at, started = self._clock.wall(), self._clock.now()
-        session = Session(subject, self._observers, self._clock, request_id=request_id, key_id=key_id)
+        session = Session(
+            subject, self._observers, self._clock, request_id=request_id, key_id=key_id, spending=self._spending
+        )
         results: list[CheckResult] = []
         hopeless = ""
         for name in names:

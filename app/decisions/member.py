@@ -21,6 +21,7 @@ from app.domain.decision import ParseTrace, RuleViolation, Severity, Vote, VoteS
 from app.domain.errors import Code, OutcryError, RunUnread
 from app.domain.hindsight import AsOf, AsOfMode
 from app.domain.structured import Rung
+from app.domain.usage import summed
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,8 @@ class Member:
         except OutcryError as error:
             if not refuses_format(error):
                 raise
-        return await self._complete(self.prompt.messages, {}, ".prompt")
+            refused = error
+        return billed_after(refused, await self._complete(self.prompt.messages, {}, ".prompt"))
 
     async def _repaired(self, first: Completion, heard: Heard) -> Heard:
         """The one re-ask, quoting what was wrong; the first verdict stands when it fails."""
@@ -104,9 +106,11 @@ class Member:
         except OutcryError as error:
             if is_unread(error):
                 raise
-            return replace(heard, warnings=(*heard.warnings, f"repair of {self.seat.name} failed: {error.code.value}"))
+            vote = replace(heard.vote, cost_usd=with_trail(heard.vote.cost_usd, error))
+            warning = f"repair of {self.seat.name} failed: {error.code.value}"
+            return replace(heard, vote=vote, warnings=(*heard.warnings, warning))
         status = VoteStatus.REPAIRED if again.vote.is_valid else again.vote.status
-        cost = _sum(heard.vote.cost_usd, again.vote.cost_usd)
+        cost = summed((heard.vote.cost_usd, again.vote.cost_usd))
         return replace(again, vote=replace(again.vote, status=status, cost_usd=cost))
 
     async def _complete(self, messages: Sequence[JSON], parameters: Mapping[str, Any], suffix: str = "") -> Completion:
@@ -169,6 +173,7 @@ class Member:
     def _failed(self, error: OutcryError) -> Heard:
         status = VoteStatus.TIMEOUT if error.code in _TIMEOUTS else VoteStatus.ERROR
         vote = absent(self.seat, status, f"{error.code.value}: {error.message}")
+        vote = replace(vote, cost_usd=error.trail.cost_usd)
         if error.trail.target is not None:
             vote = replace(vote, provider=error.trail.target.provider, model=error.trail.target.model)
         return Heard(self.seat, vote)
@@ -196,6 +201,18 @@ def refuses_format(error: OutcryError) -> bool:
     return error.code in _REFUSED_PARAMETER and any(word in told for word in _ABOUT_FORMAT)
 
 
+def with_trail(cost: Decimal | None, error: OutcryError) -> Decimal | None:
+    """Dollars with those of a request that failed; one that was billed nothing adds nothing."""
+    return cost if error.trail.cost_usd is None else summed((cost, error.trail.cost_usd))
+
+
+def billed_after(error: OutcryError, completion: Completion) -> Completion:
+    """The completion at the price of both, where the one before it failed."""
+    if error.trail.cost_usd is None:
+        return completion
+    return replace(completion, cost_usd=with_trail(completion.cost_usd, error))
+
+
 def is_unread(error: OutcryError) -> bool:
     """Whether what was answered stands in a run that does not hold it, or cannot be read now."""
     return error.code is Code.REPLAY_MISS or isinstance(error, RunUnread)
@@ -212,7 +229,3 @@ def _confidence_notes(trace: ParseTrace) -> list[RuleViolation]:
         for warning in trace.warnings
         if warning in ("confidence_rescaled", "confidence_worded", "confidence_exactly_one")
     ]
-
-
-def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:
-    return None if one is None or other is None else one + other

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Any, Final
 
 from app.decisions.arrivals import Arrivals, turn_of
 from app.decisions.member import Heard, Member
 from app.decisions.prompts import Prompt
+from app.decisions.samples import cost_of_all
 from app.decisions.seat import Seat
 from app.domain.decision import Vote
 from app.domain.usage import Usage
@@ -102,9 +102,7 @@ def _paid(vote: Vote, other: Vote) -> Vote:
         return vote
     if vote.usage is None and vote.cost_usd is None:
         return replace(vote, cost_usd=other.cost_usd, usage=other.usage)
-    is_known = vote.cost_usd is not None and other.cost_usd is not None
-    cost = (vote.cost_usd or Decimal(0)) + (other.cost_usd or Decimal(0)) if is_known else None
-    return replace(vote, cost_usd=cost, usage=_both(vote.usage, other.usage))
+    return replace(vote, cost_usd=cost_of_all((vote, other)), usage=_both(vote.usage, other.usage))
 
 
 def _both(one: Usage | None, other: Usage | None) -> Usage | None:

@@ -14,7 +14,7 @@ from app.decisions.assessment import Assessment, RiskVerdict, stricter
 from app.decisions.background import Background
 from app.decisions.context import Account, Constraints, MarketContext
 from app.decisions.exposure import fraction_of, per_fraction
-from app.decisions.member import Asker, answer_of, is_unread, refuses_format
+from app.decisions.member import Asker, answer_of, billed_after, is_unread, refuses_format
 from app.decisions.prompts import Prompt
 from app.decisions.risk import assess
 from app.decisions.risk_prompt import RESPONSE_FORMAT, officers_prompt
@@ -122,7 +122,8 @@ class Officer:
             if is_unread(error):
                 # He did not abstain: what he said is not known.
                 raise error
-            return Judged(_alone(rule, model, f"{error.code.value}: {error.message}"))
+            alone = _alone(rule, model, f"{error.code.value}: {error.message}")
+            return Judged(alone, Decimal(0) if error.trail.cost_usd is None else error.trail.cost_usd)
         if error is not None:
             log.error("risk officer failed", exc_info=error, extra={"request_id": proposal.request_id})
             return Judged(_alone(rule, model, Code.INTERNAL.value))
@@ -141,7 +142,8 @@ class Officer:
         except OutcryError as error:
             if not refuses_format(error):
                 raise
-        return await self._complete(proposal, prompt, {}, ".prompt")
+            refused = error
+        return billed_after(refused, await self._complete(proposal, prompt, {}, ".prompt"))
 
     async def _complete(
         self, proposal: Proposal, prompt: Prompt, parameters: Mapping[str, Any], suffix: str = ""

@@ -163,6 +163,12 @@ class Panel:
             for task in (asking, stopped):
                 task.cancel()
 
+    async def leave(self, within: float) -> None:
+        """Ends the calls still out and waits for their records, at most so many seconds."""
+        self.cancel()
+        if out := [task for task in self._tasks if not task.done()]:
+            await asyncio.wait(out, timeout=within)
+
     async def _ask(self, member: Voter) -> None:
         heard: Heard | OutcryError
         try:

@@ -13,6 +13,7 @@ from app.decisions.officer import Judged, Proposal
 from app.decisions.question import Question
 from app.decisions.validation import check
 from app.domain.decision import Action, Decision, Opinion, SettledReason
+from app.domain.usage import summed
 
 
 def opinion_of(decision: Decision) -> Opinion:
@@ -81,7 +82,7 @@ def with_cost(cost: Decimal | None, risk: Mapping[str, Any] | None) -> Decimal |
     """What the panel cost and the officer with it; None when either is unknown and an officer was asked."""
     if risk is None or (risk["template"] is None and risk["cost_usd"] == "0"):
         return cost
-    return None if cost is None or risk["cost_usd"] is None else cost + Decimal(risk["cost_usd"])
+    return None if risk["cost_usd"] is None else summed((cost, Decimal(risk["cost_usd"])))
 
 
 def _vetoed(decision: Decision, reasons: tuple[str, ...]) -> Decision:

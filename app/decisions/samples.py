@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from app.domain.decision import Sample, Vote, VoteStatus
-from app.domain.usage import Usage
+from app.domain.usage import Usage, summed
 
 MAX_SAMPLES: Final = 10
 _COUNTS: Final = tuple(field.name for field in fields(Usage) if field.type == "int")
@@ -33,7 +33,7 @@ def merged(votes: Sequence[Vote]) -> Vote:
     return replace(
         chosen,
         latency=max(known, default=None),
-        cost_usd=_cost(votes),
+        cost_usd=cost_of_all(votes),
         usage=_usage([vote.usage for vote in votes if vote.usage is not None]),
         samples=tuple(map(_sample, votes)),
         flip_rate=round(1 - ranked[0][1] / said.total(), 4) if ranked else None,
@@ -46,11 +46,9 @@ def _sample(vote: Vote) -> Sample:
     return Sample(vote.status, action, confidence, vote.reason, vote.latency)
 
 
-def _cost(votes: Sequence[Vote]) -> Decimal | None:
-    """The sum; None when one that answered has no known cost."""
-    answered = [vote for vote in votes if vote.usage is not None or vote.cost_usd is not None]
-    known = [vote.cost_usd for vote in answered if vote.cost_usd is not None]
-    return sum(known, Decimal(0)) if known and len(known) == len(answered) else None
+def cost_of_all(votes: Sequence[Vote]) -> Decimal | None:
+    """Dollars of these votes; None when an answer's price is unknown or nobody answered."""
+    return summed(vote.cost_usd for vote in votes if vote.usage is not None or vote.cost_usd is not None)
 
 
 def _usage(parts: Sequence[Usage]) -> Usage | None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from app.decisions.arrivals import Arrivals
 from app.decisions.background import Background
+from app.decisions.billing import LEAVING, Billing
 from app.decisions.calibrating import UNCALIBRATED
 from app.decisions.composition import (
     Composition,
@@ -34,12 +35,14 @@ from app.decisions.question import Question
 from app.decisions.record import DecisionRecord
 from app.decisions.replaying import DecisionRuns
 from app.decisions.risk_check import proposal_of, risk_checked, with_cost
+from app.decisions.samples import cost_of_all
 from app.decisions.seat import Seat, absent
 from app.decisions.session import Session
-from app.decisions.verdict import Settled, at_deadline, decision_from, total_cost
+from app.decisions.verdict import Settled, at_deadline, decision_from
 from app.decisions.voting import Result
+from app.domain.audit import Author
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
-from app.domain.errors import Code, OutcryError, StorageUnavailable, Violation
+from app.domain.errors import BudgetExhausted, Code, OutcryError, StorageUnavailable, Violation
 from app.domain.idempotency import Reservation
 from app.domain.kill import NO_STOPS, Kill, Stops
 from app.domain.payload import Erasure
@@ -109,6 +112,7 @@ class DecisionService:
         payloads: PayloadRepository | None = None,
         witness: Witness | None = None,
         made_by: MadeBy | None = None,
+        billing: Billing | None = None,
     ) -> None:
         self._asker = asker
         self._panels = panels
@@ -124,6 +128,7 @@ class DecisionService:
         self._confidences = confidences
         self._background = Background()
         self._officer = Officer(asker, self._background, now)
+        self._billing = billing or Billing()
         self._runs = DecisionRuns(shelf, wall)
         self._witness = witness or Witness()
         self._papers = Papering(sealer or Sealer(), payloads, made_by or MadeBy(), wall)
@@ -145,6 +150,7 @@ class DecisionService:
         session, panel = await self._begun(session)
         is_handed_over = False
         self._stops.enter(panel)
+        self._billing.begin(session.decision_id)
         try:
             panel.ask(self._members(session, session.first()))
             result: Result | None = None
@@ -159,10 +165,10 @@ class DecisionService:
                     break
             decision = self._decision(session, panel, result)
             if result is None or panel.kill is not None or question.settle == "early":
-                panel.cancel()
+                await panel.leave(LEAVING)
             if question.risk_check:
                 decision = await self._risk_checked(session, panel, decision)
-            decision = session.stamped(decision)
+            decision = session.stamped(self._billing.billed(decision, session.composition.seats))
             await self._store(session, decision)
             if result is not None and panel.kill is None and panel.outstanding and question.settle == "all":
                 self._background.start(self._completed(session, panel, decision))
@@ -174,8 +180,7 @@ class DecisionService:
         finally:
             # Also when the caller has left: nobody pays for votes that nobody waits for.
             if not is_handed_over:
-                self._left(panel)
-                self._witness.end(session.decision_id)
+                self._left(session, panel)
 
     def wrong_panel(self, question: Question) -> list[Violation]:
         """All that is wrong with who a question would ask, and how; what it asks is not looked at."""
@@ -198,7 +203,7 @@ class DecisionService:
         answer = await self._repository.get(decision_id)
         return None if answer is None else await self._papers.dossier(decision_id, answer)
 
-    async def erase(self, decision_id: str, *, by: str, reason: str) -> Erasure | None:
+    async def erase(self, decision_id: str, *, by: Author, reason: str) -> Erasure | None:
         """Erase what was said in a decision; its hashes stay, and so does the rest of it. None where nothing is kept.
 
         Raises StorageUnavailable.
@@ -312,6 +317,8 @@ class DecisionService:
             session.void_run()
         elif all((vote.reason or "").startswith(Code.KILLED.value) for vote in votes):
             result = _KILLED
+        elif all((vote.reason or "").startswith(Code.UNPRICED_MODEL.value) for vote in votes):
+            raise BudgetExhausted(Code.UNPRICED_MODEL, f"nobody on this panel has a known price: {votes[0].reason}")
         if session.run is not None:
             session.run.arrivals.settled()
         return self._made(session, result, votes, warnings)
@@ -363,16 +370,16 @@ class DecisionService:
         try:
             while await panel.next(session.decide_at) is not None:
                 pass
-            panel.cancel()
+            await panel.leave(LEAVING)
             votes = tuple(self._last_votes(session, panel))
-            cost = with_cost(total_cost(votes), decision.risk)
-            complete = session.judged(replace(decision, votes=votes, cost_usd=cost))
+            cost = with_cost(cost_of_all(votes), decision.risk)
+            late = replace(decision, votes=votes, cost_usd=cost)
+            complete = session.judged(self._billing.billed(late, session.composition.seats))
             await self._record.complete(decision.id, self._papers.late(session, complete))
         except OutcryError:
             log.exception("late votes lost", extra={"decision_id": decision.id})
         finally:
-            self._left(panel)
-            self._witness.end(session.decision_id)
+            self._left(session, panel)
             self._end(session)
 
     def _last_votes(self, session: Session, panel: Panel) -> list[Vote]:
@@ -382,10 +389,12 @@ class DecisionService:
         session.void_run()
         return session.votes(panel, VoteStatus.CANCELLED, why_stopped(panel.kill))
 
-    def _left(self, panel: Panel) -> None:
+    def _left(self, session: Session, panel: Panel) -> None:
         """Nobody asks this panel any more."""
         self._stops.leave(panel)
         panel.cancel()
+        self._witness.end(session.decision_id)
+        self._billing.end(session.decision_id)
 
     def _end(self, session: Session) -> None:
         if session.run is not None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Final
 
 from app.decisions.agreement import agreeing, agreement, combined, dissent
 from app.decisions.composition import OFFICERS_METHOD
 from app.decisions.prompts import Prompt
 from app.decisions.question import Question
+from app.decisions.samples import cost_of_all
 from app.decisions.validation import check, risk_reward_of
 from app.decisions.veto import is_vetoed, reviewed
 from app.decisions.voting import Result, effective_votes
@@ -96,7 +96,7 @@ def decision_from(
         leverage=kept.leverage if is_decided else None,
         risk_reward=risk_reward_of(kept, question.market) if is_decided else None,
         violations=checked.violations if is_decided else (),
-        cost_usd=total_cost(settled.votes),
+        cost_usd=cost_of_all(settled.votes),
         latency=settled.latency,
         template=prompt.template,
         risk=None if risk is None else risk.rendered(),
@@ -116,13 +116,6 @@ def at_deadline(result: Result) -> Result:
     if result.reason in (SettledReason.ALL_VOTED, SettledReason.NO_QUORUM):
         return replace(result, reason=SettledReason.DEADLINE)
     return result
-
-
-def total_cost(votes: Sequence[Vote]) -> Decimal | None:
-    """Dollars of all votes; None when an answer's price is unknown or nobody answered."""
-    answered = [vote for vote in votes if vote.usage is not None or vote.cost_usd is not None]
-    known = [vote.cost_usd for vote in answered if vote.cost_usd is not None]
-    return sum(known, Decimal(0)) if known and len(known) == len(answered) else None
 
 
 def _largest_share(votes: Sequence[Vote]) -> float:

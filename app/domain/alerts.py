@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 
 class AlertKind(StrEnum):
-    """What can be wrong with a provider."""
+    """What can be wrong with a provider, or with a budget."""
 
     PROVIDER_DOWN = "provider_down"
     CIRCUIT_OPEN = "circuit_open"
@@ -23,6 +23,7 @@ class AlertKind(StrEnum):
     SUCCESS_RATE = "success_rate"
     P95_MS = "p95_ms"
     DAILY_REQUESTS = "daily_requests"
+    BUDGET_THRESHOLD = "budget_threshold"
 
 
 class AlertState(StrEnum):
@@ -64,6 +65,8 @@ KINDS: Final[Mapping[AlertKind, Defaults]] = MappingProxyType(
         AlertKind.SUCCESS_RATE: Defaults(0.9, 0.95, for_seconds=30.0, is_low_bad=True),
         AlertKind.P95_MS: Defaults(10_000.0, 8_000.0, for_seconds=30.0),
         AlertKind.DAILY_REQUESTS: Defaults(0.9, 0.9, clear_seconds=0.0),
+        # Its threshold is the budget's own, and it is watched for wherever a budget has one.
+        AlertKind.BUDGET_THRESHOLD: Defaults(clear_seconds=0.0),
     }
 )
 
@@ -133,7 +136,10 @@ class AlertPlan:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One change of one rule at one provider. Nothing in it was written by a provider, and no key can be."""
+    """One change of one rule at one provider. Nothing in it was written by a provider, and no key can be.
+
+    For a budget `provider` is the scope it is of, and `occasion` its window and when that began.
+    """
 
     rule: AlertRule
     provider: str
@@ -142,9 +148,11 @@ class Alert:
     fired_at: datetime
     value: float | None
     message: str
+    occasion: str = ""
 
     @property
     def key(self) -> str:
         """The same for the firing and its end, so that receivers can match them."""
         threshold = "" if self.rule.threshold is None else f":{self.rule.threshold:g}"
-        return f"{self.rule.kind}:{self.provider}{threshold}"
+        occasion = f":{self.occasion}" if self.occasion else ""
+        return f"{self.rule.kind}:{self.provider}{threshold}{occasion}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -20,7 +21,7 @@ from app.domain.replay import Replay
 from app.domain.routing import Plan, PolicyName, Preferences, Priority
 from app.domain.structured import Rung
 from app.domain.target import Target
-from app.domain.usage import Usage
+from app.domain.usage import Usage, summed
 
 LONGEST_STRATEGY: Final = 64
 
@@ -117,15 +118,19 @@ class AttemptOutcome(StrEnum):
 
 
 def _fresh_id() -> str:
-    """32 random hex digits: callers repeat request ids, so that no pair with one is unique."""
-    return os.urandom(16).hex()
+    """32 hex digits, microseconds first and 72 random bits behind: callers repeat request ids, so these are our own.
+
+    Databases keep them in order, and what is appended to an order costs a third of what is scattered over it.
+    """
+    return f"{time.time_ns() // 1000:014x}{os.urandom(9).hex()}"
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
     """One finished attempt, as observers hear of it. Durations are seconds, money is dollars, None is unknown.
 
-    `price_dated` is the day its price source was read or made (ISO). `config_id` is the agent's configuration that
+    `price_source` is whose price `cost_usd` is, `price_dated` the day that was read or made (ISO); both None without
+    one, or where that is the operator's own, which has no day. `config_id` is the agent's configuration that
     spoke, `variant` the experiment and arm. `id` names this very attempt wherever it is stored, so that storing it
     twice changes nothing.
     """
@@ -157,6 +162,19 @@ class AttemptRecord:
     variant: str | None = None
     conversation: str | None = None
     id: str = field(default_factory=_fresh_id, compare=False)
+
+    @property
+    def is_unpriced(self) -> bool:
+        """Whether it cost something, and nobody knows how much."""
+        return self.cost_usd is None and (self.outcome is AttemptOutcome.OK or self.usage is not None)
+
+
+def spent_on(attempts: Iterable[AttemptRecord]) -> Decimal | None:
+    """Dollars of all these attempts, failed and outrun ones too.
+
+    None when the price of one of them is unknown, or none of them was billed as far as anybody knows.
+    """
+    return summed(one.cost_usd for one in attempts if one.cost_usd is not None or one.is_unpriced)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
 from app.domain.target import Target
+from app.domain.usage import Usage
 
 
 class Code(StrEnum):
@@ -167,6 +169,8 @@ class FailureKind(StrEnum):
     CROWDED = "crowded"
     LIMITED = "limited"
     CIRCUIT_OPEN = "circuit_open"
+    OVER_BUDGET = "over_budget"
+    BUDGET_SPENT = "budget_spent"
     CANCELLED = "cancelled"
     STOPPED = "stopped"
 
@@ -225,6 +229,9 @@ REACTIONS: Final[Mapping[FailureKind, Reaction]] = {
     FailureKind.CROWDED: Reaction(Code.OVERLOADED, try_next=True, sent=False),
     FailureKind.LIMITED: Reaction(Code.RATE_LIMIT, try_next=True, sent=False),
     FailureKind.CIRCUIT_OPEN: Reaction(Code.PROVIDER_CIRCUIT_OPEN, try_next=True, sent=False),
+    # A provider's budget, or one that lets requests go to cheaper targets; the other kind ends the request.
+    FailureKind.OVER_BUDGET: Reaction(Code.BUDGET_EXCEEDED, try_next=True, sent=False),
+    FailureKind.BUDGET_SPENT: Reaction(Code.BUDGET_EXCEEDED, sent=False),
     FailureKind.CANCELLED: Reaction(Code.CANCELLED),
     # An operator stopped it while it was under way; a stopped model leaves the others.
     FailureKind.STOPPED: Reaction(Code.KILLED, try_next=True),
@@ -245,6 +252,7 @@ class Trail:
 
     `target` is the last one tried; `is_final` tells the caller not to repeat the request by itself;
     `overhead` is the seconds that the gateway itself took. `is_live`: providers were asked, for a run that is recorded.
+    `cost_usd` is what the attempts cost in dollars, None for unknown, and where nothing was billed.
     """
 
     target: Target | None = None
@@ -254,6 +262,7 @@ class Trail:
     has_plan: bool = False
     overhead: float = 0.0
     is_live: bool = False
+    cost_usd: Decimal | None = None
 
 
 class OutcryError(Exception):
@@ -351,7 +360,8 @@ class ProviderError(OutcryError):
     """One attempt failed.
 
     `upstream_status` is the provider's HTTP status, where one arrived; `retry_after` seconds the provider asked for;
-    `should_retry` the provider's own word on it (`x-should-retry`), which overrides the table.
+    `should_retry` the provider's own word on it (`x-should-retry`), which overrides the table. `usage` is what the
+    provider counted all the same.
     """
 
     def __init__(
@@ -368,6 +378,7 @@ class ProviderError(OutcryError):
         self.kind = kind
         self.upstream_status = upstream_status
         self.should_retry = should_retry
+        self.usage: Usage | None = None
 
     @property
     def status(self) -> int:

@@ -13,7 +13,7 @@ from app.domain.errors import OutcryError
 from app.domain.grades import Grade
 from app.domain.hindsight import AsOf
 from app.domain.target import Circuit, Target
-from app.domain.usage import PriceCard
+from app.domain.usage import PriceCard, UnpricedPolicy
 
 
 class PolicyName(StrEnum):
@@ -86,8 +86,9 @@ class Candidate:
     is the part of prompts that came from the provider's cache. `miss_chance` is the chance (0..1) that this request
     is not answered in time, known only where a policy asks for it. `grade` is how good its answers
     turned out to be, None while nobody knows and where no policy asks. `why_full` names the limit that has no room for
-    this request now, None when it has. `stopped` says that, and why, an operator stopped the model. `knowledge_cutoff`
-    is the last day its model knows of, None unknown.
+    this request now, None when it has. `stopped` says that, and why, an operator stopped the model,
+    `over_budget` that its provider's budget is used up. `knowledge_cutoff` is the last day its model knows of, None
+    unknown.
     """
 
     target: Target
@@ -114,6 +115,7 @@ class Candidate:
     cached_share: float = 0.0
     miss_chance: float | None = None
     stopped: str | None = None
+    over_budget: str | None = None
     grade: Grade | None = None
     data_policy: DataPolicy = UNSTATED
     knowledge_cutoff: date | None = None
@@ -135,7 +137,8 @@ class RoutingQuery:
     answer that is asked for, None without an end. `only_here` is the path of the first thing in it that no wire but the
     caller's own has words for. `house_rule` is what the operator demands of every target, `tier` of this task's.
     `conversation` is the key of the one it belongs to, None without one, and `last_answered` who answered there last.
-    `as_of` is the moment that is asked about, None for now.
+    `as_of` is the moment that is asked about, None for now. `unpriced` is what the operator says of models without a
+    known price.
     """
 
     needs: frozenset[str] = frozenset()
@@ -150,6 +153,7 @@ class RoutingQuery:
     conversation: str | None = None
     last_answered: Target | None = None
     as_of: AsOf | None = None
+    unpriced: UnpricedPolicy = UnpricedPolicy.WARN
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import date
+from decimal import Context, Decimal
 from enum import StrEnum
 from typing import Final
 
@@ -17,6 +19,11 @@ class UsageSource(StrEnum):
 
 _COUNTS: Final = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 _MOST: Final = 10**12
+REPORTED_PRICE: Final = "reported"
+"""The price source of what the provider itself said it cost."""
+_PLACES: Final = Decimal("1e-18")
+# Ten decillion dollars to eighteen places: sums of such amounts are exact, in every order.
+_MONEY: Final = Context(prec=52)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,11 @@ class PriceCard:
         """The prices of a request with a prompt of this length."""
         return next((t for t in reversed(self.tiers) if input_tokens > t.above_tokens), self.tiers[0])
 
+    def is_known(self, input_tokens: int) -> bool:
+        """Whether a request with a prompt of this length can be priced."""
+        tier = self.tier(input_tokens)
+        return tier.input is not None and tier.output is not None
+
     def cost(self, usage: Usage) -> Decimal | None:
         """Dollars for this usage, or None when a price that it needs is unknown; never negative.
 
@@ -95,10 +107,56 @@ class PriceCard:
         return millionths / 1_000_000
 
 
+class UnpricedPolicy(StrEnum):
+    """What becomes of a model whose price nobody knows: asked, asked with a warning, or not asked."""
+
+    ALLOW = "allow"
+    WARN = "warn"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Dollars of one attempt and whose price they are, with its day (ISO); all None where no price is known."""
+
+    cost_usd: Decimal | None = None
+    price_source: str | None = None
+    price_dated: str | None = None
+
+
+_UNKNOWN: Final = Charge()
+
+
 def cost_of(usage: Usage | None, card: PriceCard | None) -> Decimal | None:
-    """Dollars for one attempt: the provider's own word, else the price card's; None is unknown, never free."""
+    """Dollars for one attempt: the provider's own word, else the price card's; None is unknown, never free.
+
+    Eighteen decimal places: with an end to the digits, sums lose none of them.
+    """
     if usage is None:
         return None
+    cost = usage.reported_cost
+    if cost is None:
+        cost = None if card is None else card.cost(usage)
+    if cost is None or not cost.is_finite():
+        return None
+    return cost if int(cost.as_tuple().exponent) >= -18 else _MONEY.quantize(cost, _PLACES)
+
+
+def charge_of(usage: Usage | None, card: PriceCard | None, day: date) -> Charge:
+    """What `cost_of` says, and whose price it is; a provider's own word is of the `day` it was given on."""
+    cost = cost_of(usage, card)
+    if cost is None or usage is None:
+        return _UNKNOWN
     if usage.reported_cost is not None:
-        return usage.reported_cost
-    return None if card is None else card.cost(usage)
+        return Charge(cost, REPORTED_PRICE, day.isoformat())
+    return _UNKNOWN if card is None else Charge(cost, card.source, card.dated)
+
+
+def summed(costs: Iterable[Decimal | None]) -> Decimal | None:
+    """All of them together, to the last digit; None when one is unknown, and for none at all."""
+    total: Decimal | None = None
+    for cost in costs:
+        if cost is None:
+            return None
+        total = cost if total is None else _MONEY.add(total, cost)
+    return total

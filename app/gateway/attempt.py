@@ -22,9 +22,10 @@ from app.domain.kill import NO_STOPS, Kill, Stops
 from app.domain.ports import Adapter, AttemptObserver
 from app.domain.routing import Candidate
 from app.domain.target import Target
-from app.domain.usage import Usage, UsageSource, cost_of
+from app.domain.usage import Usage, UsageSource, charge_of
 from app.gateway.expected import expected_tokens
 from app.gateway.final_error import DEFAULT_COOLDOWN
+from app.ledger.spending import Hold, Shortfall
 from app.providers.state import ProviderState, TargetState
 from app.resilience.limits import Denial, Permit
 from app.waiting import Waiting
@@ -48,9 +49,11 @@ class Attempt:
     """One attempt at one target, entered with `with`. Raises ProviderError (LIMITED, CIRCUIT_OPEN) when not admitted.
 
     Whoever makes the call reports what came back: `usage`, `length` (characters seen so far, for an estimate when the
-    provider never counts), `first_token` (seconds from `started`, which is monotonic). `is_outrun`: whoever cancels it
-    does so because another attempt was faster. Between its beginning and its end it is among what `stops` can end:
-    the wait that was named last breaks off.
+    Whoever makes the call reports what came back: `usage`, `length` (characters seen so far, for an estimate when the
+    provider never counts), `first_token` (seconds from `started`, which is monotonic). `is_partial`: the `usage` was
+    counted before the answer's end. `is_outrun`: whoever cancels it does so because another attempt was faster.
+    `hold` is what it holds of its budgets, or why it may not go out.
+    Between its beginning and its end it is among what `stops` can end: the wait that was named last breaks off.
     """
 
     def __init__(
@@ -74,10 +77,12 @@ class Attempt:
         self.call = call
         self.candidate = candidate
         self.usage: Usage | None = None
+        self.is_partial = False
         self.length = 0
         self.first_token: float | None = None
         self.record: AttemptRecord | None = None
         self.is_outrun = False
+        self.hold: Hold | Shortfall | None = None
         self._ordinal = ordinal
         self.kind = kind
         self._streamed = streamed
@@ -123,6 +128,8 @@ class Attempt:
 
     def __enter__(self) -> Attempt:
         now = self.started = self._clock.now()
+        if self.hold is not None and isinstance(self.hold, Shortfall):
+            self._refuse_for(self.hold)
         permit = self._permit or self._reserve(now)
         if isinstance(permit, Denial):
             self._refuse(FailureKind.LIMITED, permit.says(str(self.candidate.target)), permit.patience)
@@ -140,6 +147,9 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self.record is not None:
+            # Who was outrun, and would not let go, is settled before it has.
+            return
         now = self._clock.now()
         match error:
             case None:
@@ -158,6 +168,10 @@ class Attempt:
             case _:
                 self._state.breaker.released(now, started=self.started)
                 self._finish(AttemptOutcome.ERROR, now, code=Code.INTERNAL, message=type(error).__name__)
+
+    def settle(self) -> None:
+        """Record it as cancelled, if it is not over: whoever waited for it to be closed waits no longer."""
+        self.__exit__(asyncio.CancelledError, asyncio.CancelledError(), None)
 
     def allow(self, allowance: Allowance | None) -> None:
         """The provider said what is left of its limit: a target with nothing left is left alone until there is more."""
@@ -194,6 +208,17 @@ class Attempt:
             # A provider that said no counts no tokens; one that fell silent may have written a whole answer.
             permit.settle(0 if (error.upstream_status or 0) >= 400 else None, now)
 
+    def forgo(self) -> None:
+        """It is not going to be made: give back what was waited for."""
+        if self._permit is not None:
+            self._permit.refund(self._clock.now())
+
+    def _refuse_for(self, shortfall: Shortfall) -> None:
+        self.forgo()
+        # A hedge that there is no money for leaves the attempt beside it alone.
+        is_final = shortfall.is_final and self.kind is not AttemptKind.HEDGE
+        self._refuse(FailureKind.BUDGET_SPENT if is_final else FailureKind.OVER_BUDGET, shortfall.message, None)
+
     def _refuse(self, kind: FailureKind, message: str, retry_after: float | None) -> None:
         failure = ProviderError(kind, message, retry_after=retry_after)
         self._finish(AttemptOutcome.SKIPPED, self._clock.now(), code=failure.code, message=message)
@@ -206,6 +231,8 @@ class Attempt:
         else:
             self._state.breaker.released(now, started=self.started)
         self._cool(error, reaction.cooldown, now)
+        if self.usage is None:
+            self.usage = error.usage
         if self.length or error is self._stopped:
             self._estimate()
         if self._permit is not None:
@@ -246,6 +273,9 @@ class Attempt:
         if self.usage is None:
             prompt = estimate_tokens(self.call.request.messages)
             self.usage = Usage(prompt, tokens_of_bytes(self.length), source=UsageSource.ESTIMATED)
+        elif self.is_partial and (said := tokens_of_bytes(self.length)) > self.usage.output_tokens:
+            # Some count the prompt when they begin, and the answer at its end only.
+            self.usage = replace(self.usage, output_tokens=said, source=UsageSource.ESTIMATED)
 
     def _finish(
         self,
@@ -259,7 +289,7 @@ class Attempt:
         self._stops.leave(self)
         if self._permit is not None:
             self._permit.settle(None if self.usage is None else self.usage.total_tokens, now)
-        card = self.candidate.price
+        charge = charge_of(self.usage, self.candidate.price, self._started_at.date())
         self.record = AttemptRecord(
             request_id=self.ask.request_id,
             ordinal=self._ordinal,
@@ -274,9 +304,9 @@ class Attempt:
             message=message,
             time_to_first_token=self.first_token,
             usage=self.usage,
-            cost_usd=cost_of(self.usage, card),
-            price_source=None if card is None else card.source,
-            price_dated=None if card is None else card.dated,
+            cost_usd=charge.cost_usd,
+            price_source=charge.price_source,
+            price_dated=charge.price_dated,
             credential_id=self.call.credential.id,
             agent_id=self.ask.agent_id,
             config_id=self.ask.config_id,
@@ -288,6 +318,8 @@ class Attempt:
             variant=self.ask.variant,
             conversation=self.ask.conversation,
         )
+        if self.hold is not None and isinstance(self.hold, Hold):
+            self.hold.settle(self.record.cost_usd, 0 if self.usage is None else self.usage.total_tokens)
         for observer in self._observers:
             try:
                 observer.attempt_finished(self.record)

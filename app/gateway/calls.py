@@ -16,12 +16,14 @@ from app.domain.ports import Adapter, AttemptObserver
 from app.domain.routing import Candidate
 from app.domain.target import Target
 from app.gateway.attempt import Attempt, Clock
+from app.gateway.expected import expected_spend
 from app.gateway.finishing import Answered, Embedded, Opened
 from app.gateway.journey import Journey, Leg
 from app.gateway.rendition import Renderer, Rendition
 from app.gateway.stream import commit
 from app.gateway.timers import TimerRules, cut
 from app.gateway.walk import GRACE
+from app.ledger.spending import Payer, Spending
 from app.providers.state import ProviderState, TargetState
 from app.waiting import Waiting
 
@@ -45,8 +47,10 @@ class Calls:
         renderer: Renderer,
         clock: Clock,
         stops: Stops = NO_STOPS,
+        spending: Spending | None = None,
     ) -> None:
         self._pool = pool
+        self._spending = spending
         self._observers = tuple(observers)
         self._timers = timers
         self._renderer = renderer
@@ -57,6 +61,8 @@ class Calls:
         """A whole answer."""
         attempt, call, rendition = self._chat_attempt(journey, leg, streamed=False)
         try:
+            if self._spending is not None and self._spending.is_set:
+                await self._reserve(self._spending, attempt)
             with attempt:
                 with _Bound(attempt, call.timeouts.total):
                     response = await _adapter(journey, attempt, rendition).complete(call)
@@ -72,6 +78,8 @@ class Calls:
         """A stream that has committed; whoever takes it closes it."""
         attempt, call, rendition = self._chat_attempt(journey, leg, streamed=True)
         try:
+            if self._spending is not None and self._spending.is_set:
+                await self._reserve(self._spending, attempt)
             async with AsyncExitStack() as stack:
                 stack.enter_context(attempt)
                 with _Bound(attempt, call.timeouts.total):
@@ -90,6 +98,8 @@ class Calls:
         call = EmbedCall(leg.step.target.model, request, timeouts, leg.step.credential, journey.ask.request_id)
         attempt = self._attempt(journey, leg, call, streamed=False, is_cut=is_cut)
         try:
+            if self._spending is not None and self._spending.is_set:
+                await self._reserve(self._spending, attempt)
             with attempt:
                 with _Bound(attempt, timeouts.total):
                     response = await attempt.adapter.embed(call)
@@ -97,6 +107,16 @@ class Calls:
         finally:
             journey.note(attempt)
         return Embedded(attempt, response, usage)
+
+    async def _reserve(self, spending: Spending, attempt: Attempt) -> None:
+        """Have the attempt hold what it may cost of every budget that it falls under."""
+        ask, step = attempt.ask, attempt.candidate
+        payer = Payer(step.target.provider, ask.caller.key_id, ask.agent_id)
+        try:
+            attempt.hold = await spending.reserve(payer, expected_spend(attempt.call.request, step))
+        except BaseException:
+            attempt.forgo()
+            raise
 
     def _chat_attempt(self, journey: Journey, leg: Leg, *, streamed: bool) -> tuple[Attempt, Call, Rendition]:
         timeouts, is_cut = self._timeouts(journey, leg)

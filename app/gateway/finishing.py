@@ -10,7 +10,7 @@ from typing import Protocol
 
 import anyio
 
-from app.domain.attempt import Completion, EmbeddingCompletion
+from app.domain.attempt import Completion, EmbeddingCompletion, spent_on
 from app.domain.chat import ChatChunk, ChatResponse
 from app.domain.embedding import Embeddings
 from app.domain.usage import Usage
@@ -42,7 +42,7 @@ class Answered:
 
     def completion(self, journey: Journey, clock: Clock) -> Completion:
         """The answer with its way."""
-        now, record = clock.now(), self.attempt.record
+        now = clock.now()
         return Completion(
             response=self.response,
             target=self.attempt.candidate.target,
@@ -51,7 +51,7 @@ class Answered:
             latency=now - journey.arrived,
             overhead=journey.overhead(now),
             usage=self.usage,
-            cost_usd=None if record is None else record.cost_usd,
+            cost_usd=spent_on(journey.records),
             warnings=(
                 *journey.itinerary.warnings_for(self.attempt.candidate),
                 *self.rendition.warnings,
@@ -74,7 +74,7 @@ class Embedded:
 
     def completion(self, journey: Journey, clock: Clock) -> EmbeddingCompletion:
         """The vectors with their way."""
-        now, record = clock.now(), self.attempt.record
+        now = clock.now()
         return EmbeddingCompletion(
             response=self.response,
             target=self.attempt.candidate.target,
@@ -83,7 +83,7 @@ class Embedded:
             latency=now - journey.arrived,
             overhead=journey.overhead(now),
             usage=self.usage,
-            cost_usd=None if record is None else record.cost_usd,
+            cost_usd=spent_on(journey.records),
             warnings=(*journey.itinerary.warnings_for(self.attempt.candidate), *self.response.warnings),
         )
 

@@ -35,6 +35,7 @@ from app.gateway.replay import Replays
 from app.gateway.stream import CompletionStream
 from app.gateway.timers import TimerRules
 from app.gateway.walk import Walk
+from app.ledger.spending import Spending
 from app.providers.pool import Pool
 from app.resilience.hedging import HedgeRules
 from app.resilience.limits import Permit
@@ -61,6 +62,7 @@ class Gateway:
         hedges: Hedges | None = None,
         shelf: Shelf | None = None,
         stops: Stops = NO_STOPS,
+        spending: Spending | None = None,
     ) -> None:
         self._pool = pool
         self._planner = planner
@@ -68,7 +70,9 @@ class Gateway:
         self._clock = clock
         self._rng = rng
         self._renderer = Renderer(ReasoningMemory(clock.now))
-        self._calls = Calls(pool, observers, timers=timers, renderer=self._renderer, clock=clock, stops=stops)
+        self._calls = Calls(
+            pool, observers, timers=timers, renderer=self._renderer, clock=clock, stops=stops, spending=spending
+        )
         self._cached = Cached(cache or AnswerCache(), pool, self._renderer, clock, planner.check_running)
         self._hedges = hedges or Hedges(pool, HedgeRules(), clock.now)
         self._counting = Counting(pool, planner, timers, counter, clock.now)

@@ -171,6 +171,10 @@ class _Race(Generic[T]):
         for runner in lost:
             if runner.task.done() and not runner.task.cancelled() and runner.task.exception() is None:
                 await runner.task.result().abandon()
+            if is_outrun and runner.leg.attempt is not None:
+                # What it costs is in the answer: nobody can wait for who does not let go, nor leave it out.
+                runner.leg.attempt.settle()
+                self._journey.note(runner.leg.attempt)
 
     def outcome(self) -> T:
         """What the attempt that decides brought, for the caller to keep; raises what it failed with."""

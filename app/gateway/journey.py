@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from app.domain.attempt import Ask, AttemptKind, AttemptOutcome, AttemptRecord
+from app.domain.attempt import Ask, AttemptKind, AttemptOutcome, AttemptRecord, spent_on
 from app.domain.errors import FailureKind, ProviderError, Trail
 from app.domain.routing import Candidate
 from app.domain.structured import Rung
@@ -59,7 +59,7 @@ class Journey:
 
     def note(self, attempt: Attempt) -> None:
         """Keep the record of a finished attempt."""
-        if attempt.record is not None:
+        if attempt.record is not None and attempt.record not in self.records:
             self.records.append(attempt.record)
 
     def take_permit(self) -> Permit | None:
@@ -78,6 +78,7 @@ class Journey:
             has_plan=True,
             overhead=self.overhead(now),
             is_live=self.tape is not None,
+            cost_usd=spent_on(self.records),
         )
 
     def _steps_down(self, error: BaseException) -> bool:

@@ -11,13 +11,15 @@ from app.domain.agent import AgentConfig
 from app.domain.attempt import Ask
 from app.domain.chat import ChatRequest, Credential
 from app.domain.embedding import EmbedRequest
-from app.domain.errors import Code, NotAdmitted, NotFound, RequestRejected, StorageUnavailable
+from app.domain.errors import BudgetExhausted, Code, NotAdmitted, NotFound, RequestRejected, StorageUnavailable
 from app.domain.routing import Candidate, Explanation, Plan, PolicyName, RoutingQuery
 from app.domain.target import Circuit, Target
+from app.domain.usage import UnpricedPolicy
 from app.gateway.conversations import Conversations
 from app.gateway.expected import USUAL_ANSWER
 from app.gateway.kills import KillSwitch
 from app.gateway.query import query_of, unheeded_by
+from app.ledger.spending import Spending
 from app.providers.lookup import called, origin_of
 from app.providers.pool import Pool
 from app.routing.expectations import dependability
@@ -93,14 +95,18 @@ class Planner:
         kills: KillSwitch | None = None,
         *,
         conversations: Conversations | None = None,
+        unpriced: UnpricedPolicy = UnpricedPolicy.WARN,
         panicked: Callable[[bool], None] = lambda _: None,
+        spending: Spending | None = None,
     ) -> None:
         self._pool = pool
+        self._spending = spending
         self._kills = kills
         self._router = router
         self._directory = directory
         self._conversations = conversations
         self._panicked = panicked
+        self._unpriced = unpriced
 
     def check_running(self, agent_id: int | None, target: Target | None = None) -> None:
         """Raises NotAdmitted (policy_killed) when an operator stopped everything, this agent, or this target."""
@@ -116,7 +122,7 @@ class Planner:
         return self._kills is not None and self._kills.of_target(target) is not None
 
     def plan(self, ask: Ask) -> Itinerary:
-        """The way of one request. Raises NotFound, RequestRejected or NotAdmitted when there is none."""
+        """The way of one request. Raises NotFound, RequestRejected, NotAdmitted or BudgetExhausted without one."""
         found = self._prospects(ask)
         return self._itinerary(ask, found, self._routed(found.candidates, found.query, found.choice))
 
@@ -134,7 +140,10 @@ class Planner:
         Raises what `plan` raises, but for NotAdmitted while a target is configured.
         """
         found = self._prospects(ask)
-        free = [replace(one, circuit=Circuit.CLOSED, cooling=0.0, parked=False) for one in found.candidates]
+        free = [
+            replace(one, circuit=Circuit.CLOSED, cooling=0.0, parked=False, over_budget=None)
+            for one in found.candidates
+        ]
         return self._itinerary(ask, found, self._route(free, _rehearsed(found.query), found.choice))
 
     def explain(self, ask: Ask) -> Explanation:
@@ -149,7 +158,7 @@ class Planner:
         query = _rehearsed(found.query)
         try:
             plan = self._route(found.candidates, query, found.choice)
-        except (NotAdmitted, RequestRejected) as error:
+        except (NotAdmitted, RequestRejected, BudgetExhausted) as error:
             verdicts = self._router.verdicts(found.candidates, query)
             return Explanation(None, verdicts, found.choice.warnings, error)
         plan = plan if ask.allow_failover else _alone(plan)
@@ -175,6 +184,8 @@ class Planner:
         targets = self._with_readable_keys(choice.targets, agent)
         query, unknown = query_of(ask, self._pool, selection.tier)
         choice = replace(choice, warnings=(*choice.warnings, *unknown)) if unknown else choice
+        if self._unpriced is not UnpricedPolicy.WARN:
+            query = replace(query, unpriced=self._unpriced)
         if ask.conversation is not None and self._conversations is not None:
             last = self._conversations.last(ask.conversation)
             query = replace(query, conversation=ask.conversation, last_answered=last)
@@ -305,6 +316,9 @@ class Planner:
             candidate = replace(candidate, unheeded=unheeded_by(self._pool.provider(target.provider), target, ask))
         if self._kills is not None and (kill := self._kills.of_target(target)) is not None:
             candidate = replace(candidate, stopped=kill.says())
+        if self._spending is not None and self._spending.is_set:
+            why_not = self._spending.objection(target.provider, is_priced=candidate.price is not None)
+            candidate = candidate if why_not is None else replace(candidate, over_budget=why_not)
         return candidate
 
     def _credential(self, target: Target, agent: AgentEntry) -> Credential | None:

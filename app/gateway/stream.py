@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from decimal import Decimal
 
 import anyio
 
-from app.domain.attempt import AttemptRecord
+from app.domain.attempt import AttemptRecord, spent_on
 from app.domain.caching import CacheNote
 from app.domain.chat import ChatChunk
 from app.domain.errors import DeadlineExceeded, FailureKind, OutcryError, ProviderError, Trail
@@ -31,6 +32,8 @@ async def commit(chunks: AsyncIterator[ChatChunk], attempt: Attempt, now: Callab
     async for chunk in chunks:
         opening.append(chunk)
         attempt.allow(chunk.allowance)
+        if chunk.usage is not None:
+            attempt.usage, attempt.is_partial = chunk.usage, chunk.finish_reason is None
         if chunk.carries or chunk.finish_reason is not None:
             attempt.first_token = now() - attempt.started
             return opening
@@ -78,7 +81,7 @@ class CompletionStream:
         self._chunks = chunks
         self._stack = stack
         self._attempt = attempt
-        self._earlier = tuple(earlier)
+        self._earlier = earlier
         self._deadline = deadline
         self._now = now
         self._arrived = arrived
@@ -96,7 +99,7 @@ class CompletionStream:
         if self.replayed:
             return ()
         own = self._attempt.record
-        return self._earlier if own is None else tuple(sorted((*self._earlier, own), key=lambda one: one.ordinal))
+        return tuple(sorted(self._earlier if own is None else (*self._earlier, own), key=lambda one: one.ordinal))
 
     @property
     def time_to_first_token(self) -> float | None:
@@ -140,10 +143,11 @@ class CompletionStream:
             await self._leave(asyncio.CancelledError())
 
     def _seen(self, chunk: ChatChunk) -> ChatChunk:
-        if chunk.usage is not None:
-            self.usage = chunk.usage
         if chunk.finish_reason is not None:
             self.finish_reason = chunk.finish_reason
+        if chunk.usage is not None:
+            self.usage = self._attempt.usage = chunk.usage
+            self._attempt.is_partial = self.finish_reason is None
         if chunk.carries:
             self._attempt.length += chunk.length
         return chunk
@@ -152,14 +156,12 @@ class CompletionStream:
         self._is_over = True
         self.usage = self._attempt.answered(self.usage)
         await self._leave(None)
-        assert self._attempt.record is not None  # noqa: S101 - leaving the bracket writes the record
-        self.cost_usd = Decimal(0) if self.replayed else self._attempt.record.cost_usd
+        self.cost_usd = Decimal(0) if self.replayed else spent_on(self.attempts)
 
     async def _failed(self, error: OutcryError) -> OutcryError:
         self._is_over = True
-        self._attempt.usage = self.usage
-        error.trail = self.trail
         await self._leave(error)
+        error.trail = replace(self.trail, cost_usd=spent_on(self.attempts))
         return error
 
     async def _leave(self, error: BaseException | None) -> None:

@@ -145,6 +145,8 @@ def read(rule: AlertRule, state: ProviderState, pool: Pool, now: float, *, unpri
         case AlertKind.DAILY_REQUESTS:
             limit = state.config.rate_limit.requests_per_day
             return _figure(rule, state.limits.used_today(now) / limit if limit else None, "share of the day's requests")
+        case AlertKind.BUDGET_THRESHOLD:
+            return Reading(is_wrong=None, value=None, words="has budgets that are watched by themselves")
     assert_never(rule.kind)
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from app.domain.errors import Code, NotAdmitted, OutcryError, RequestRejected
+from app.domain.errors import BudgetExhausted, Code, NotAdmitted, OutcryError, RequestRejected
 from app.domain.hindsight import AsOfMode
 from app.domain.needs import EMBEDDINGS, PARAMS, SERVER_TOOLS, TOOLS, VISION
 from app.domain.routing import Candidate, Plan, PolicyName, RoutingQuery, Verdict
 from app.domain.target import Circuit
+from app.domain.usage import UnpricedPolicy
 from app.routing.conversation import TURN_BASED, by_lot, with_last_first
 from app.routing.policies import RoutingPolicy
 from app.routing.preferences import in_wanted_order, objection, wanted_order
@@ -21,14 +22,16 @@ _STATED: Final = frozenset({TOOLS, VISION, EMBEDDINGS})
 
 
 class _Obstacle(Enum):
-    """What stands between a request and a target: the operator's two, then the request's four; the rest passes."""
+    """What stands between a request and a target: the operator's three, the request's four, money; the rest passes."""
 
     STOPPED = auto()
+    BUDGET = auto()
     HOUSE_RULE = auto()
     PREFERENCE = auto()
     HINDSIGHT = auto()
     CAPABILITY = auto()
     WINDOW = auto()
+    UNPRICED = auto()
     CIRCUIT = auto()
     COOLDOWN = auto()
     PARKED = auto()
@@ -60,6 +63,7 @@ class Router:
         """The targets to try, in order.
 
         Raises NotAdmitted when all that could do it are ejected or pausing, or when there is none;
+        BudgetExhausted when the price of all that are left is unknown and that is refused;
         RequestRejected when none can do what was asked.
         """
         open_to, refusals = _sifted(candidates, query)
@@ -115,7 +119,7 @@ def doubts(candidate: Candidate, query: RoutingQuery) -> tuple[str, ...]:
         unknown.append(f"whether {candidate.target} supports {', '.join(sorted(query.needs & _STATED))} is not known")
     if candidate.context_window is None:
         unknown.append(f"the context window of {candidate.target} is not known")
-    if candidate.price is None:
+    if query.unpriced is UnpricedPolicy.WARN and not _is_priced(candidate, query):
         unknown.append(f"the price of {candidate.target} is not known")
     if query.as_of is not None and (tainted := query.as_of.objection(candidate.knowledge_cutoff)) is not None:
         word = query.as_of.of(candidate.knowledge_cutoff).value
@@ -148,6 +152,8 @@ def _sifted(candidates: Sequence[Candidate], query: RoutingQuery) -> tuple[list[
 def _refusal(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
     if candidate.stopped is not None:
         return _Refusal(candidate, _Obstacle.STOPPED, candidate.stopped)
+    if candidate.over_budget is not None:
+        return _Refusal(candidate, _Obstacle.BUDGET, candidate.over_budget)
     forbidden = query.house_rule.unmet_by(candidate.data_policy) if query.house_rule else None
     if forbidden is not None:
         return _Refusal(candidate, _Obstacle.HOUSE_RULE, forbidden.why_not)
@@ -161,6 +167,12 @@ def _refusal(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
     unfit = _unfit(candidate, query)
     if unfit is not None:
         return unfit
+    if query.unpriced is UnpricedPolicy.REFUSE and not _is_priced(candidate, query):
+        return _Refusal(candidate, _Obstacle.UNPRICED, "its price is not known, and such models are not asked here")
+    return _resting(candidate)
+
+
+def _resting(candidate: Candidate) -> _Refusal | None:
     if candidate.circuit is Circuit.OPEN:
         return _Refusal(candidate, _Obstacle.CIRCUIT, f"circuit open for another {candidate.cooling:.1f} s")
     if candidate.cooling > 0:
@@ -168,6 +180,10 @@ def _refusal(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
     if candidate.parked:
         return _Refusal(candidate, _Obstacle.PARKED, "its key is in quarantine")
     return None
+
+
+def _is_priced(candidate: Candidate, query: RoutingQuery) -> bool:
+    return candidate.price is not None and candidate.price.is_known(query.input_tokens)
 
 
 def _unfit(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
@@ -220,6 +236,10 @@ def _nothing_left(refusals: Sequence[_Refusal], query: RoutingQuery) -> OutcryEr
         return NotAdmitted(_code_of(kinds), f"every target is out of rotation: {detail}", retry_after=retry_after)
     if _Obstacle.STOPPED in obstacles:
         return NotAdmitted(Code.KILLED, f"no target is left to ask: {detail}")
+    if _Obstacle.UNPRICED in obstacles:
+        return BudgetExhausted(Code.UNPRICED_MODEL, f"no target with a known price is left: {detail}")
+    if _Obstacle.BUDGET in obstacles:
+        return BudgetExhausted(Code.BUDGET_EXCEEDED, f"no target is left to ask: {detail}")
     if obstacles == {_Obstacle.HOUSE_RULE}:
         return NotAdmitted(Code.NO_TARGET, f"what the operator demands leaves no target: {detail}")
     if _Obstacle.HINDSIGHT in obstacles:

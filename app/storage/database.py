@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
+from app.domain.usage import summed
 from app.storage.chain import Chain
 from app.storage.errors import DatabaseUnusable, translated_errors
 
@@ -302,7 +303,7 @@ class _ExactSum:
 
     def step(self, value: str | None, /) -> None:
         if value is not None:
-            self._sum = Decimal(value) + (self._sum or 0)
+            self._sum = summed((Decimal(value), self._sum or Decimal(0)))
 
     def finalize(self) -> str | None:
         return None if self._sum is None else format(self._sum, "f")

@@ -50,7 +50,7 @@ class Families:
             "outcry_limit_rejections_total", "Attempts and requests that a limit refused.", "limit"
         )
         self.spend = self._counter("outcry_spend_usd_total", "Dollars spent.", "provider", "model")
-        self.unpriced = self._counter("outcry_unpriced_requests_total", "Attempts with usage and no known price.")
+        self.unpriced = self._counter("outcry_unpriced_requests_total", "Requests that cost something unknown.")
         self.decisions = self._counter("outcry_decisions_total", "Decisions.", "action", "status", "method")
         self.votes = self._counter("outcry_votes_total", "Votes and abstentions.", "provider", "model", "status")
         self.outcomes = self._counter("outcry_outcomes_total", "Outcomes of decisions on record, all versions.", "kind")
@@ -68,6 +68,30 @@ class Families:
         )
         self.errors = self._counter("outcry_telemetry_errors_total", "Events that could not be counted.")
 
+        self.budget_refusals = self._counter(
+            "outcry_budget_refusals_total", "Attempts that a budget had no room for.", "scope", "window"
+        )
+        self.budget_used = Gauge(
+            "outcry_budget_used_ratio",
+            "The part that is spent of the fullest budget of a kind.",
+            ("scope", "window"),
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
+        self.budget_usd = Gauge(
+            "outcry_budget_left_usd",
+            "Dollars left of the tightest budget of a kind.",
+            ("scope", "window"),
+            registry=self._registry,
+            multiprocess_mode="livemin",
+        )
+        self.budget_tokens = Gauge(
+            "outcry_budget_left_tokens",
+            "Tokens left of the tightest budget of a kind.",
+            ("scope", "window"),
+            registry=self._registry,
+            multiprocess_mode="livemin",
+        )
         self.circuit = Gauge(
             "outcry_circuit_state",
             "0 closed, 1 half open, 2 open.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Final, TypeVar, cast
 
 from prometheus_client import (
@@ -20,13 +21,16 @@ from prometheus_client.process_collector import ProcessCollector
 
 from app.domain.alerts import Alert
 from app.domain.attempt import AttemptOutcome, AttemptRecord, HedgeOutcome
+from app.domain.budget import Budget, BudgetState
 from app.domain.decision import Decision
 from app.domain.errors import Code
 from app.domain.outcome import OutcomeKind
 from app.domain.target import Circuit, Target
 from app.domain.tools import ToolCallRecord, ToolFailure
+from app.domain.usage import summed
 from app.telemetry.causes import FallbackCauses
 from app.telemetry.families import Families
+from app.telemetry.fresh import Fresh
 from app.telemetry.labels import LIMITS, MOST_ROUTES, OTHER, KnownTargets, limit_named_in
 
 log = logging.getLogger(__name__)
@@ -53,6 +57,8 @@ class Metrics:
         self._children: dict[tuple[MetricWrapperBase, tuple[str, ...]], MetricWrapperBase] = {}
         self._routes: set[str] = set()
         self._totals: dict[Counter, float] = {}
+        self._spent: dict[Counter, Decimal] = {}
+        self._unpriced = Fresh()
         self._families = Families(self.registry)
         if multiprocess_dir is None:
             ProcessCollector(registry=self.registry)
@@ -96,6 +102,26 @@ class Metrics:
     def limit_rejected(self, limit: str) -> None:
         """Count a refusal that no attempt tells of: a caller's own limit."""
         self._families.limit_rejections.labels(limit if limit in LIMITS else OTHER).inc()
+
+    def budget_refused(self, budget: Budget) -> None:
+        """Count an attempt that a budget had no room for."""
+        self._families.budget_refusals.labels(budget.kind, budget.window).inc()
+
+    def set_budgets(self, states: Iterable[BudgetState]) -> None:
+        """What is left of budgets: of each kind the tightest. Nobody's name is a label."""
+        used, dollars, tokens = self._families.budget_used, self._families.budget_usd, self._families.budget_tokens
+        if self._directory is None:
+            for gauge in (used, dollars, tokens):
+                gauge.clear()
+        of_kind: dict[tuple[str, str], list[BudgetState]] = {}
+        for state in states:
+            of_kind.setdefault((state.budget.kind.value, state.budget.window.value), []).append(state)
+        for labels, alike in of_kind.items():
+            used.labels(*labels).set(max(state.budget.cap.share_used(state.used) for state in alike))
+            if costs := [state.left.cost_usd for state in alike if state.left.cost_usd is not None]:
+                dollars.labels(*labels).set(float(min(costs)))
+            if counts := [state.left.tokens for state in alike if state.left.tokens is not None]:
+                tokens.labels(*labels).set(min(counts))
 
     def panicked(self, is_admitted: bool) -> None:  # noqa: FBT001 - what the planner tells
         """Count a request for which only ejected targets were left, and whether one was tried all the same."""
@@ -209,9 +235,21 @@ class Metrics:
             self._bound(families.tokens, *labels, "input").observe(record.usage.input_tokens)
             self._bound(families.tokens, *labels, "output").observe(record.usage.output_tokens)
         if record.cost_usd is not None:
-            self._bound(families.spend, *target).inc(float(record.cost_usd))
-        elif record.usage is not None:
+            self._spend(self._bound(families.spend, *target), record.cost_usd)
+        elif record.is_unpriced and self._unpriced.is_new(record.request_id):
             families.unpriced.inc()
+
+    def _spend(self, counter: Counter, dollars: Decimal) -> None:
+        """Set a counter to the exact sum, once rounded: floats added up one by one drift away from it."""
+        if dollars < 0:
+            raise ValueError("a cost below nothing")
+        shown = counter._value  # noqa: SLF001 - a counter has no other way to be set
+        spent = self._spent.get(counter)
+        if spent is None:
+            # A process of the same id may have been here before.
+            spent = Decimal(repr(shown.get()))
+        after = self._spent[counter] = summed((spent, dollars)) or spent
+        shown.set(float(after))
 
     def _bound(self, metric: _Metric, *labels: str) -> _Metric:
         """The metric's child, looked up once: doing it each time costs three times what counting does."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from app.domain.attempt import AttemptOutcome, AttemptRecord
-from app.domain.errors import OutcryError
+from app.domain.errors import OutcryError, Trail
 from app.domain.routing import Plan
-from app.domain.usage import Usage, UsageSource
+from app.domain.usage import Usage, UsageSource, summed
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class Tally:
     ) -> None:
         """One round more."""
         self.usage = usage if not self.rounds else added(self.usage, usage)
-        self.cost_usd = cost_usd if not self.rounds else _together(self.cost_usd, cost_usd)
+        self.cost_usd = cost_usd if not self.rounds else summed((self.cost_usd, cost_usd))
         self.attempts = (*self.attempts, *attempts)
         self.overhead += overhead
         self.rounds += 1
@@ -56,8 +56,15 @@ class Tally:
             attempts=trail.attempts + before,
             overhead=trail.overhead + self.overhead,
             has_plan=trail.has_plan or self.plan is not None,
+            cost_usd=self._with(trail),
         )
         return error
+
+    def _with(self, trail: Trail) -> Decimal | None:
+        """Dollars up to an error; a round that was billed nothing adds nothing."""
+        if not self.rounds:
+            return trail.cost_usd
+        return self.cost_usd if trail.cost_usd is None else summed((self.cost_usd, trail.cost_usd))
 
 
 def added(one: Usage | None, other: Usage | None) -> Usage | None:
@@ -72,9 +79,5 @@ def added(one: Usage | None, other: Usage | None) -> Usage | None:
         cache_write_tokens=one.cache_write_tokens + other.cache_write_tokens,
         reasoning_tokens=one.reasoning_tokens + other.reasoning_tokens,
         source=UsageSource.ESTIMATED if is_estimate else UsageSource.REPORTED,
-        reported_cost=_together(one.reported_cost, other.reported_cost),
+        reported_cost=summed((one.reported_cost, other.reported_cost)),
     )
-
-
-def _together(one: Decimal | None, other: Decimal | None) -> Decimal | None:
-    return None if one is None or other is None else one + other

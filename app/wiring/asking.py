@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from app.adapters.http_tools import HttpTools
 from app.agents.directory import AgentDirectory
 from app.catalog.tokenizer import token_counter
+from app.decisions.billing import Billing
 from app.decisions.dossier import Witness
 from app.gateway.answer_cache import AnswerCache
 from app.gateway.conversations import Conversations
@@ -20,6 +21,7 @@ from app.gateway.kills import KillSwitch
 from app.gateway.planning import Planner
 from app.gateway.strategy import Strategy
 from app.gateway.timers import TimerRules
+from app.ledger.spending import Spending
 from app.ledger.stores import Records
 from app.ledger.tapes import TapeRules, TapeStore
 from app.ledger.writer import LedgerRules, UsageWriter
@@ -55,7 +57,6 @@ class Asking:
     """One of each."""
 
     directory: AgentDirectory
-    usage_rows: SqlUsageRepository
     writer: UsageWriter
     witness: Witness
     tapes: TapeStore
@@ -67,16 +68,18 @@ class Asking:
     planner: Planner
     gateway: Gateway
     tools: ToolService
+    billing: Billing
 
 
-async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> Asking:
+async def asking(ground: Ground, watching: Watchers, spending: Spending, stack: AsyncExitStack) -> Asking:
     """Everything that a completion goes through."""
     settings, pool, clock, metrics, database = (
         ground.settings, ground.pool, ground.clock, ground.metrics, ground.database,
     )  # fmt: skip
-    directory, usage_rows = AgentDirectory(), SqlUsageRepository(database)
+    directory, billing = AgentDirectory(), Billing()
     writer = UsageWriter(
-        Records(usage_rows, SqlToolCallRepository(database)), LedgerRules(**settings.ledger.model_dump())
+        Records(SqlUsageRepository(database), SqlToolCallRepository(database)),
+        LedgerRules(**settings.ledger.model_dump()),
     )
     witness = Witness()
     tapes = TapeStore(
@@ -84,7 +87,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
     )
     kills = KillSwitch(SqlKillRepository(database), pool.type_of, clock.wall)
     # Only the record hears of free answers: they say nothing about a provider, and no provider was asked.
-    cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer, witness], metrics.cache_used)
+    cache = AnswerCache(StoreRules(**settings.cache.model_dump()), [writer, witness, billing], metrics.cache_used)
     conversations, routing_stats, counter = Conversations(clock.now), RoutingStats(clock.wall), token_counter()
     planner = Planner(
         pool,
@@ -92,12 +95,14 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
         directory,
         kills,
         conversations=conversations,
+        unpriced=settings.unpriced,
         panicked=each_told(metrics.panicked, routing_stats.panicked),
+        spending=spending,
     )
     gateway = Gateway(
         pool,
         planner,
-        [watching.monitor, metrics, writer, routing_stats, conversations, witness],
+        [watching.monitor, metrics, writer, routing_stats, conversations, witness, billing],
         retry=ground.retry,
         timers=TimerRules(**settings.timeouts.model_dump()),
         counter=counter,
@@ -113,10 +118,10 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
         ),
         shelf=tapes,
         stops=kills,
+        spending=spending,
     )
     return Asking(
         directory=directory,
-        usage_rows=usage_rows,
         writer=writer,
         witness=witness,
         tapes=tapes,
@@ -128,6 +133,7 @@ async def asking(ground: Ground, watching: Watchers, stack: AsyncExitStack) -> A
         planner=planner,
         gateway=gateway,
         tools=await _tools(ground, planner, gateway, writer, stack),
+        billing=billing,
     )
 
 

@@ -21,6 +21,7 @@ from app.domain.horizons import Horizons
 from app.gateway.admission import Admission
 from app.gateway.control import RoutingControl
 from app.gateway.estimates import Estimates
+from app.ledger.rollups import RollUpJob, RollUpRules
 from app.ledger.spill import Spill
 from app.ledger.writer import UsageWriter
 from app.model_listing import ModelListing
@@ -34,20 +35,24 @@ from app.settings import Settings
 from app.storage.agents import SqlAgentRepository
 from app.storage.arrival import Arrival
 from app.storage.bell import Bell
+from app.storage.changes import SqlChangeRepository
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.idempotency import SqlIdempotencyRepository
 from app.storage.leases import CHANNEL
 from app.storage.listener import ConfigListener
 from app.storage.outcomes import SqlOutcomeRepository
 from app.storage.prices import SqlPriceRepository
+from app.storage.rollups import SqlRollUps
 from app.storage.scores import SqlScores
+from app.storage.usage_queries import SqlUsageQueries
 from app.storage.vault import Vault
 from app.supervisor import Supervisor
 from app.telemetry.metrics import Metrics
 from app.tools.registry import ToolRegistry
 from app.wiring.asking import Asking, asking, each_told
-from app.wiring.auditing import auditor
+from app.wiring.auditing import auditor, inventory
 from app.wiring.ground import Ground, laid, score_rules
+from app.wiring.purse import Purse, purse
 from app.wiring.recording import Recording, recording
 from app.wiring.watching import Watchers, watchers
 
@@ -57,7 +62,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     ground = await laid(settings, stack)
     pool, clock, metrics, database = ground.pool, ground.clock, ground.metrics, ground.database
     watching = watchers(ground)
-    way = await asking(ground, watching, stack)
+    purses = purse(ground, watching)
+    way = await asking(ground, watching, purses.spending, stack)
     rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
     agents = AgentService(rows, way.directory, ProviderLookup(pool, ground.catalog), way.gateway.complete, clock.now)
     record = recording(ground, lambda: {"stored": way.directory.revision, "providers": pool.revision})
@@ -77,6 +83,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         payloads=record.payloads,
         witness=way.witness,
         made_by=record.made_by,
+        billing=way.billing,
     )
     scores = SqlScores(database)
     reader = ScoreReader(scores, ground.book, score_rules(settings), clock.wall)
@@ -88,7 +95,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         wall=clock.wall,
         recorded=metrics.outcomes_recorded,
     )
-    audit = auditor(ground)
+    audit, stock = auditor(ground), inventory(ground)
     idempotency = Idempotency(
         SqlIdempotencyRepository(database, record.sealer),
         now=clock.now,
@@ -100,16 +107,18 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         _states(pool, way.writer, way.directory, way.tools.registry),
         lambda metrics: metrics.set_cache(way.cache.kept.size),
         lambda metrics: metrics.set_unreadable(record.sealer.unreadable),
+        purses.collect,
     ]
     for close in (
-        audit.close, watching.days.sync, way.writer.drain, way.tapes.drain, way.cache.flights.close, decisions.close,
-        idempotency.close,
+        audit.close, watching.days.sync, purses.record.leave, way.writer.drain, way.tapes.drain,
+        way.cache.flights.close, decisions.close, idempotency.close,
     ):  # fmt: skip
         stack.push_async_callback(close)
     jobs = _jobs(
         ground,
         watching,
         way,
+        purses,
         stack,
         agents=agents,
         decisions=decisions,
@@ -118,9 +127,10 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         record=record,
         reader=reader,
     )
+    jobs.add("inventory", Arrival(database, settings.database_url).before(stock.run))
     jobs.add("audit", Arrival(database, settings.database_url).before(audit.run))
     await stack.enter_async_context(jobs)
-    stack.enter_context(ground.configuration.reloaded_on_hangup())
+    stack.enter_context(ground.configuration.reloaded_on_hangup(stock.wake))
     listing = ModelListing(pool, ground.catalog)
     return Services(
         gateway=way.gateway,
@@ -139,16 +149,19 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         routing_stats=way.routing_stats.report,
         kills=way.kills,
         audit=audit,
+        changes=SqlChangeRepository(database),
         scoring=Boards(scores, ground.book, wall=clock.wall),
         history=watching.health_rows,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
-        conformance=ConformanceTests(pool, [way.writer], clock),
-        usage=way.usage_rows,
+        conformance=ConformanceTests(pool, [way.writer], clock, spending=purses.spending),
+        budgets=purses.budgets,
+        spending=purses.spending,
+        usage=SqlUsageQueries(database),
         metrics=metrics,
         models=listing,
         find_model=listing.find,
-        unready=lambda: _unready(settings, watching, way, draining),
-        reload=ground.configuration.reload,
+        unready=lambda: _unready(settings, watching, way, purses, draining),
+        reload=lambda by: ground.configuration.reload(partial(stock.take, by)),
         draining=draining,
         keys=tuple(GatewayKey.of(key.key, key.scopes) for key in settings.api_keys),
         default_deadline=pool.current.global_timeout or settings.default_deadline,
@@ -161,6 +174,7 @@ def _jobs(
     ground: Ground,
     watching: Watchers,
     way: Asking,
+    purses: Purse,
     stack: AsyncExitStack,
     *,
     agents: AgentService,
@@ -174,9 +188,13 @@ def _jobs(
     metrics, database, settings = ground.metrics, ground.database, ground.settings
     supervisor = Supervisor(metrics.job_restarted)
     arrival = Arrival(database, settings.database_url)
-    bell = Bell(database, CHANNEL, hurries=watching.leases.is_needed)
+    bell = Bell(database, CHANNEL, hurries=lambda: watching.leases.is_needed() or purses.record.is_needed())
+    usage = settings.usage
+    # Sums are never forgotten before what they were made of: that would be lost from both.
+    rules = RollUpRules(usage.rollup_interval, usage.attempts_days, max(usage.rollups_days, usage.attempts_days + 1))
+    rollups = RollUpJob(SqlRollUps(database), rules, now=ground.clock.now, wall=ground.clock.wall)
     # What is stopped comes first: it must hold here within a second of when it was stopped elsewhere.
-    views = [way.kills.refresh, agents.refresh, way.tools.refresh, way.strategy.refresh]
+    views = [way.kills.refresh, agents.refresh, way.tools.refresh, way.strategy.refresh, purses.budgets.refresh]
     for name, job in {
         "health": watching.monitor.run,
         "history": watching.history.run,
@@ -184,6 +202,7 @@ def _jobs(
         "voice": watching.voice.run,
         "webhooks": watching.webhooks.run,
         "usage": way.writer.run,
+        "rollups": arrival.before(rollups.run),
         "decisions": decisions.run,
         "runs": way.tapes.run,
         "days": arrival.before(watching.days.run),
@@ -191,6 +210,8 @@ def _jobs(
         "outcomes": arrival.before(outcomes.run),
         "idempotency": arrival.before(idempotency.run),
         "retention": arrival.before(record.retain),
+        "spending": arrival.before(purses.record.run),
+        "budgets": purses.alerts.run,
         "configuration": arrival.before(lambda: ConfigListener(database).run(partial(_refresh, views))),
     }.items():
         supervisor.add(name, job)
@@ -198,16 +219,17 @@ def _jobs(
         stack.push_async_callback(watching.leases.leave)
         supervisor.add("leases", arrival.before(watching.leases.run))
         supervisor.add("news", arrival.before(watching.news.run))
-        supervisor.add("bell", arrival.before(lambda: bell.run(ground.shortage.told, watching.news.ring)))
+        supervisor.add(
+            "bell", arrival.before(lambda: bell.run(ground.shortage.told, watching.news.ring, purses.record.wake))
+        )
     if metrics.is_shared:
         supervisor.add("metrics", _refreshed(metrics))
     return supervisor
 
 
-def _unready(settings: Settings, watching: Watchers, way: Asking, draining: asyncio.Event) -> list[str]:
-    is_loaded = all(view.is_loaded for view in (way.directory, way.tools.registry, watching.days)) and (
-        watching.leases.is_loaded or not settings.is_shared
-    )
+def _unready(settings: Settings, watching: Watchers, way: Asking, purses: Purse, draining: asyncio.Event) -> list[str]:
+    views = (way.directory, way.tools.registry, watching.days, purses.budgets)
+    is_loaded = all(view.is_loaded for view in views) and (watching.leases.is_loaded or not settings.is_shared)
     reasons = [] if is_loaded else ["the database has not answered yet"]
     return [*reasons, "the service is stopping"] if draining.is_set() else reasons
 

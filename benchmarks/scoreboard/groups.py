@@ -7,6 +7,7 @@ from typing import Final
 
 from benchmarks.scoreboard.answers import answers
 from benchmarks.scoreboard.board import Group
+from benchmarks.scoreboard.budgets import budgets
 from benchmarks.scoreboard.cancellation import cancellation
 from benchmarks.scoreboard.circuits import circuits, half_open, recovery
 from benchmarks.scoreboard.deadlines import attempts, deadlines, leaving
@@ -19,6 +20,8 @@ from benchmarks.scoreboard.overload import overload
 from benchmarks.scoreboard.panel import panel
 from benchmarks.scoreboard.record import record
 from benchmarks.scoreboard.streams import streams
+from benchmarks.scoreboard.usage import usage
+from benchmarks.scoreboard.writing import writing
 
 GROUPS: Final[Mapping[str, Group]] = {
     "deadlines": deadlines,
@@ -39,8 +42,11 @@ GROUPS: Final[Mapping[str, Group]] = {
     "half_open": half_open,
     "recovery": recovery,
     "limits": limits,
+    "budgets": budgets,
     "overload": overload,
     "streams": streams,
     "health": health,
+    "writing": writing,
+    "usage": usage,
     "endurance": endurance,
 }

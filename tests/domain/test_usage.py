@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import random
+from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 
-from app.domain.usage import PriceCard, PriceTier, Usage, cost_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.usage import Charge, PriceCard, PriceTier, Usage, charge_of, cost_of, summed
 
 DOLLAR = Decimal(1)
+TODAY = date(2026, 11, 20)
 CARD = PriceCard((PriceTier(0, DOLLAR, 2 * DOLLAR, Decimal("0.1"), Decimal("1.25")),), "test")
 
 
@@ -44,3 +51,46 @@ def test_an_absurd_count_is_cut() -> None:
 
     assert usage == Usage(10**12, 7, 10**12, 10**12, 10**12)
     assert usage.total_tokens == 10**12 + 7
+
+
+def test_a_charge_names_whose_price_it_is_and_its_day() -> None:
+    card = PriceCard(CARD.tiers, "list", dated="2026-11-01")
+    stated = Usage(1, 1, reported_cost=Decimal("0.5"))
+
+    assert charge_of(Usage(1_000_000), card, TODAY) == Charge(DOLLAR, "list", "2026-11-01")
+    assert charge_of(stated, card, TODAY) == Charge(Decimal("0.5"), "reported", "2026-11-20")
+    assert charge_of(Usage(1, 1), None, TODAY) == charge_of(None, card, TODAY) == Charge()
+
+
+def test_a_price_that_is_no_number_is_unknown() -> None:
+    assert cost_of(Usage(1, 1, reported_cost=Decimal("Infinity")), CARD) is None
+
+
+PRICES = st.decimals(0, 1000, places=9)
+COUNTS = st.integers(0, 10**12)
+COSTS = st.builds(
+    cost_of,
+    st.builds(
+        Usage, COUNTS, COUNTS, reported_cost=st.none() | st.decimals(0, 10**6, allow_nan=False, allow_infinity=False)
+    ),
+    st.builds(lambda i, o: PriceCard((PriceTier(0, i, o),), "test"), PRICES, PRICES),
+)
+
+
+@given(st.lists(COSTS, min_size=1, max_size=40), st.randoms())
+def test_sums_of_costs_lose_no_digit_in_whatever_order(costs: list[Decimal], chance: random.Random) -> None:
+    exact = sum(map(Fraction, costs))
+    chance.shuffle(costs)
+    middle = len(costs) // 2
+
+    total = summed(costs)
+    in_parts = summed([part for part in (summed(costs[:middle]), summed(costs[middle:])) if part is not None])
+
+    assert total is not None
+    assert in_parts is not None
+    assert Fraction(total) == Fraction(in_parts) == exact
+
+
+@given(st.lists(st.none() | PRICES, max_size=9))
+def test_a_sum_with_an_unknown_part_is_unknown(costs: list[Decimal | None]) -> None:
+    assert (summed(costs) is None) == (None in costs or not costs)

@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -133,6 +134,20 @@ def test_usage_without_a_price_is_unpriced_not_free(metrics: Metrics) -> None:
 
     assert value(metrics, "outcry_unpriced_requests_total") == 1
     assert value(metrics, "outcry_spend_usd_total", provider="alpha", model="alpha-1") is None
+
+
+def test_a_request_is_unpriced_once_however_many_of_its_attempts_are(metrics: Metrics) -> None:
+    for ordinal in (1, 2):
+        metrics.attempt_finished(replace(record(usage=Usage(1, 1)), ordinal=ordinal))
+
+    assert value(metrics, "outcry_unpriced_requests_total") == 1
+
+
+def test_spend_is_the_exact_sum_and_does_not_drift(metrics: Metrics) -> None:
+    for _ in range(10_000):
+        metrics.attempt_finished(record(usage=Usage(1, 1), cost_usd=Decimal("0.0001")))
+
+    assert value(metrics, "outcry_spend_usd_total", provider="alpha", model="alpha-1") == 1.0
 
 
 def test_names_nobody_configured_cannot_grow_the_metrics(metrics: Metrics) -> None:

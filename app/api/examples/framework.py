@@ -71,6 +71,19 @@ _CALL: Final = {
     "agent_id": 7,
     "key_id": "local",
 }
+_BUDGET: Final = {
+    "scope": "agent:7",
+    "window": "day",
+    "cost_usd": "25",
+    "tokens": None,
+    "used": {"cost_usd": "3.0125", "tokens": 412000},
+    "reserved": {"cost_usd": "0.0105", "tokens": 2400},
+    "left": {"cost_usd": "21.977", "tokens": None},
+    "alert_at": 0.8,
+    "on_exceeded": "refuse",
+    "begins_at": "2026-11-20T00:00:00Z",
+    "ends_at": "2026-11-21T00:00:00Z",
+}
 _AGENT: Final = {
     "id": 7,
     "name": "btc-5m",
@@ -109,6 +122,25 @@ _SUMMARY: Final = {
     "output_tokens": 108,
     "cost_usd": "0.0001026",
     "unpriced_requests": 0,
+}
+_PROJECTED: Final = {
+    period: {
+        "requests": 96.0 * days,
+        "attempts": 104.0 * days,
+        "input_tokens": 2016.0 * days,
+        "output_tokens": 864.0 * days,
+        "unpriced_requests": 0.0,
+        "cost_usd": cost,
+    }
+    for period, days, cost in (("per_day", 1, "0.0008208"), ("per_month", 30, "0.024624"))
+} | {"seen": {name: value for name, value in _SUMMARY.items() if name not in ("bucket", "model")}}
+_PROJECTION: Final = {
+    "since": "2026-11-19T18:00:00Z",
+    "until": "2026-11-20T18:00:00Z",
+    "covered_seconds": 10800.0,
+    "rows": [{"provider": "openai_primary", "model": "gpt-4o-mini", **_PROJECTED}],
+    "total": _PROJECTED,
+    "warnings": [],
 }
 _HEALTH: Final = {
     "overall_status": "healthy",
@@ -349,6 +381,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     "GET /calibration": {"models": [_CURVE], "methods": []},
     "GET /usage": {"items": [], "next": None},
     "GET /usage/summary": {"rows": [_SUMMARY], "total": {k: v for k, v in _SUMMARY.items() if k != "bucket"}},
+    "GET /usage/projection": {"month_days": 30, "last_24h": _PROJECTION, "last_7d": _PROJECTION},
     "GET /metrics": "outcry_requests_total 1.0",
     "GET /health/live": {"status": "alive"},
     "GET /health/ready": {"status": "ready", "reasons": []},
@@ -372,6 +405,9 @@ EXAMPLES: Final[dict[str, Any]] = {
         "grades": [{"provider": "sandbox", "model": "trend", "action": "BUY", "correct": True}],
     },
     "POST /prices": {"added": 1, "corrected": 0, "unchanged": 0, "graded": 1, "complete": True},
+    "GET /budgets": {"items": [_BUDGET]},
+    "PUT /budgets/{scope}": _BUDGET,
+    "GET /budgets/{scope}": {**_BUDGET, "windows": [_BUDGET]},
     "POST /admin/kill": {"stopped": [_STOP]},
     "POST /admin/resume": {"stopped": []},
     "GET /admin/kill": {
@@ -402,6 +438,25 @@ EXAMPLES: Final[dict[str, Any]] = {
         "public_key": _PUBLIC_KEY,
     },
     "GET /audit/checkpoints": {"items": [_CHECKPOINT], "next": None},
+    "GET /audit/changes": {
+        "items": [
+            {
+                "at": "2026-11-20T14:15:00.125000Z",
+                "kind": "change",
+                "subject": "agent:7",
+                "what": "llm_config_changed",
+                "by": "1a2b3c4d",
+                "request_id": "req_5f0c9d2e",
+                "before": {"llm_config": 12, "temperature": 0.7, "api_key": {"hint": "sk-…4f2a"}},
+                "after": {"llm_config": 12, "temperature": 0.2, "api_key": {"did": "replaced", "hint": "sk-…9b1c"}},
+                "reason": None,
+                "chain": "20261120T141500-5f0c9d2e5f0c",
+                "seq": 42,
+                "hash": "5f" * 32,
+            }
+        ],
+        "next": None,
+    },
     "GET /audit/{decision_id}/bundle": {
         "format": "outcry-bundle-1",
         "decision_id": "dec_5f0c9d2e",

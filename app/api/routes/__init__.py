@@ -19,6 +19,7 @@ from app.api.outcome_wire import OutcomeBody, PricesBody
 from app.api.routes import (
     agents,
     audit,
+    budgets,
     chat,
     decisions,
     dossiers,
@@ -66,6 +67,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tools.router,
     leaderboard.router,
     usage.router,
+    budgets.router,
     kill.router,
     audit.router,
     system.router,
@@ -83,6 +85,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     OutcomeBody,
     PricesBody,
     prompts.RenderBody,
+    budgets.BudgetWrite,
     kill.KillWrite,
     kill.ResumeWrite,
 )

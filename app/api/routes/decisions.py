@@ -14,9 +14,10 @@ from fastapi.responses import JSONResponse
 
 from app.api.admission import Admission, is_replay
 from app.api.body import NATIVE_LIMIT, read_checked
-from app.api.completions import CLOSING, money, replay_headers
+from app.api.completions import CLOSING, replay_headers
 from app.api.decision_wire import DecisionAnswer, DecisionBody, DecisionPage, question_of, read_decision
 from app.api.deps import MAX_ID, CurrentExchange, CurrentServices, Cursor, Limit, body_of, described
+from app.api.dollars import money
 from app.api.errors import Headers, encoded_error
 from app.api.exchange import Exchange
 from app.api.idempotency import REPLAYED, bound, read_key
@@ -201,7 +202,7 @@ async def record_outcome(
     nothing. With `x-outcry-agent`, another agent's decision is a 404.
     """
     agent_id = read_intent(exchange.headers).agent_id
-    graded = await exchange.services.outcomes.record(wanted.outcome(decision_id), agent_id=agent_id)
+    graded = await exchange.services.outcomes.record(wanted.outcome(decision_id), agent_id=agent_id, by=exchange.author)
     return JSONResponse(outcome_rendered(graded), 201 if graded.is_new else 200)
 
 

@@ -23,4 +23,4 @@ async def embed(exchange: Exchange) -> None:
         answer = await anyio.to_thread.run_sync(embeddings_wire.rendered, vectors, completion.usage, encoding)
     else:
         answer = embeddings_wire.rendered(vectors, completion.usage, encoding)
-    await tell(exchange, completion, answer, warn=True)
+    await tell(exchange, ask, completion, answer, warn=True)

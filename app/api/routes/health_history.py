@@ -8,17 +8,14 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-import anyio
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from app.api.deps import CurrentExchange, CurrentServices, Cursor, Limit
-from app.api.errors import CallerLeft, field_errors
-from app.api.exchange import Exchange
+from app.api.errors import field_errors
+from app.api.exports import Export
 from app.api.health_wire import COLUMNS, as_csv, as_json, figures, rendered_sample
 from app.api.times import rendered_time
-from app.api.watch import Watch
 from app.domain.errors import Code, NotFound, Violation
 from app.domain.health import HealthSample, HistoryWindow
 from app.services import HealthRecords
@@ -71,40 +68,6 @@ Window = Annotated[HistoryWindow, Depends(_window)]
 SteppedWindow = Annotated[HistoryWindow, Depends(_stepped)]
 
 
-class _Export(Response):
-    """An export that is written on the exchange while it is read, a page at a time."""
-
-    def __init__(self, exchange: Exchange, pieces: AsyncGenerator[bytes], kind: Format) -> None:
-        super().__init__()
-        self._exchange = exchange
-        self._pieces = pieces
-        self._kind = kind
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        await Watch(self._exchange).run(self._write())
-
-    async def _write(self) -> None:
-        try:
-            async for piece in self._pieces:
-                if not self._exchange.is_started:
-                    # Only now is it sure that the database answers.
-                    await self._exchange.send(self._head())
-                # A reader who stands still holds nothing but this task, and that not for ever.
-                with anyio.move_on_after(self._exchange.services.max_deadline) as patience:
-                    await self._exchange.push(piece)
-                if patience.cancelled_caught:
-                    raise CallerLeft
-        finally:
-            await self._pieces.aclose()
-        await self._exchange.push(b"", last=True)
-
-    def _head(self) -> dict[str, Any]:
-        kind = b"application/json" if self._kind is Format.JSON else b"text/csv; charset=utf-8"
-        name = f'attachment; filename="provider-health.{self._kind}"'.encode()
-        headers = [(b"content-type", kind), (b"content-disposition", name), (b"cache-control", b"no-store")]
-        return {"type": "http.response.start", "status": 200, "headers": headers}
-
-
 @router.get("/{name}/health/history", summary="One provider's health over time, newest first")
 async def read_history(
     name: Annotated[str, Path(max_length=64)],
@@ -144,7 +107,9 @@ async def export_history(
 ) -> Response:
     """All samples of the window. An answer that broke off is not whole: its connection was cut."""
     pages = _pages(exchange.services.history, provider, window)
-    return _Export(exchange, as_json(pages, window) if kind is Format.JSON else as_csv(pages), kind)
+    if kind is Format.JSON:
+        return Export(exchange, as_json(pages, window), kind="application/json", name="provider-health.json")
+    return Export(exchange, as_csv(pages), kind="text/csv; charset=utf-8", name="provider-health.csv")
 
 
 async def _pages(

@@ -9,9 +9,9 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from app.api.body import NATIVE_LIMIT, read_checked
-from app.api.completions import money
 from app.api.decision_wire import Symbol, symbol_violations
 from app.api.deps import CurrentExchange, described
+from app.api.dollars import money
 from app.api.exchange import Exchange
 from app.api.fields import Answer, Body, checked
 from app.api.intent import Intent, read_intent

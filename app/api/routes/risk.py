@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from app.api.admission import Admission
 from app.api.body import NATIVE_LIMIT, read_object
-from app.api.completions import live, money
+from app.api.completions import live
+from app.api.dollars import money
 from app.api.exchange import Exchange
 from app.api.intent import read_intent
 from app.api.risk_wire import proposal_of, read_risk

@@ -17,6 +17,7 @@ from app.storage.tables.audit import (
     AuditEntryRow,
     AuditPayloadRow,
 )
+from app.storage.tables.budgets import BUDGET_SPEND, BUDGETS, BudgetRow, BudgetSpendRow
 from app.storage.tables.control import (
     KILL_EVENTS,
     ConfigRevisionRow,
@@ -50,6 +51,15 @@ from app.storage.tables.processes import (
 )
 from app.storage.tables.replay import REPLAY_RUNS, REPLAY_TAKES, ReplayRunRow, ReplayTakeRow
 from app.storage.tables.tools import TOOL_CALLS, ToolCallRow, ToolRow
+from app.storage.tables.usage import (
+    USAGE_CELLS,
+    USAGE_COUNTS,
+    USAGE_LANES,
+    USAGE_MARKS,
+    USAGE_PATTERN_LANES,
+    USAGE_PATTERNS,
+    USAGE_WANDERERS,
+)
 
 __all__ = [
     "ATTEMPTS",
@@ -57,6 +67,8 @@ __all__ = [
     "AUDIT_CHECKPOINTS",
     "AUDIT_ENTRIES",
     "AUDIT_PAYLOADS",
+    "BUDGETS",
+    "BUDGET_SPEND",
     "DECISIONS",
     "FIRING_ALERTS",
     "GRADES",
@@ -73,6 +85,13 @@ __all__ = [
     "REPLAY_RUNS",
     "REPLAY_TAKES",
     "TOOL_CALLS",
+    "USAGE_CELLS",
+    "USAGE_COUNTS",
+    "USAGE_LANES",
+    "USAGE_MARKS",
+    "USAGE_PATTERNS",
+    "USAGE_PATTERN_LANES",
+    "USAGE_WANDERERS",
     "VOTES",
     "AgentLLMConfigRow",
     "AgentRow",
@@ -81,6 +100,8 @@ __all__ = [
     "AuditCheckpointRow",
     "AuditEntryRow",
     "AuditPayloadRow",
+    "BudgetRow",
+    "BudgetSpendRow",
     "ConfigRevisionRow",
     "DecisionRow",
     "FiringAlertRow",

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Date, Index, String, Text
+from sqlalchemy import BigInteger, Boolean, Column, Date, Index, String, Text, false, text
 from sqlmodel import Field, SQLModel
 
 from app.storage.columns import ExactDecimal, UTCDateTime
@@ -50,6 +50,7 @@ class AttemptRow(SQLModel, table=True):
     symbol: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     strategy: str | None = Field(default=None, sa_column=Column(String(64), nullable=True))
     variant: str | None = Field(default=None, sa_column=Column(String(128), nullable=True))
+    is_rolled: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
 
 
 class ProviderDayRow(SQLModel, table=True):
@@ -68,3 +69,16 @@ PROVIDER_DAYS: Any = SQLModel.metadata.tables["provider_days"]
 
 # Lists are read newest first, a page at a time; summaries by time.
 Index("ix_attempts_started_at_id", ATTEMPTS.c.started_at, ATTEMPTS.c.id)
+Index(
+    "ix_attempts_not_rolled",
+    ATTEMPTS.c.started_at,
+    ATTEMPTS.c.id,
+    sqlite_where=text("is_rolled = 0"),
+    postgresql_where=text("NOT is_rolled"),
+)
+Index(
+    "ix_attempts_decision_id",
+    ATTEMPTS.c.decision_id,
+    sqlite_where=text("decision_id IS NOT NULL"),
+    postgresql_where=text("decision_id IS NOT NULL"),
+)

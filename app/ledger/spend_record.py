@@ -1,0 +1,185 @@
+"""Keeps what this process spends on record, and has its part of budgets that processes share.
+
+Alone, a process writes what it spent four times a second: kill -9 loses what was settled since, and what the calls
+under way were expected to take counts as spent. With others, it may use only what it was granted; all of that counts
+as spent when it is killed, until the window ends. It keeps a minute's spending in hand, and less near a cap.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+from typing import Final
+
+import anyio
+
+from app.domain.budget import NOTHING, Spend, SpendKey, SpendWord, Spent
+from app.domain.errors import StorageUnavailable
+from app.domain.ports import SpendRepository
+from app.ledger.accounts import Account, Grant
+from app.ledger.spending import Spending
+
+log = logging.getLogger(__name__)
+
+FLUSH: Final = 0.25
+"""Seconds between two writes of a process that is alone."""
+_BEAT: Final = 1.0
+_AT_MOST_EVERY: Final = 0.03
+_RENEW_AFTER: Final = 1.5
+# A crowd on a busy machine keeps a file locked for a second or two; that is no reason to refuse anybody.
+_PATIENCE: Final = 5.0
+_LEAVING: Final = 1.5
+
+
+class SpendRecord:
+    """Exchanges this process's accounts with the record, as `holder`; `short` is what `wake` sets.
+
+    While the database is away a process goes on with what it has.
+    """
+
+    def __init__(
+        self,
+        spending: Spending,
+        repository: SpendRepository,
+        *,
+        holder: str,
+        is_shared: bool,
+        now: Callable[[], float],
+    ) -> None:
+        self._spending = spending
+        self._repository = repository
+        self._holder = holder
+        self._is_shared = is_shared
+        self._now = now
+        self._beat_at = now()
+        self._said: dict[SpendKey, tuple[Spend, float]] = {}
+        self._event = anyio.Event()
+        self._writing = anyio.Lock()
+
+    def wake(self) -> None:
+        """Look soon: a call waits, or another process said something."""
+        self._event.set()
+
+    def is_needed(self) -> bool:
+        """Whether there is any budget that processes share."""
+        return self._is_shared and self._spending.is_set
+
+    async def run(self) -> None:
+        """The job: never returns."""
+        while True:
+            await self.beat()
+            every = FLUSH if self._spending.is_set and not self._is_shared else _BEAT
+            until = self._now() + every
+            while (left := until - self._now()) > 0:
+                with anyio.move_on_after(left) as pause:
+                    await self._event.wait()
+                if not pause.cancelled_caught:
+                    self._event = anyio.Event()
+                    await self.look()
+                    await anyio.sleep(_AT_MOST_EVERY)
+
+    async def beat(self) -> None:
+        """Put on record what has changed, within 5 s; with others, also that this process is alive."""
+        now = self._now()
+        seconds, self._beat_at = now - self._beat_at, now
+        for account in self._spending.accounts():
+            account.beat(Decimal(seconds).quantize(Decimal("0.001")))
+        if self._is_shared or any(self._is_behind(account) for account in self._spending.accounts()):
+            await self._bounded(self._exchange)
+
+    async def look(self) -> None:
+        """Exchange if a call waits here, or another process wants what is spare here."""
+        await self._bounded(self._look)
+
+    async def refresh(self) -> None:
+        """Exchange now. Raises StorageUnavailable."""
+        try:
+            with anyio.fail_after(_PATIENCE):
+                await self._exchange()
+        except TimeoutError:
+            raise StorageUnavailable("what was spent could not be put on record in time") from None
+
+    async def leave(self) -> None:
+        """Keep nothing but what was spent; the others may have the rest at once."""
+        self._spending.close()
+        with anyio.move_on_after(_LEAVING, shield=True):
+            await self._bounded(self._exchange)
+
+    async def _bounded(self, work: Callable[[], Awaitable[None]]) -> None:
+        if not self._spending.is_set:
+            return
+        try:
+            with anyio.fail_after(_PATIENCE):
+                await work()
+        except (StorageUnavailable, TimeoutError) as error:
+            if not self._spending.is_away:
+                log.warning("spending cannot be put on record", extra={"reason": str(error)})
+            self._spending.is_away = True
+            self._spending.look_again()
+        else:
+            self._spending.is_away = False
+
+    def _is_behind(self, account: Account) -> bool:
+        return account.is_dirty or account.room is None
+
+    async def _look(self) -> None:
+        accounts = self._spending.accounts()
+        if any(account.is_waited_for or self._is_behind(account) for account in accounts):
+            await self._exchange()
+        elif self._is_shared:
+            spent = await self._repository.everything()
+            if any(one.wants is not None for account in accounts for one in self._others(spent, account)):
+                await self._exchange()
+
+    async def _exchange(self) -> None:
+        async with self._writing:
+            accounts = {account.key: account for account in self._spending.accounts()}
+            if not accounts:
+                return
+            grants: dict[SpendKey, Grant] = {}
+
+            def decide(spent: Spent) -> SpendWord:
+                for key, account in accounts.items():
+                    others = self._others(spent, account)
+                    part = account.shared if self._is_shared else account.alone
+                    grants[key] = part(self._holder, others)
+                    account.lower(grants[key])
+                said = {
+                    key: (grant.spend, accounts[key].ends) for key, grant in grants.items() if self._is_due(key, grant)
+                }
+                return SpendWord(said, rings=any(self._is_news(key, grant) for key, grant in grants.items()))
+
+            try:
+                await self._repository.exchange(decide)
+            except BaseException:
+                for account in accounts.values():
+                    account.is_dirty = True
+                raise
+            self._take_over(accounts, grants)
+
+    def _is_due(self, key: SpendKey, grant: Grant) -> bool:
+        """Whether it has to be said: something changed, or nobody has heard of it for a while."""
+        spend, said = grant.spend, self._said.get(key)
+        if said is None:
+            return spend.wants is not None or spend.counted != NOTHING
+        return said[0] != spend or (self._is_shared and self._now() - said[1] > _RENEW_AFTER)
+
+    def _others(self, spent: Spent, account: Account) -> list[Spend]:
+        return [one for one in spent.get(account.key, ()) if one.holder != self._holder]
+
+    def _is_news(self, key: SpendKey, grant: Grant) -> bool:
+        """Whether the others can do something with it: somebody waits here, or gets something."""
+        known = self._said.get(key)
+        gives = known is not None and known[0].granted.at_least(grant.spend.granted) != grant.spend.granted
+        return grant.spend.wants is not None or (grant.is_wanted and (gives or known is None))
+
+    def _take_over(self, accounts: Mapping[SpendKey, Account], grants: Mapping[SpendKey, Grant]) -> None:
+        now = self._now()
+        for key, grant in grants.items():
+            accounts[key].take_over(grant)
+            if self._is_due(key, grant):
+                self._said[key] = grant.spend, now
+        for key in self._said.keys() - accounts.keys():
+            del self._said[key]
+        self._spending.look_again()
