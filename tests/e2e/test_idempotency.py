@@ -34,7 +34,7 @@ def at_once(gateways: list[Service], key: str, number: int) -> list[httpx.Respon
 
 
 def one_panel(answers: list[httpx.Response], upstream: Upstream) -> None:
-    assert {answer.status_code for answer in answers} == {200}
+    assert [answer.text for answer in answers if answer.status_code != 200] == []
     assert all(answer.json() == answers[0].json() for answer in answers)
     assert [answer.headers.get("idempotency-replayed") for answer in answers].count(None) == 1
     assert len(upstream.requests) == 1
