@@ -27,6 +27,11 @@ providers:
 """
 
 
+@pytest.fixture(scope="session")
+def gateway_nursery() -> None:
+    """Here each start is one from the very beginning, by a Python of its own."""
+
+
 def refused(folder: Path, text: str, name: str = "outcry.yaml") -> Service:
     (folder / name).write_text(text)
     gateway = Service(folder, env={"OUTCRY_CONFIG": str(folder / name)})
