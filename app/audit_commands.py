@@ -18,11 +18,15 @@ from app.domain.audit import Checkpoint, Findings
 from app.domain.errors import StorageUnavailable
 from app.ledger.bundle import bundle, shown
 from app.ledger.checkpoints import Signer
+from app.ledger.sealing import Sealer
+from app.ledger.words import Words
 from app.settings import ConfigurationError, Settings, load_settings, read_environment
 from app.storage.audit import SqlAuditRepository
 from app.storage.checking import checked
-from app.storage.database import open_database
+from app.storage.database import Database, open_database
 from app.storage.errors import DatabaseUnusable
+from app.storage.payloads import SqlPayloadRepository
+from app.storage.vault import Vault
 
 EX_BAD: Final = 1
 EX_DATAERR: Final = 65
@@ -67,7 +71,7 @@ def verify_record(
 @app.command("export")
 def export_checkpoints(path: Annotated[Path, typer.Argument(help="The file to write.")]) -> None:
     """Write every checkpoint as JSONL, to be kept where nobody who can write to the database can reach it."""
-    count = _with(lambda record: _export(record, path))
+    count = _with(lambda database: _export(SqlAuditRepository(database), path))
     out.print(f"{path}: {count} checkpoints")
 
 
@@ -75,16 +79,34 @@ def export_checkpoints(path: Annotated[Path, typer.Argument(help="The file to wr
 def bundle_decision(
     decision_id: str,
     path: Annotated[Path | None, typer.Argument(help="The file to write; DECISION_ID.bundle.json without.")] = None,
+    words: Annotated[bool, typer.Option("--words", help="Also what was said, where a key opens it.")] = False,  # noqa: FBT002 - typer's way
 ) -> None:
     """Write a decision with all that is needed to check it elsewhere; examples/verify_bundle.py does."""
     target = path or Path(f"{Path(decision_id).name}.bundle.json")
-    found = _with(lambda record: bundle(record, decision_id))
+    sealer = _opener() if words else None
+    found = _with(lambda database: _bundled(database, decision_id, sealer))
     if found is None:
         _die(f"no decision {decision_id!r} is on record", EX_DATAERR)
     _write(target, [json.dumps(found, indent=1).encode() + b"\n"])
     if not found["is_sealed"]:
         sys.stderr.write("outcry: no signed checkpoint covers all of it yet\n")
+    for word in found.get("words", ()):
+        if word["missing"] is not None:
+            under = f" (encryption key {word['key_id']})" if word["key_id"] else ""
+            sys.stderr.write(f"outcry: no words of its {word['part']}: {word['missing']}{under}\n")
     out.print(f"{target}: {sum(len(segment['links']) for segment in found['segments'])} entries")
+
+
+def _opener() -> Sealer:
+    try:
+        return Sealer(vault=Vault(_settings().encryption_keys))
+    except ValueError as error:
+        _die(f"ENCRYPTION_KEYS: {error}", EX_CONFIG)
+
+
+async def _bundled(database: Database, decision_id: str, sealer: Sealer | None) -> dict[str, Any] | None:
+    words = None if sealer is None else Words(SqlPayloadRepository(database), sealer)
+    return await bundle(SqlAuditRepository(database), decision_id, words)
 
 
 async def _export(record: SqlAuditRepository, path: Path) -> int:
@@ -134,10 +156,10 @@ def _fields(verdict: Findings) -> dict[str, Any]:
     }
 
 
-def _with(work: Callable[[SqlAuditRepository], Coroutine[Any, Any, T]]) -> T:
+def _with(work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
     async def opened(url: str) -> T:
         async with open_database(url) as database:
-            return await work(SqlAuditRepository(database))
+            return await work(database)
 
     return _told(opened(_settings().database_url))
 

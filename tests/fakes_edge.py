@@ -696,10 +696,10 @@ class FakeAudit:
             raise self.error
         return Findings(3, None, chains=1)
 
-    async def bundle(self, decision_id: str) -> dict[str, Any]:
+    async def bundle(self, decision_id: str, *, words: bool) -> dict[str, Any]:
         if decision_id != "dec-1":
             raise NotFound("no such decision is on record")
-        return {"decision_id": decision_id}
+        return {"decision_id": decision_id} | ({"words": []} if words else {})
 
     async def page(self, *, past: int, limit: int) -> list[dict[str, Any]]:
         return [{"number": number} for number in range(past + 1, min(past + limit, 3) + 1)]

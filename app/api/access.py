@@ -105,3 +105,9 @@ def check_scope(caller: Caller, method: str, route: str) -> None:
     if row is None or not caller.may(row):
         wanted = "a permission nobody has" if row is None else f"the scope {row}"
         raise NotPermitted(f"{method} {route} wants {wanted}, which this key does not have")
+
+
+def check_also(caller: Caller, wanted: Scope, what: str) -> None:
+    """Whether this caller has a further scope that a part of an operation wants. Raises NotPermitted."""
+    if not caller.may(wanted):
+        raise NotPermitted(f"{what} want the scope {wanted} as well, which this key does not have")

@@ -15,6 +15,7 @@ from app.domain.audit import Checkpoint, Findings, Head
 from app.domain.errors import Conflict, NotFound, StorageUnavailable
 from app.ledger.bundle import Shelf, bundle, shown
 from app.ledger.checkpoints import Signer, drawn_up
+from app.ledger.words import Words
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Auditor:
         *,
         appended: Callable[[], int],
         signer: Signer | None,
+        words: Words,
         now: Callable[[], float],
         wall: Callable[[], datetime],
         rules: AuditRules = AuditRules(),
@@ -65,6 +67,7 @@ class Auditor:
         self._check = check
         self._appended = appended
         self._signer = signer
+        self._words = words
         self._now = now
         self._wall = wall
         self._rules = rules
@@ -116,12 +119,13 @@ class Auditor:
         finally:
             self._is_checking = False
 
-    async def bundle(self, decision_id: str) -> dict[str, Any]:
-        """A decision with all that is needed to check it elsewhere. Raises NotFound."""
-        found = await bundle(self._record, decision_id)
+    async def bundle(self, decision_id: str, *, words: bool = False) -> dict[str, Any]:
+        """A decision with all that is needed to check it elsewhere, with its `words` if wanted. Raises NotFound."""
+        wanted = self._words if words else None
+        found = await bundle(self._record, decision_id, wanted)
         if found is not None and not found["is_sealed"] and self._signer is not None:
             await self.seal()
-            found = await bundle(self._record, decision_id)
+            found = await bundle(self._record, decision_id, wanted)
         if found is None:
             raise NotFound(f"no decision {decision_id[:64]!r} is on record")
         return found

@@ -1,7 +1,8 @@
 """One decision with all that is needed to check it elsewhere, as JSON. examples/verify_bundle.py checks one.
 
 Of its own entries a bundle has content and payload. Of those between them and the next signed checkpoint it has only
-`own`, their hash, so that it shows nothing of what others did.
+`own`, their hash, so that it shows nothing of what others did. What was said in the decision is there when it is asked
+for: each text is the one whose SHA-256 the entries name.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from app.domain.audit import Checkpoint, Link
 from app.ledger.checkpoints import heads_of
+from app.ledger.words import Words
 
 FORMAT: Final = "outcry-bundle-1"
 _SKEW: Final = timedelta(minutes=10)
@@ -37,10 +39,11 @@ class _Span:
     checkpoint: Checkpoint | None
 
 
-async def bundle(shelf: Shelf, decision_id: str) -> dict[str, Any] | None:
+async def bundle(shelf: Shelf, decision_id: str, words: Words | None = None) -> dict[str, Any] | None:
     """The bundle of a decision, None where nothing of it is on record.
 
-    `is_sealed` is false while a part of it is past the last signed checkpoint.
+    `is_sealed` is false while a part of it is past the last signed checkpoint. `words` are in it only where they are
+    given: they are read after the entries, so that none is named of which nothing is known.
     """
     links = await shelf.of_subject(f"decision:{decision_id}")
     if not links:
@@ -52,13 +55,16 @@ async def bundle(shelf: Shelf, decision_id: str) -> dict[str, Any] | None:
     mine = {(link.chain, link.seq) for link in links}
     bodies = await shelf.bodies(sorted(mine))
     checkpoints = {span.checkpoint.number: span.checkpoint for span in spans if span.checkpoint is not None}
-    return {
+    told = {
         "format": FORMAT,
         "decision_id": decision_id,
         "is_sealed": all(span.checkpoint is not None for span in spans),
         "segments": [await _segment(shelf, span, mine, bodies) for span in spans],
         "checkpoints": [shown(checkpoint) for _, checkpoint in sorted(checkpoints.items())],
     }
+    if words is not None:
+        told["words"] = await words.behind(decision_id, [bodies.get(place) for place in sorted(mine)])
+    return told
 
 
 def shown(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -70,6 +70,14 @@ class Sealer:
 
     def opened(self, payload: Payload) -> dict[str, Any] | Gone:
         """The value, or why there is none. What does not open, or is not what was hashed, is logged and counted."""
+        text = self.text(payload)
+        if isinstance(text, Gone):
+            return text
+        value: dict[str, Any] = json.loads(text)
+        return value
+
+    def text(self, payload: Payload) -> str | Gone:
+        """The same as the text that was hashed."""
         match payload.form:
             case PayloadForm.HASHED:
                 return Gone.HASHED
@@ -84,8 +92,7 @@ class Sealer:
                 extra={"subject": payload.subject, "part": payload.part.value, "encryption_key_id": payload.key_id},
             )
             return Gone.UNREADABLE
-        value: dict[str, Any] = json.loads(content)
-        return value
+        return content.decode()
 
     def answer(self, bare: dict[str, Any], payload: Payload | None) -> dict[str, Any]:
         """An answer whole again, or as it stands without its words, with `payload` saying why.

@@ -8,6 +8,7 @@ from app.decisions.prompts.versions import template_fields
 from app.ledger.auditor import Auditor, AuditRules
 from app.ledger.checkpoints import Signer
 from app.ledger.inventory import Inventory, provider_fields
+from app.ledger.words import Words
 from app.services import GatewayKey
 from app.storage.audit import SqlAuditRepository
 from app.storage.changes import SqlChangeRepository
@@ -37,7 +38,7 @@ def inventory(ground: Ground) -> Inventory:
     )
 
 
-def auditor(ground: Ground) -> Auditor:
+def auditor(ground: Ground, words: Words) -> Auditor:
     """The one of this process."""
     settings, database, clock = ground.settings, ground.database, ground.clock
     signers = [Signer.of(key) for key in settings.signing_key]
@@ -48,6 +49,7 @@ def auditor(ground: Ground) -> Auditor:
         lambda: checked_elsewhere(settings.database_url, trusted),
         appended=lambda: database.chain.appended,
         signer=signers[0] if signers else None,
+        words=words,
         now=clock.now,
         wall=clock.wall,
         rules=AuditRules(**settings.audit.model_dump()),

@@ -24,6 +24,7 @@ from app.gateway.control import RoutingControl
 from app.gateway.estimates import Estimates
 from app.ledger.rollups import RollUpJob, RollUpRules
 from app.ledger.spill import Spill
+from app.ledger.words import Words
 from app.ledger.writer import UsageWriter
 from app.model_listing import ModelListing
 from app.outcomes.board import Boards
@@ -107,7 +108,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         wall=clock.wall,
         recorded=metrics.outcomes_recorded,
     )
-    audit, stock = auditor(ground), inventory(ground)
+    audit, stock = auditor(ground, Words(record.payloads, record.sealer)), inventory(ground)
     idempotency = Idempotency(
         SqlIdempotencyRepository(database, record.sealer),
         now=clock.now,

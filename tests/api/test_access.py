@@ -17,6 +17,7 @@ from tests.fakes_edge import fake_services
 
 KEYS = {scope: f"key-for-{scope.value}-0123456789" for scope in Scope}
 CONFIGURED = tuple(GatewayKey.of(SecretStr(key), frozenset({scope})) for scope, key in KEYS.items())
+BESIDE = ({Scope.READ}, {Scope.READ, Scope.DECISIONS}, {Scope.DECISIONS})
 GUARDED = [(operation, row) for operation, row in ACCESS.items() if isinstance(row, Scope)]
 
 
@@ -99,6 +100,23 @@ async def test_with_keys_a_foreign_origin_and_a_proxy_are_served() -> None:
 
     assert response.status_code == 200
     assert "access-control-allow-origin" not in response.headers
+
+
+async def test_the_words_in_a_bundle_want_the_scope_of_decisions_as_well() -> None:
+    keys = {scopes: f"key-for-{'-and-'.join(sorted(scopes))}-0123456789" for scopes in map(frozenset, BESIDE)}
+    services = fake_services(keys=tuple(GatewayKey.of(SecretStr(key), scopes) for scopes, key in keys.items()))
+    async with client_of(services) as client:
+        reader, both, decider = ({"x-api-key": key} for key in keys.values())
+        path = "/audit/dec-1/bundle"
+
+        assert (await client.get(path, headers=reader)).json() == {"decision_id": "dec-1"}
+        assert (await client.get(f"{path}?words=false", headers=reader)).status_code == 200
+        refused = error_of(await client.get(f"{path}?words=true", headers=reader), 403, "caller_not_permitted")
+        assert "the scope decisions" in refused["message"]
+        assert (await client.get(f"{path}?words=true", headers=both)).json()["words"] == []
+        error_of(await client.get(f"{path}?words=true", headers=decider), 403, "caller_not_permitted")
+        wrong = error_of(await client.get(f"{path}?words=all", headers=both), 422, "caller_invalid_field")
+        assert wrong["param"] == "words"
 
 
 def test_a_key_is_in_no_representation() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -100,6 +101,63 @@ def _forge(bundle: Any) -> None:
 
 def _rename(bundle: Any) -> None:
     bundle["decision_id"] = "dec_other"
+
+
+def test_the_words_of_a_decision_are_checked_against_the_hashes_on_record(gateway: Service, tmp_path: Path) -> None:
+    decision, path = _decide(gateway.client), tmp_path / "bundle.json"
+    answer = gateway.client.get(f"/audit/{decision}/bundle?words=true")
+    words = {word["part"]: word for word in answer.json()["words"]}
+    told = gateway.client.get(f"/decisions/{decision}").json()
+    assert json.loads(words["answer"]["text"]) == told
+    assert "calls" in json.loads(words["dossier"]["text"])
+
+    path.write_bytes(answer.content)
+    good = _checked_elsewhere(path)
+    assert (good.returncode, "answer is as it was said" in good.stdout) == (0, True), good.stderr
+    for harm, said in (
+        (_reword, "words of its answer were changed"),
+        (_leave_out, "not those that its entries name"),
+        (_resay, "not those that its entries name"),
+    ):
+        bundle = answer.json()
+        harm(bundle)
+        path.write_text(json.dumps(bundle))
+        bad = _checked_elsewhere(path)
+        assert (bad.returncode, said in bad.stderr) == (1, True), bad.stderr
+
+
+def _reword(bundle: Any) -> None:
+    bundle["words"][0]["text"] = bundle["words"][0]["text"].replace("BTC", "ETH", 1)
+
+
+def _leave_out(bundle: Any) -> None:
+    bundle["words"].pop()
+
+
+def _resay(bundle: Any) -> None:
+    bundle["words"][0] |= {"text": "{}", "sha256": hashlib.sha256(b"{}").hexdigest()}
+
+
+def test_words_that_no_key_opens_or_that_were_erased_are_named_and_the_rest_is_told(
+    start: StartService, tmp_path: Path
+) -> None:
+    gateway = start(env={"OUTCRY_SIGNING_KEY": new_encryption_key(), "ENCRYPTION_KEYS": new_encryption_key()})
+    erased, kept, path = _decide(gateway.client), _decide(gateway.client), tmp_path / "bundle.json"
+    assert gateway.client.delete(f"/decisions/{erased}/payload?reason=asked").status_code == 200
+    told = gateway.client.get(f"/audit/{erased}/bundle?words=true")
+    path.write_bytes(told.content)
+
+    assert [(word["text"], word["missing"]) for word in told.json()["words"]] == [(None, "erased")] * 2
+    assert "answer is missing: erased" in _checked_elsewhere(path).stdout
+    gateway.stop()
+    assert gateway.run("audit", "bundle", kept, str(path), "--words").returncode == 0
+    assert {word["form"] for word in json.loads(path.read_text())["words"] if word["text"]} == {"encrypted"}
+    assert _checked_elsewhere(path).stdout.count("is as it was said") == 2
+    gateway._env["ENCRYPTION_KEYS"] = new_encryption_key()
+    without = gateway.run("audit", "bundle", kept, str(path), "--words")
+    assert (without.returncode, without.stderr.count("unreadable (encryption key ")) == (0, 2), without.stderr
+    assert {word["missing"] for word in json.loads(path.read_text())["words"]} == {"unreadable"}
+    assert _checked_elsewhere(path).returncode == 0
 
 
 def test_a_decision_that_is_not_on_record_has_no_bundle(gateway: Service) -> None:

@@ -476,6 +476,9 @@ EXAMPLES: Final[dict[str, Any]] = {
             }
         ],
         "checkpoints": [_CHECKPOINT],
+        "words": [
+            {"part": "answer", "sha256": "5f" * 32, "form": "plain", "key_id": None, "text": "{}", "missing": None}
+        ],
     },
     "POST /admin/reload": {"source": "outcry.yaml", "providers": ["openai_primary"], "revision": 2},
 }

@@ -8,9 +8,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse
 
-from app.api.deps import CurrentServices, Cursor, Limit, cursor_after, id_before
+from app.api.access import check_also
+from app.api.deps import CurrentExchange, CurrentServices, Cursor, Limit, cursor_after, id_before
 from app.api.fields import Answer
 from app.domain.audit import Change, Kind
+from app.domain.caller import Scope
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 
@@ -122,9 +124,20 @@ async def list_changes(
 
 
 @router.get("/{decision_id}/bundle", summary="A decision with all that is needed to check it elsewhere")
-async def read_bundle(decision_id: Annotated[str, Path(max_length=128)], services: CurrentServices) -> JSONResponse:
-    """What is on record of a decision, and its chain up to the next signed checkpoints; of others only hashes."""
-    return JSONResponse(await services.audit.bundle(decision_id))
+async def read_bundle(
+    decision_id: Annotated[str, Path(max_length=128)],
+    exchange: CurrentExchange,
+    *,
+    words: Annotated[bool, Query(description="Also what was said: wants the scope `decisions` as well.")] = False,
+) -> JSONResponse:
+    """What is on record of a decision, and its chain up to the next signed checkpoints; of others only hashes.
+
+    With `words` also the texts behind the hashes, each as it was hashed, or `missing`: `hashed`, `erased`,
+    `unreadable` (no key here opens it, or it was changed), `not_stored`.
+    """
+    if words:
+        check_also(exchange.caller, Scope.DECISIONS, "the words of a decision")
+    return JSONResponse(await exchange.services.audit.bundle(decision_id, words=words))
 
 
 def _rendered(one: Change) -> dict[str, Any]:
