@@ -11,7 +11,7 @@ import pytest
 
 from tests.behaviours import Answer, Status, Tokens
 from tests.e2e.conftest import StartService, StartUpstream
-from tests.e2e.service import Service
+from tests.e2e.service import Service, plain_client
 from tests.e2e.speaking import HELLO, PATIENT, content, error_of, metrics, provider, streamed, total, within
 from tests.upstream import Upstream
 
@@ -155,8 +155,8 @@ def test_when_all_have_left_the_provider_is_left_too(desk: Desk) -> None:
     open_before = desk.alpha.connections_closed
 
     def impatient(_: int) -> None:
-        with pytest.raises(httpx.ReadTimeout), httpx.Client(timeout=0.5, trust_env=False) as client:
-            client.post(f"{desk.gateway.base_url}{V1}", json=body, headers={**RW, "x-api-key": KEYS[0]})
+        with pytest.raises(httpx.ReadTimeout), plain_client(desk.gateway.base_url, seconds=0.5) as client:
+            client.post(V1, json=body, headers={**RW, "x-api-key": KEYS[0]})
 
     with ThreadPoolExecutor(3) as threads:
         list(threads.map(impatient, range(3)))

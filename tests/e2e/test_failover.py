@@ -30,7 +30,7 @@ from tests.behaviours import (
     WrongMode,
 )
 from tests.e2e.conftest import StartService, StartUpstream
-from tests.e2e.service import Service
+from tests.e2e.service import Service, plain_client
 from tests.e2e.speaking import HELLO, PATIENT, content, error_of, events, metrics, provider, streamed, total
 from tests.upstream import Received, Upstream
 
@@ -241,8 +241,8 @@ def test_a_caller_who_leaves_closes_the_call_upstream(pair: Pair, stream: bool) 
         with pair.client.stream("POST", "/v1/chat/completions", json=body) as response:
             assert next(events(response)).data["choices"]
     else:
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.post(f"{pair.gateway.base_url}/v1/chat/completions", json=body, timeout=0.2, trust_env=False)
+        with pytest.raises(httpx.ReadTimeout), plain_client(pair.gateway.base_url, seconds=0.2) as client:
+            client.post("/v1/chat/completions", json=body)
 
     # Sooner than any timer of the provider's, the attempt's total of 0.6 s included.
     assert pair.alpha.wait_until(lambda u: u.connections_closed > closed, 0.35 if not stream else 0.5)

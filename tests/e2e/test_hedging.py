@@ -10,7 +10,7 @@ import pytest
 
 from tests.behaviours import Answer, Silent, Status
 from tests.e2e.conftest import StartService, StartUpstream
-from tests.e2e.service import Service
+from tests.e2e.service import Service, plain_client
 from tests.e2e.speaking import HELLO, content, error_of, events, metrics, provider, total, within
 from tests.upstream import Upstream
 
@@ -135,8 +135,8 @@ def test_a_caller_who_leaves_a_race_closes_both_calls(desk: Desk) -> None:
     closed = [desk.alpha.connections_closed, desk.beta.connections_closed]
     body = {"messages": HELLO, "model": "shared-1", "hedge": True}
 
-    with pytest.raises(httpx.ReadTimeout):
-        httpx.post(f"{desk.gateway.base_url}/chat", json=body, timeout=0.5, trust_env=False)
+    with pytest.raises(httpx.ReadTimeout), plain_client(desk.gateway.base_url, seconds=0.5) as client:
+        client.post("/chat", json=body)
 
     assert desk.alpha.wait_until(lambda upstream: upstream.connections_closed > closed[0], 0.5)
     assert desk.beta.wait_until(lambda upstream: upstream.connections_closed > closed[1], 0.5)

@@ -12,7 +12,7 @@ import pytest
 from tests import behaviours as b
 from tests.behaviours import Answer, Behaviour, Status, Stream
 from tests.e2e.nursery import Nursery
-from tests.e2e.service import Service
+from tests.e2e.service import Service, plain_client
 from tests.e2e.speaking import HELLO, provider, within
 from tests.faults.aftermath import Aftermath, ask, assert_typed
 from tests.faults.house import CHAT, TIMEOUTS
@@ -91,8 +91,8 @@ def test_a_trial_call_whose_caller_leaves_gives_its_slot_back(trial: Trial, stre
 
     def leave() -> bool:
         trial.upstream.forget()
-        with contextlib.suppress(httpx.TimeoutException):
-            httpx.post(f"{trial.gateway.base_url}{CHAT}", json=body, timeout=0.1, trust_env=False)
+        with contextlib.suppress(httpx.TimeoutException), plain_client(trial.gateway.base_url, seconds=0.1) as client:
+            client.post(CHAT, json=body)
         return trial.upstream.calls == 1
 
     assert within(1.0, leave)
