@@ -10,6 +10,7 @@ from typing import Any
 from app.agents.experiments import Experiments
 from app.agents.trials import Trials
 from app.domain.agent import AgentConfig
+from app.domain.audit import Author
 from app.domain.errors import Code, Conflict, NotFound
 from app.domain.experiment import Arm, ArmRequest, ArmRequests, Experiment, Traffic
 from app.domain.outcome import ScoredVote
@@ -17,6 +18,7 @@ from tests.fakes_scores import FakeScores
 
 THEN = datetime(2026, 11, 20, 6, tzinfo=UTC)
 BOTH = tuple(Traffic)
+BY = Author("k", "req-1")
 
 
 def experiment(**changes: Any) -> Experiment:
@@ -33,7 +35,7 @@ class FakeExperiments:
         self.kept: dict[str, Experiment] = {}
         self.revision = 0
 
-    async def create(self, experiment: Experiment) -> Experiment:
+    async def create(self, experiment: Experiment, *, by: Author) -> Experiment:
         for other in self.kept.values():
             if (
                 other.is_running
@@ -41,7 +43,7 @@ class FakeExperiments:
                 and {*other.applies_to} & {*experiment.applies_to}
             ):
                 raise Conflict(f"the experiment {other.id} already splits this", param="agent_id")
-        made = replace(experiment, id=f"exp_{len(self.kept) + 1}", created_at=THEN)
+        made = replace(experiment, id=f"exp_{len(self.kept) + 1}", created_at=THEN, created_by=by.key_id)
         self.kept[made.id] = made
         self.revision += 1
         return made
@@ -55,13 +57,13 @@ class FakeExperiments:
         found = [one for one in self.kept.values() if agent_id in (None, one.agent_id)]
         return found[::-1][:limit], cursor
 
-    async def stop(self, experiment_id: str, by: str) -> Experiment | None:
+    async def stop(self, experiment_id: str, *, by: Author) -> Experiment | None:
         if (found := self.kept.get(experiment_id)) is not None and found.is_running:
-            self.kept[experiment_id] = replace(found, stopped_at=THEN, stopped_by=by)
+            self.kept[experiment_id] = replace(found, stopped_at=THEN, stopped_by=by.key_id)
             self.revision += 1
         return self.kept.get(experiment_id)
 
-    async def delete(self, experiment_id: str, by: str) -> bool:
+    async def delete(self, experiment_id: str, *, by: Author) -> bool:
         self.revision += 1
         return self.kept.pop(experiment_id, None) is not None
 

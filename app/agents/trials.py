@@ -16,6 +16,7 @@ import anyio.to_thread
 from app.agents.experiments import Experiments
 from app.agents.rules import raise_for
 from app.domain.agent import AgentConfig
+from app.domain.audit import Author
 from app.domain.errors import NotFound, Violation
 from app.domain.experiment import METADATA, Experiment, Sticky, Traffic
 from app.domain.outcome import ScoreWindow
@@ -77,10 +78,10 @@ class Trials:
         self._wall = wall
         self._comparing = anyio.Lock()
 
-    async def create(self, wanted: Experiment) -> Experiment:
+    async def create(self, wanted: Experiment, *, by: Author) -> Experiment:
         """Begin an experiment. Raises RequestRejected with every wrong field, Conflict where another one runs."""
         raise_for([*wrong_shape(wanted), *await self._wrong_names(wanted)])
-        made = await self._repository.create(wanted)
+        made = await self._repository.create(wanted, by=by)
         await self.refresh()
         return made
 
@@ -97,17 +98,17 @@ class Trials:
         """Experiments, the newest first, and the cursor of the next page."""
         return await self._repository.page(limit=limit, cursor=cursor, agent_id=agent_id)
 
-    async def stop(self, experiment_id: str, by: str) -> Experiment:
+    async def stop(self, experiment_id: str, *, by: Author) -> Experiment:
         """End the split for good; once more changes nothing. Raises NotFound."""
-        stopped = await self._repository.stop(experiment_id, by)
+        stopped = await self._repository.stop(experiment_id, by=by)
         if stopped is None:
             raise _unknown(experiment_id)
         await self.refresh()
         return stopped
 
-    async def delete(self, experiment_id: str, by: str) -> None:
+    async def delete(self, experiment_id: str, *, by: Author) -> None:
         """End it and forget it; attempts and votes keep its name. Raises NotFound."""
-        if not await self._repository.delete(experiment_id, by):
+        if not await self._repository.delete(experiment_id, by=by):
             raise _unknown(experiment_id)
         await self.refresh()
 

@@ -56,13 +56,13 @@ class ExperimentCreate(Body):
     applies_to: list[Literal["chat", "decisions"]] | None = Field(default=None, min_length=1, max_length=2)
     shadow: list[Name] = Field(default_factory=list, max_length=8)
 
-    def experiment(self, by: str) -> Experiment:
+    def experiment(self) -> Experiment:
         """The experiment, not begun yet."""
         arms = tuple(body.arm for body in self.arms)
         is_of_prompts = any(arm.changes_prompt for arm in arms) or bool(self.shadow)
         usual = (Traffic.DECISIONS,) if is_of_prompts else tuple(Traffic)
         applies_to = usual if self.applies_to is None else tuple(Traffic(word) for word in self.applies_to)
-        return Experiment(self.name, self.agent_id, arms, self.sticky_by, applies_to, tuple(self.shadow), created_by=by)
+        return Experiment(self.name, self.agent_id, arms, self.sticky_by, applies_to, tuple(self.shadow))
 
 
 class ExperimentAnswer(Answer):

@@ -10,7 +10,6 @@ import orjson
 from app.domain.payload import Payload
 from app.ledger.sealing import Gone, Sealer
 
-
 NOT_STORED: Final = "not_stored"
 """Why a part has no text although an entry names it: there is no such payload. The other reasons are Gone's."""
 

@@ -42,13 +42,13 @@ class SqlExperimentRepository:
         self._wall = wall
 
     @writes
-    async def create(self, session: AsyncSession, experiment: Experiment) -> Experiment:
+    async def create(self, session: AsyncSession, experiment: Experiment, *, by: Author) -> Experiment:
         # First of all: its row lock is why no other can slip in after the look.
         await count_up(session, self._database)
         await _check_free(session, experiment)
-        made = replace(experiment, id=f"exp_{secrets.token_hex(8)}", created_at=self._wall())
+        made = replace(experiment, id=f"exp_{secrets.token_hex(8)}", created_at=self._wall(), created_by=by.key_id)
         session.add(ExperimentRow(**_values(made)))
-        self._on_record(session, "created", made.created_by, made, before=None, after=_told(made))
+        self._on_record(session, "created", by, made, before=None, after=_told(made))
         return made
 
     @reads
@@ -72,7 +72,7 @@ class SqlExperimentRepository:
         return found, following
 
     @writes
-    async def stop(self, session: AsyncSession, experiment_id: str, by: str) -> Experiment | None:
+    async def stop(self, session: AsyncSession, experiment_id: str, *, by: Author) -> Experiment | None:
         """The experiment, stopped: now, or when it was."""
         await count_up(session, self._database)
         row = await session.get(ExperimentRow, storable(experiment_id))
@@ -80,13 +80,13 @@ class SqlExperimentRepository:
         if row is None or before is None or not before.is_running:
             await session.rollback()
             return before
-        row.stopped_at, row.stopped_by = self._wall(), by
+        row.stopped_at, row.stopped_by = self._wall(), by.key_id
         stopped = _experiment(row)
         self._on_record(session, "stopped", by, stopped, before=_told(before), after=_told(stopped))
         return stopped
 
     @writes
-    async def delete(self, session: AsyncSession, experiment_id: str, by: str) -> bool:
+    async def delete(self, session: AsyncSession, experiment_id: str, *, by: Author) -> bool:
         """Whether it was there; what its arms did stays on record under their names."""
         await count_up(session, self._database)
         row = await session.get(ExperimentRow, storable(experiment_id))
@@ -109,13 +109,13 @@ class SqlExperimentRepository:
         self,
         session: AsyncSession,
         what: str,
-        by: str,
+        by: Author,
         experiment: Experiment,
         *,
         before: Mapping[str, Any] | None,
         after: Mapping[str, Any] | None,
     ) -> None:
-        done = change(f"experiment:{experiment.id}", Author(by), what=f"experiment_{what}", before=before, after=after)
+        done = change(f"experiment:{experiment.id}", by, what=f"experiment_{what}", before=before, after=after)
         self._database.chain.append(session, done)
 
 

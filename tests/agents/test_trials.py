@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from app.agents.experiments import Experiments
+from app.domain.audit import Author
 from app.domain.decision import VoteStatus
 from app.domain.errors import Conflict, NotFound, RequestRejected
 from app.domain.experiment import Arm, ArmRequest, Experiment, PromptTemplate, Traffic
 from app.domain.outcome import ScoredVote
 from app.outcomes.comparison import Metric, Verdict
-from tests.fakes_experiments import FakeArmRecords, experiment, trials
+from tests.fakes_experiments import BY, FakeArmRecords, experiment, trials
 from tests.fakes_scores import scored
 
 A, B = Arm("a", 0.5, 1), Arm("b", 0.5, 2)
@@ -25,26 +26,26 @@ async def test_what_is_begun_is_in_force_and_what_is_stopped_is_not() -> None:
     view = Experiments()
     service = trials(registry=view)
 
-    made = await service.create(experiment(id=""))
+    made = await service.create(experiment(id=""), by=BY)
     assert view.of(7, Traffic.DECISIONS) == made
-    stopped = await service.stop(made.id, "somebody")
-    again = await service.stop(made.id, "somebody else")
+    stopped = await service.stop(made.id, by=Author("somebody"))
+    again = await service.stop(made.id, by=Author("somebody else"))
 
     assert view.of(7, Traffic.DECISIONS) is None
     assert (stopped.is_running, stopped.stopped_by, again.stopped_by) == (False, "somebody", "somebody")
-    await service.delete(made.id, "k")
-    for call in (service.get(made.id), service.stop(made.id, "k"), service.delete(made.id, "k")):
+    await service.delete(made.id, by=BY)
+    for call in (service.get(made.id), service.stop(made.id, by=BY), service.delete(made.id, by=BY)):
         with pytest.raises(NotFound):
             await call
 
 
 async def test_two_split_an_agent_at_once_only_where_their_traffic_is_another() -> None:
     service = trials()
-    await service.create(experiment(applies_to=CHAT))
+    await service.create(experiment(applies_to=CHAT), by=BY)
 
     with pytest.raises(Conflict):
-        await service.create(experiment())
-    await service.create(experiment(applies_to=DECISIONS))
+        await service.create(experiment(), by=BY)
+    await service.create(experiment(applies_to=DECISIONS), by=BY)
 
 
 @pytest.mark.parametrize(
@@ -70,13 +71,15 @@ async def test_two_split_an_agent_at_once_only_where_their_traffic_is_another() 
 )
 async def test_a_wrong_experiment_names_its_fields(changes: dict[str, Any], fields: list[str]) -> None:
     with pytest.raises(RequestRejected) as refused:
-        await trials().create(experiment(**changes))
+        await trials().create(experiment(**changes), by=BY)
 
     assert [violation.field for violation in refused.value.violations] == fields
 
 
 async def test_one_arm_is_enough_where_models_are_asked_as_its_shadow() -> None:
-    made = await trials().create(experiment(arms=(replace(A, share=1.0),), shadow=("alpha/x",), applies_to=DECISIONS))
+    made = await trials().create(
+        experiment(arms=(replace(A, share=1.0),), shadow=("alpha/x",), applies_to=DECISIONS), by=BY
+    )
 
     assert made.shadow == ("alpha/x",)
 
@@ -98,7 +101,7 @@ def votes(arm: str, count: int, right: int, **more: Any) -> list[ScoredVote]:
 
 async def verdict(found: list[ScoredVote], metric: Metric = Metric.HIT_RATE) -> tuple[Verdict, tuple[int, int]]:
     service = trials(found)
-    made = await service.create(experiment(applies_to=DECISIONS))
+    made = await service.create(experiment(applies_to=DECISIONS), by=BY)
     compared = await service.compare(made.id)
     row = next(row for row in compared.differences if row.metric is metric)
     return row.verdict, row.n
@@ -131,7 +134,7 @@ async def test_invalid_answers_dear_ones_and_slow_ones_show_too() -> None:
 async def test_shadows_are_told_apart_and_count_for_no_arm() -> None:
     shadow = [replace(one, vote=replace(one.vote, number=2, model="s", is_shadow=True)) for one in votes("a", 30, 0)]
     service = trials(votes("a", 30, 30) + shadow)
-    made = await service.create(experiment(applies_to=DECISIONS))
+    made = await service.create(experiment(applies_to=DECISIONS), by=BY)
 
     compared = await service.compare(made.id)
 
@@ -147,7 +150,7 @@ async def test_chats_are_compared_by_what_was_answered_what_it_cost_and_how_long
         b=[ArmRequest(n % 2 == 0, 0.5 + n / 100, Decimal("0.001"), n == 0) for n in range(40)],
     )
     service = trials(records=records)
-    made: Experiment = await service.create(experiment(applies_to=CHAT))
+    made: Experiment = await service.create(experiment(applies_to=CHAT), by=BY)
 
     compared = await service.compare(made.id)
 

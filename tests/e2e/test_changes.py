@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.conftest import StartService
 from tests.e2e.markets import market
-from tests.e2e.service import Service, new_encryption_key
+from tests.e2e.service import Service, new_encryption_key, plain_client
 
 ADMIN, READER = "admin-canary-0123456789", "reader-canary-0123456789"
 CANARY = "sk-canary-577215664901"
@@ -32,12 +32,12 @@ def gateway(start_once: StartService) -> Service:
 
 def _ask(gateway: Service, method: str, path: str, body: Any = None, *, key: str = ADMIN) -> httpx.Response:
     """Over a connection of its own, so that either worker may get it."""
-    with httpx.Client(base_url=gateway.base_url, trust_env=False, timeout=30) as client:
+    with plain_client(gateway.base_url) as client:
         return client.request(method, path, json=body, headers={"x-api-key": key, "x-request-id": "req-e2e"})
 
 
 def _changes(gateway: Service, **filters: str) -> list[dict[str, Any]]:
-    with httpx.Client(base_url=gateway.base_url, trust_env=False, timeout=30) as client:
+    with plain_client(gateway.base_url) as client:
         answer = client.get("/audit/changes", params=filters, headers={"x-api-key": READER})
     assert answer.status_code == 200, answer.text
     items: list[dict[str, Any]] = answer.json()["items"]
@@ -87,6 +87,25 @@ def test_tools_the_strategy_and_stops_are_on_record(gateway: Service) -> None:
         found = _changes(gateway, subject=subject)
         assert [one["what"] for one in found] == did
         assert {one["by"] for one in found} == {_key_id(ADMIN)}
+
+
+def test_an_experiment_is_on_record_from_its_begin_to_its_end(gateway: Service) -> None:
+    agent = _ask(gateway, "POST", "/agents", {"name": "split"}).json()["id"]
+    arms = [{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5, "language": "de"}]
+    begun = _ask(gateway, "POST", "/experiments", {"name": "x", "agent_id": agent, "arms": arms})
+    assert begun.status_code == 201, begun.text
+    subject = f"experiment:{begun.json()['id']}"
+    path = f"/experiments/{begun.json()['id']}"
+    for _ in range(2):
+        assert _ask(gateway, "POST", f"{path}/stop").status_code == 200
+    assert _ask(gateway, "DELETE", path).status_code == 204
+
+    found = _changes(gateway, subject=subject)
+
+    assert [one["what"] for one in found] == ["experiment_created", "experiment_stopped", "experiment_deleted"]
+    assert {(one["by"], one["request_id"]) for one in found} == {(_key_id(ADMIN), "req-e2e")}
+    assert (found[0]["before"], found[0]["after"]["name"], found[2]["after"]) == (None, "x", None)
+    assert found[1]["after"]["stopped_by"] == _key_id(ADMIN)
 
 
 def test_an_outcome_and_an_erasure_are_on_record_and_everything_stays_in_order(gateway: Service) -> None:

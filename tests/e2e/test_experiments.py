@@ -12,7 +12,7 @@ import pytest
 from tests.behaviours import Answer
 from tests.e2e.conftest import StartService, StartUpstream
 from tests.e2e.markets import market, vote
-from tests.e2e.service import Service
+from tests.e2e.service import Service, plain_client
 from tests.e2e.speaking import HELLO, PATIENT, error_of, provider, within
 from tests.upstream import Upstream
 
@@ -48,16 +48,21 @@ class Lab:
         """Whether the worker that happens to answer splits this traffic; over a connection of its own."""
         if "chat" in traffic:
             body: dict[str, Any] = {"messages": HELLO, "agent_id": self.agent}
-            told = httpx.post(f"{self.gateway.base_url}/routing/explain", json=body, timeout=30, trust_env=False)
+            told = self._anew("/routing/explain", body)
             return told.status_code == 200 and len(told.json()["plan"]) == 1
         body = {"symbol": "X", "market": market(symbol="X"), "agent_id": self.agent}
-        told = httpx.post(f"{self.gateway.base_url}/decisions", json=body, timeout=30, trust_env=False)
+        told = self._anew("/decisions", body)
         return told.status_code == 200 and told.json()["variant"] is not None
 
     def fresh(self, path: str, **body: Any) -> Any:
-        answer = httpx.post(f"{self.gateway.base_url}{path}", json=body, timeout=30, trust_env=False)
+        answer = self._anew(path, body)
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    def _anew(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        """Over a connection of its own, so that either worker may get it."""
+        with plain_client(self.gateway.base_url) as client:
+            return client.post(path, json=body)
 
     def read(self, name: str) -> Any:
         answer = self.client.get(f"/experiments/{name}")
@@ -177,3 +182,51 @@ def test_a_shadow_never_delays_an_answer_and_is_on_record_with_its_cost(lab: Lab
     assert (kept["votes"][1]["action"], kept["votes"][1]["weight"]) == ("SELL", 0.0)
     assert float(kept["cost_usd"]) == pytest.approx(sum(float(one["cost_usd"]) for one in kept["votes"]))
     assert float(kept["cost_usd"]) > float(told["cost_usd"])
+
+
+def test_a_shadow_whose_budget_is_used_up_is_not_asked_and_the_decision_stands(lab: Lab) -> None:
+    lab.alpha.behave(Answer(vote("BUY")))
+    lab.gamma.behave(Answer(vote("SELL")))
+    put = lab.client.put("/budgets/provider:gamma", json={"window": "day", "tokens": 0})
+    assert put.status_code == 200, put.text
+    fields = {"models": ["alpha/alpha-1"], "shadow": ["gamma/gamma-1"], "settle": "all"}
+    asked = lab.gamma.calls
+
+    # On the connection that set the budget: it is in force in this worker.
+    body = {"symbol": "BTC/USDT", "market": market(), **fields}
+    told = lab.client.post("/decisions", json=body).json()
+
+    def shadow() -> Any:
+        return lab.client.get(f"/decisions/{told['id']}").json()["votes"][1]
+
+    assert within(20, lambda: shadow()["status"] != "pending")
+    refused = shadow()
+    assert (refused["shadow"], refused["status"], refused["action"]) == (True, "error", None)
+    assert "policy_budget_exceeded" in refused["reason"]
+    assert (told["action"], told["status"], told["votes"][0]["status"]) == ("BUY", "decided", "ok")
+    assert lab.gamma.calls == asked
+    assert lab.client.delete("/budgets/provider:gamma").status_code == 204
+
+
+def test_an_experiment_survives_a_restart_and_everybody_keeps_his_arm(
+    start: StartService, upstream: StartUpstream
+) -> None:
+    members = [upstream(Answer(vote("BUY")), models=(f"{name}-1",)) for name in ("alpha", "beta")]
+    gateway = start(providers=[provider(f"{name}", one) for name, one in zip(("alpha", "beta"), members, strict=True)])
+    agent = gateway.client.post("/agents", json={"name": "a"}).json()["id"]
+    arms = [{"name": name, "share": 0.5, "language": name} for name in ("en", "de")]
+    body = {"name": "x", "agent_id": agent, "arms": arms, "sticky_by": "symbol"}
+    begun = gateway.client.post("/experiments", json=body).json()
+
+    def variants() -> list[str]:
+        symbols = [f"S{number}" for number in range(12)]
+        asked = [{"symbol": one, "market": market(symbol=one), "agent_id": agent} for one in symbols]
+        return [gateway.client.post("/decisions", json=one).json()["variant"] for one in asked]
+
+    before = variants()
+    gateway.stop()
+    gateway.start()
+
+    assert gateway.client.get(f"/experiments/{begun['id']}").json()["status"] == "running"
+    assert variants() == before
+    assert set(before) == {f"{begun['id']}/en", f"{begun['id']}/de"}

@@ -9,21 +9,21 @@ from typing import Any
 
 import anyio
 import pytest
-from sqlalchemy import select
 
 from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord
+from app.domain.audit import Author, Kind
 from app.domain.errors import Conflict
 from app.domain.experiment import Arm, ArmRequest, Experiment, PromptTemplate, Traffic
 from app.domain.outcome import ScoreWindow
 from app.domain.target import Target
 from app.domain.usage import Usage
+from app.storage.changes import SqlChangeRepository
 from app.storage.database import Database
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.experiments import SqlArmRecords, SqlExperimentRepository
 from app.storage.scores import SqlScores
-from app.storage.tables import AUDIT_ENTRIES
 from app.storage.usage import SqlUsageRepository
-from tests.fakes_experiments import THEN, experiment
+from tests.fakes_experiments import BY, THEN, experiment
 from tests.storage.decided import answered, asked, filing, vote
 
 
@@ -50,7 +50,7 @@ def wanted(**changes: Any) -> Experiment:
 async def test_an_experiment_comes_back_as_it_was_stored(kept: SqlExperimentRepository) -> None:
     arms = (Arm("a", 0.25, 1), Arm("b", 0.75, language="de-CH", template=PromptTemplate.NO_REGIME))
     made = await kept.create(
-        wanted(arms=arms, sticky_by="metadata.desk", applies_to=(Traffic.DECISIONS,), shadow=("alpha/x",))
+        wanted(arms=arms, sticky_by="metadata.desk", applies_to=(Traffic.DECISIONS,), shadow=("alpha/x",)), by=BY
     )
 
     assert await kept.get(made.id) == made
@@ -64,18 +64,18 @@ async def test_every_change_counts_the_revision_up_and_only_what_runs_is_in_forc
     kept: SqlExperimentRepository,
 ) -> None:
     before, _ = await kept.everything()
-    made = await kept.create(wanted())
+    made = await kept.create(wanted(), by=BY)
     assert await kept.everything() == (before + 1, [made])
 
-    stopped = await kept.stop(made.id, "somebody")
+    stopped = await kept.stop(made.id, by=Author("somebody"))
 
     assert await kept.everything() == (before + 2, [])
-    assert stopped == await kept.get(made.id) == await kept.stop(made.id, "somebody else")
+    assert stopped == await kept.get(made.id) == await kept.stop(made.id, by=Author("somebody else"))
     assert stopped is not None
     assert stopped.stopped_by == "somebody"
-    assert await kept.delete(made.id, "k")
-    assert not await kept.delete(made.id, "k")
-    assert await kept.stop(made.id, "k") is None
+    assert await kept.delete(made.id, by=BY)
+    assert not await kept.delete(made.id, by=BY)
+    assert await kept.stop(made.id, by=BY) is None
 
 
 async def test_one_of_two_that_begin_at_once_is_refused(kept: SqlExperimentRepository) -> None:
@@ -83,7 +83,7 @@ async def test_one_of_two_that_begin_at_once_is_refused(kept: SqlExperimentRepos
 
     async def begin() -> None:
         try:
-            await kept.create(wanted())
+            await kept.create(wanted(), by=BY)
         except Conflict as error:
             refused.append(error.message)
 
@@ -97,17 +97,17 @@ async def test_one_of_two_that_begin_at_once_is_refused(kept: SqlExperimentRepos
 
 
 async def test_other_agents_and_other_traffic_may_be_split_beside_it(kept: SqlExperimentRepository) -> None:
-    first = await kept.create(wanted(applies_to=(Traffic.CHAT,)))
-    await kept.create(wanted(applies_to=(Traffic.DECISIONS,)))
-    await kept.create(wanted(agent_id=8))
-    await kept.stop(first.id, "k")
-    await kept.create(wanted(applies_to=(Traffic.CHAT,)))
+    first = await kept.create(wanted(applies_to=(Traffic.CHAT,)), by=BY)
+    await kept.create(wanted(applies_to=(Traffic.DECISIONS,)), by=BY)
+    await kept.create(wanted(agent_id=8), by=BY)
+    await kept.stop(first.id, by=BY)
+    await kept.create(wanted(applies_to=(Traffic.CHAT,)), by=BY)
 
     assert len((await kept.everything())[1]) == 3
 
 
 async def test_they_come_newest_first_in_pages_and_by_agent(kept: SqlExperimentRepository) -> None:
-    made = [await kept.create(wanted(agent_id=number)) for number in (1, 2, 3)]
+    made = [await kept.create(wanted(agent_id=number), by=BY) for number in (1, 2, 3)]
 
     first, following = await kept.page(limit=2, cursor=None, agent_id=None)
     rest, end = await kept.page(limit=2, cursor=following, agent_id=None)
@@ -118,15 +118,20 @@ async def test_they_come_newest_first_in_pages_and_by_agent(kept: SqlExperimentR
 
 
 async def test_who_began_stopped_and_deleted_it_is_on_record(kept: SqlExperimentRepository, database: Database) -> None:
-    made = await kept.create(wanted())
-    await kept.stop(made.id, "somebody")
-    await kept.stop(made.id, "nothing changes")
-    await kept.delete(made.id, "admin")
+    made = await kept.create(wanted(), by=BY)
+    await kept.stop(made.id, by=Author("somebody", "req-2"))
+    await kept.stop(made.id, by=Author("nothing changes"))
+    await kept.delete(made.id, by=Author("admin", "req-3"))
 
-    entries = select(AUDIT_ENTRIES.c.by).where(AUDIT_ENTRIES.c.subject == f"experiment:{made.id}")
-    found = await database.read(lambda session: session.scalars(entries.order_by(AUDIT_ENTRIES.c.seq)))
+    found, _ = await SqlChangeRepository(database).page(
+        limit=9, cursor=None, subject=f"experiment:{made.id}", kinds=[Kind.CHANGE]
+    )
 
-    assert list(found) == ["k", "somebody", "admin"]
+    assert [(one.what, one.by, one.request_id) for one in found[::-1]] == [
+        ("experiment_created", "k", "req-1"),
+        ("experiment_stopped", "somebody", "req-2"),
+        ("experiment_deleted", "admin", "req-3"),
+    ]
 
 
 def attempt(request_id: str, ordinal: int = 1, **changes: Any) -> AttemptRecord:

@@ -40,7 +40,7 @@ async def create_experiment(
     body: Annotated[ExperimentCreate, Depends(body_of(ExperimentCreate))], exchange: CurrentExchange
 ) -> dict[str, Any]:
     """In force at once; on other workers within a second. A 409 while another one splits the same traffic."""
-    made = await exchange.services.experiments.create(body.experiment(exchange.caller.key_id))
+    made = await exchange.services.experiments.create(body.experiment(), by=exchange.author)
     return experiment_rendered(made)
 
 
@@ -68,10 +68,10 @@ async def read_experiment(experiment_id: ExperimentId, services: CurrentServices
 @router.post("/{experiment_id}/stop", summary="End an experiment for good", response_model=ExperimentAnswer)
 async def stop_experiment(experiment_id: ExperimentId, exchange: CurrentExchange) -> dict[str, Any]:
     """The agent's traffic goes where it went before; once more changes nothing."""
-    return experiment_rendered(await exchange.services.experiments.stop(experiment_id, exchange.caller.key_id))
+    return experiment_rendered(await exchange.services.experiments.stop(experiment_id, by=exchange.author))
 
 
 @router.delete("/{experiment_id}", status_code=204, summary="End an experiment and forget it")
 async def delete_experiment(experiment_id: ExperimentId, exchange: CurrentExchange) -> None:
     """Attempts, decisions and votes keep the name of their arm."""
-    await exchange.services.experiments.delete(experiment_id, exchange.caller.key_id)
+    await exchange.services.experiments.delete(experiment_id, by=exchange.author)
