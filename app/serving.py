@@ -29,6 +29,9 @@ DRAIN_SECONDS = 28
 COLLECT_AFTER = 10_000
 """Objects made and not freed until garbage is looked for: Python's 700 are there with every second request."""
 
+SILENT_SECONDS = 30
+"""What a worker may take to say that it lives: one that is killed while it still imports is begun anew for ever."""
+
 LEAVING_SECONDS = 2.0
 """What the loop may take to end once everything is recorded and closed."""
 
@@ -57,6 +60,7 @@ def serve(settings: Settings) -> None:
         # A proxy's word about the peer must never open the keyless door.
         proxy_headers=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_worker_healthcheck=SILENT_SECONDS,
     )
 
 
