@@ -1,14 +1,16 @@
 """Keeps what this process spends on record, and has its part of budgets that processes share.
 
 Alone, a process writes what it spent four times a second: kill -9 loses what was settled since, and what the calls
-under way were expected to take counts as spent. With others, it may use only what it was granted; all of that counts
-as spent when it is killed, until the window ends. It keeps a minute's spending in hand, and less near a cap.
+under way were expected to take counts as spent. With others, it may use only what it was granted. All of that counts as
+spent when it is killed, for two minutes; then what it had used by its last word, a second before at most, and the most
+that its calls under way could take. It keeps a minute's spending in hand, and less near a cap.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -27,8 +29,10 @@ FLUSH: Final = 0.25
 _BEAT: Final = 1.0
 _AT_MOST_EVERY: Final = 0.03
 _RENEW_AFTER: Final = 1.5
-# A crowd on a busy machine keeps a file locked for a second or two; that is no reason to refuse anybody.
-_PATIENCE: Final = 5.0
+# A crowd on a busy machine keeps a file locked for seconds; that is no reason to refuse anybody.
+_PATIENCE: Final = 10.0
+_AWAY_AFTER: Final = 5.0
+"""Seconds of failures from which on the database is away: one that is only busy fails now and then, too."""
 _LEAVING: Final = 1.5
 
 
@@ -53,6 +57,7 @@ class SpendRecord:
         self._is_shared = is_shared
         self._now = now
         self._beat_at = now()
+        self._failing_since: float | None = None
         self._said: dict[SpendKey, tuple[Spend, float]] = {}
         self._event = anyio.Event()
         self._writing = anyio.Lock()
@@ -76,11 +81,13 @@ class SpendRecord:
                     await self._event.wait()
                 if not pause.cancelled_caught:
                     self._event = anyio.Event()
+                    began = self._now()
                     await self.look()
-                    await anyio.sleep(_AT_MOST_EVERY)
+                    # A database that is slow to answer gets as much time for others as for this.
+                    await anyio.sleep(max(_AT_MOST_EVERY, self._now() - began))
 
     async def beat(self) -> None:
-        """Put on record what has changed, within 5 s; with others, also that this process is alive."""
+        """Put on record what has changed, within 10 s; with others, also that this process is alive."""
         now = self._now()
         seconds, self._beat_at = now - self._beat_at, now
         for account in self._spending.accounts():
@@ -113,11 +120,13 @@ class SpendRecord:
             with anyio.fail_after(_PATIENCE):
                 await work()
         except (StorageUnavailable, TimeoutError) as error:
-            if not self._spending.is_away:
+            if self._failing_since is None:
+                self._failing_since = self._now()
                 log.warning("spending cannot be put on record", extra={"reason": str(error)})
-            self._spending.is_away = True
+            self._spending.is_away = self._now() - self._failing_since >= _AWAY_AFTER
             self._spending.look_again()
         else:
+            self._failing_since = None
             self._spending.is_away = False
 
     def _is_behind(self, account: Account) -> bool:
@@ -138,6 +147,7 @@ class SpendRecord:
             if not accounts:
                 return
             grants: dict[SpendKey, Grant] = {}
+            said_at = self._spending.wall()
 
             def decide(spent: Spent) -> SpendWord:
                 for key, account in accounts.items():
@@ -156,7 +166,7 @@ class SpendRecord:
                 for account in accounts.values():
                     account.is_dirty = True
                 raise
-            self._take_over(accounts, grants)
+            self._take_over(accounts, grants, said_at)
 
     def _is_due(self, key: SpendKey, grant: Grant) -> bool:
         """Whether it has to be said: something changed, or nobody has heard of it for a while."""
@@ -174,10 +184,12 @@ class SpendRecord:
         gives = known is not None and known[0].granted.at_least(grant.spend.granted) != grant.spend.granted
         return grant.spend.wants is not None or (grant.is_wanted and (gives or known is None))
 
-    def _take_over(self, accounts: Mapping[SpendKey, Account], grants: Mapping[SpendKey, Grant]) -> None:
+    def _take_over(
+        self, accounts: Mapping[SpendKey, Account], grants: Mapping[SpendKey, Grant], said_at: datetime
+    ) -> None:
         now = self._now()
         for key, grant in grants.items():
-            accounts[key].take_over(grant)
+            accounts[key].take_over(grant, said_at)
             if self._is_due(key, grant):
                 self._said[key] = grant.spend, now
         for key in self._said.keys() - accounts.keys():

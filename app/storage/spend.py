@@ -12,14 +12,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.budget import Amount, Spend, SpendKey, SpendWord, Spent
+from app.ledger.accounts import LEASE
 from app.storage.bell import ring
 from app.storage.clock import shared_clock
 from app.storage.database import Database, reads, writes
 from app.storage.leases import CHANNEL
 from app.storage.tables import BUDGET_SPEND
 
-LIFE: Final = 5.0
-"""Seconds that a process counts as alive after it was heard of."""
+LIFE: Final = 15.0
+"""Seconds that a process counts as alive after it was heard of; on a busy machine a word may take some."""
 _S: Final = BUDGET_SPEND.c
 # Any number that nobody else on the same PostgreSQL locks: "budget" in ASCII.
 _LOCK: Final = 0x627564676574
@@ -71,7 +72,8 @@ async def _spent(session: AsyncSession, clock: float) -> dict[SpendKey, list[Spe
     for row in rows.mappings():
         wants = None if row["wants_usd"] is None else Amount(row["wants_usd"], row["wants_tokens"])
         spent, used, granted = (Amount(row[f"{one}_usd"], row[f"{one}_tokens"]) for one in ("spent", "used", "granted"))
-        spend = Spend(row["holder"], spent, used, granted, wants, is_alive=row["alive_until"] >= clock)
+        silent = clock - row["alive_until"]
+        spend = Spend(row["holder"], spent, used, granted, wants, is_alive=silent <= 0, is_gone=silent >= LEASE - LIFE)
         found.setdefault((row["budget_id"], row["begins"]), []).append(spend)
     return found
 
