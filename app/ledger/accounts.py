@@ -41,7 +41,8 @@ class Grant:
 class Account:
     """`room` is what this process may use in this window, None before anybody has said; `reach` the most it might.
 
-    Without `keeps_stock` it has no more than it uses. `is_shared`: other processes spend of the same budget.
+    Without `keeps_stock` it has no more than it uses. `is_shared`: other processes spend of the same budget;
+    `is_wanted`: a call waits for room in one of them.
     """
 
     __slots__ = (
@@ -56,6 +57,7 @@ class Account:
         "held",
         "is_dirty",
         "is_shared",
+        "is_wanted",
         "keeps_stock",
         "largest",
         "others",
@@ -80,6 +82,7 @@ class Account:
         self.largest = NOTHING
         self.is_dirty = False
         self.is_shared = is_shared
+        self.is_wanted = False
         self.keeps_stock = True
         self._expected = NOTHING
         self._said_at: datetime | None = None
@@ -212,11 +215,18 @@ class Account:
             self.room = _lower(self.room, grant.room)
         self.is_dirty = False
 
+    def hear(self, grant: Grant) -> bool:
+        """Know of the others what the grant knows, and have nothing of it; whether that may settle who waits here."""
+        may_settle = self.reach != grant.reach
+        self.reach, self.is_wanted = grant.reach, grant.is_wanted
+        self.others, self.others_spent = grant.others, grant.others_spent
+        return may_settle
+
     def take_over(self, grant: Grant, said_at: datetime) -> None:
         """Have what the grant gives: it is on record, and was not before `said_at`."""
-        self.room, self.reach = grant.room, grant.reach
+        self.hear(grant)
+        self.room = grant.room
         self._said_at = said_at if self.is_shared else None
-        self.others, self.others_spent = grant.others, grant.others_spent
 
     def _stock(self) -> Amount:
         return self._rate.times(_AHEAD).at_least(self.largest.times(_STOCK))

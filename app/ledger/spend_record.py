@@ -29,10 +29,10 @@ FLUSH: Final = 0.25
 _BEAT: Final = 1.0
 _AT_MOST_EVERY: Final = 0.03
 _RENEW_AFTER: Final = 1.5
-# A crowd on a busy machine keeps a file locked for seconds; that is no reason to refuse anybody.
-_PATIENCE: Final = 10.0
 _AWAY_AFTER: Final = 5.0
-"""Seconds of failures from which on the database is away: one that is only busy fails now and then, too."""
+"""Seconds of quick failures from which on the database is away."""
+# Who is kept waiting before it fails met a database that is busy with a crowd: no reason to refuse anybody.
+_QUICK: Final = 2.0
 _LEAVING: Final = 1.5
 
 
@@ -87,7 +87,7 @@ class SpendRecord:
                     await anyio.sleep(max(_AT_MOST_EVERY, self._now() - began))
 
     async def beat(self) -> None:
-        """Put on record what has changed, within 10 s; with others, also that this process is alive."""
+        """Put on record what has changed; with others, also that this process is alive."""
         now = self._now()
         seconds, self._beat_at = now - self._beat_at, now
         for account in self._spending.accounts():
@@ -101,11 +101,7 @@ class SpendRecord:
 
     async def refresh(self) -> None:
         """Exchange now. Raises StorageUnavailable."""
-        try:
-            with anyio.fail_after(_PATIENCE):
-                await self._exchange()
-        except TimeoutError:
-            raise StorageUnavailable("what was spent could not be put on record in time") from None
+        await self._exchange()
 
     async def leave(self) -> None:
         """Keep nothing but what was spent; the others may have the rest at once."""
@@ -116,14 +112,16 @@ class SpendRecord:
     async def _bounded(self, work: Callable[[], Awaitable[None]]) -> None:
         if not self._spending.is_set:
             return
+        began = self._now()
         try:
-            with anyio.fail_after(_PATIENCE):
-                await work()
-        except (StorageUnavailable, TimeoutError) as error:
+            await work()
+        except StorageUnavailable as error:
             if self._failing_since is None:
-                self._failing_since = self._now()
+                self._failing_since = began
                 log.warning("spending cannot be put on record", extra={"reason": str(error)})
-            self._spending.is_away = self._now() - self._failing_since >= _AWAY_AFTER
+            now = self._now()
+            if now - began < _QUICK and now - self._failing_since >= _AWAY_AFTER:
+                self._spending.is_away = True
             self._spending.look_again()
         else:
             self._failing_since = None
@@ -134,12 +132,25 @@ class SpendRecord:
 
     async def _look(self) -> None:
         accounts = self._spending.accounts()
-        if any(account.is_waited_for or self._is_behind(account) for account in accounts):
+        if not self._is_shared or any(account.room is None for account in accounts):
             await self._exchange()
-        elif self._is_shared:
-            spent = await self._repository.everything()
-            if any(one.wants is not None for account in accounts for one in self._others(spent, account)):
-                await self._exchange()
+            return
+        # To read locks nobody out: a crowd that waits must not keep everybody from the lock that writers take.
+        spent = await self._repository.everything()
+        grants = [(account, account.shared(self._holder, self._others(spent, account))) for account in accounts]
+        if any(self._is_worth_saying(account, grant) for account, grant in grants):
+            await self._exchange()
+            return
+        heard = [account.hear(grant) for account, grant in grants]
+        if any(heard):
+            self._spending.look_again()
+
+    def _is_worth_saying(self, account: Account, grant: Grant) -> bool:
+        """Whether who waits here would get something, or the others would hear what who waits there needs to know."""
+        if account.is_waited_for:
+            said = self._said.get(account.key)
+            return grant.room != account.room or said is None or said[0].wants != grant.spend.wants
+        return grant.is_wanted and self._is_due(account.key, grant)
 
     async def _exchange(self) -> None:
         async with self._writing:
@@ -179,10 +190,8 @@ class SpendRecord:
         return [one for one in spent.get(account.key, ()) if one.holder != self._holder]
 
     def _is_news(self, key: SpendKey, grant: Grant) -> bool:
-        """Whether the others can do something with it: somebody waits here, or gets something."""
-        known = self._said.get(key)
-        gives = known is not None and known[0].granted.at_least(grant.spend.granted) != grant.spend.granted
-        return grant.spend.wants is not None or (grant.is_wanted and (gives or known is None))
+        """Whether the others can do something with it: somebody waits here, or there for what is new here."""
+        return grant.spend.wants is not None or (grant.is_wanted and self._is_due(key, grant))
 
     def _take_over(
         self, accounts: Mapping[SpendKey, Account], grants: Mapping[SpendKey, Grant], said_at: datetime

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from app.domain.budget import NOTHING, NOTHING_SPENT, Amount, Budget, BudgetState, Estimate, ScopeKind
@@ -20,7 +21,7 @@ from app.ledger.accounts import Account
 
 log = logging.getLogger(__name__)
 
-PATIENCE: Final = 30.0
+PATIENCE: Final = 60.0
 """Seconds that a call waits at most for room that other processes have: longer than a dead one counts as alive."""
 _START: Final = 3.0
 """Seconds that a call waits at most, once, to learn which budgets there are."""
@@ -210,7 +211,7 @@ class Spending:
         if not lacking:
             for account in accounts:
                 account.hold(estimate)
-            return Hold(accounts, estimate, self._freed)
+            return Hold(accounts, estimate, partial(self._freed, accounts))
         hopeless = [account for account in lacking if not account.may_come_to_fit(estimate)]
         return self._shortfall(hopeless) if hopeless else lacking
 
@@ -223,6 +224,8 @@ class Spending:
     async def _within_patience(self, payer: Payer, estimate: Estimate, patience: float) -> Hold | Shortfall | None:
         loop = asyncio.get_running_loop()
         until = loop.time() + patience
+        # Once: what has to be looked at again after that is heard of, by the bell or when a call here is over.
+        self.short()
         while True:
             found = self._taken_or_short(payer, estimate)
             if not isinstance(found, list):
@@ -238,7 +241,6 @@ class Spending:
         changed = self._changed
         for account in lacking:
             account.wait(estimate)
-        self.short()
         try:
             async with asyncio.timeout(seconds):
                 await changed.wait()
@@ -248,9 +250,12 @@ class Spending:
             for account in lacking:
                 account.leave_line(estimate)
 
-    def _freed(self) -> None:
-        if self._is_shared:
-            self.look_again()
+    def _freed(self, accounts: Sequence[Account]) -> None:
+        if not self._is_shared:
+            return
+        self.look_again()
+        if any(account.is_waited_for or account.is_wanted for account in accounts):
+            self.short()
 
     def _accounts_of(self, scopes: Iterable[str]) -> list[Account]:
         return [self._account(budget) for scope in scopes for budget in self._of_scope.get(scope, ())]

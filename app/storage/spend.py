@@ -26,6 +26,7 @@ _S: Final = BUDGET_SPEND.c
 _LOCK: Final = 0x627564676574
 # Calls that began in a window may end after it, and be put on record then.
 _KEPT: Final = timedelta(minutes=10)
+_CLEAN_EVERY: Final = 60.0
 _KEYS: Final = ("budget_id", "begins", "holder")
 # Whatever a provider states has to fit its column.
 _MOST: Final = 10**15
@@ -36,6 +37,7 @@ class SqlSpendRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._clean_at = 0.0
 
     @reads
     async def everything(self, session: AsyncSession) -> Spent:
@@ -51,7 +53,9 @@ class SqlSpendRepository:
         spent = await _spent(session, clock)
         word = decide(spent)
         if word.said:
-            await session.execute(delete(BUDGET_SPEND).where(_S.ends < _moment(clock) - _KEPT))
+            if clock >= self._clean_at:
+                self._clean_at = clock + _CLEAN_EVERY
+                await session.execute(delete(BUDGET_SPEND).where(_S.ends < _moment(clock) - _KEPT))
             await self._put(session, word, clock)
         if word.rings:
             await ring(self._database, session, CHANNEL)

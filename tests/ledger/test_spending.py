@@ -393,6 +393,33 @@ async def test_of_several_processes_one_call_alone_may_pass_the_cap_by_its_error
     assert sum(isinstance(call.result(), Hold) for call in calls) == 1
 
 
+async def test_processes_with_a_stock_each_let_no_call_pass_the_cap_but_the_last() -> None:
+    processes = await several(2, budget(dollars="1"))
+    spent = Decimal(0)
+    for _ in range(4):
+        for process in processes:
+            calls = [asyncio.ensure_future(process.take(costing("0.02", "0.05"))) for _ in range(5)]
+            await until_settled(processes, calls)
+            spent += sum(Decimal("0.05") for call in calls if isinstance(call.result(), Hold))
+            await process.record.beat()
+
+    assert Decimal("0.95") <= spent <= Decimal("1.03")
+
+
+async def test_who_waits_for_nothing_that_anybody_could_give_writes_nothing() -> None:
+    first, second = await several(2, budget(dollars="0.1"))
+    taken = [asyncio.ensure_future(first.take(costing("0.1")))]
+    await until_settled([first, second], taken)
+    await second.record.beat()
+    before = first.repository.exchanges
+
+    for _ in range(10):
+        await first.record.look()
+        await second.record.look()
+
+    assert first.repository.exchanges == before
+
+
 async def test_a_process_that_leaves_keeps_only_what_it_spent() -> None:
     leaving, other = await several(2, budget(dollars="0.1"))
     call = asyncio.ensure_future(leaving.take(costing("0.01")))
@@ -445,14 +472,15 @@ async def test_a_cap_is_passed_by_no_more_than_the_error_of_one_estimate(
 @settings(max_examples=80, deadline=None)
 @given(
     steps=st.lists(
-        st.tuples(st.integers(0, 2), st.sampled_from(["take", "end", "beat", "die"]), Cents, Cents), max_size=40
+        st.tuples(st.integers(0, 2), st.sampled_from(["take", "end", "beat", "die"]), st.integers(1, 40), Cents),
+        max_size=40,
     ),
     cap=st.integers(1, 150),
 )
 async def test_processes_together_pass_a_cap_by_one_calls_error_at_most_whoever_dies_when(
     steps: list[tuple[int, str, int, int]], cap: int
 ) -> None:
-    """Each call takes the most it can: all that was granted by then counts."""
+    """Each call takes the most it can, and is expected to take something: what is free needs no room."""
     processes = await several(3, budget(dollars=str(cap)))
     repository = processes[0].repository
     under_way: dict[int, list[tuple[Hold, int]]] = {0: [], 1: [], 2: []}
