@@ -50,6 +50,8 @@ class FakeSpend:
         self.dead: set[str] = set()
         self.gone: set[str] = set()
         self.error: OutcryError | None = None
+        self.lost: OutcryError | None = None
+        """Raised once by an exchange that is on record all the same."""
         self.exchanges = 0
 
     async def everything(self) -> Spent:
@@ -69,6 +71,9 @@ class FakeSpend:
             self.rows.setdefault(key, {})[spend.holder] = spend
             self.dead.discard(spend.holder)
             self.gone.discard(spend.holder)
+        if self.lost is not None:
+            lost, self.lost = self.lost, None
+            raise lost
 
 
 def budgets_of(spending: Spending) -> BudgetService:

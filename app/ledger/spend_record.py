@@ -58,6 +58,7 @@ class SpendRecord:
         self._now = now
         self._beat_at = now()
         self._failing_since: float | None = None
+        self._is_unsure = False
         self._said: dict[SpendKey, tuple[Spend, float]] = {}
         self._event = anyio.Event()
         self._writing = anyio.Lock()
@@ -174,6 +175,9 @@ class SpendRecord:
             try:
                 await self._repository.exchange(decide)
             except BaseException:
+                # It may have been written all the same: what is on record is not known, and has to be said anew.
+                self._said.clear()
+                self._is_unsure = True
                 for account in accounts.values():
                     account.is_dirty = True
                 raise
@@ -183,7 +187,7 @@ class SpendRecord:
         """Whether it has to be said: something changed, or nobody has heard of it for a while."""
         spend, said = grant.spend, self._said.get(key)
         if said is None:
-            return spend.wants is not None or spend.counted != NOTHING
+            return self._is_unsure or spend.wants is not None or spend.counted != NOTHING
         return said[0] != spend or (self._is_shared and self._now() - said[1] > _RENEW_AFTER)
 
     def _others(self, spent: Spent, account: Account) -> list[Spend]:
@@ -203,4 +207,5 @@ class SpendRecord:
                 self._said[key] = grant.spend, now
         for key in self._said.keys() - accounts.keys():
             del self._said[key]
+        self._is_unsure = False
         self._spending.look_again()

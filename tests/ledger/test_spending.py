@@ -406,6 +406,25 @@ async def test_processes_with_a_stock_each_let_no_call_pass_the_cap_but_the_last
     assert Decimal("0.95") <= spent <= Decimal("1.03")
 
 
+async def test_what_may_have_been_written_is_said_anew() -> None:
+    first, second = await several(2, budget(dollars="0.1"))
+    hold = asyncio.ensure_future(first.take(costing("0.1")))
+    await until_settled([first, second], [hold])
+    taken = hold.result()
+    assert isinstance(taken, Hold)
+    taken.release()
+    first.spending.close()
+    first.repository.lost = StorageUnavailable("whether it was committed nobody knows")
+    await first.record.beat()
+    again = asyncio.ensure_future(first.take(costing("0.1")))
+    await until_settled([first], [again])
+
+    other = asyncio.ensure_future(second.take(costing("0.1")))
+    await until_settled([first, second], [other])
+
+    assert [isinstance(one.result(), Hold) for one in (again, other)] == [True, False]
+
+
 async def test_who_waits_for_nothing_that_anybody_could_give_writes_nothing() -> None:
     first, second = await several(2, budget(dollars="0.1"))
     taken = [asyncio.ensure_future(first.take(costing("0.1")))]
