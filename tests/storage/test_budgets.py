@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord
+from app.domain.audit import Author
 from app.domain.budget import NOTHING, Amount, Budget, Cap, OnExceeded, Spend, SpendWord, Spent, Window
 from app.domain.target import Target
 from app.domain.usage import Usage
@@ -45,7 +46,7 @@ def saying(spend: Spend, *, rings: bool = False) -> SpendWord:
 
 
 async def test_a_budget_comes_back_to_the_last_digit(budgets: SqlBudgetRepository) -> None:
-    await budgets.put(DAILY, BEGINS, ENDS, "key1")
+    await budgets.put(DAILY, BEGINS, ENDS, Author("key1"))
 
     assert await budgets.everything() == [DAILY]
 
@@ -53,9 +54,9 @@ async def test_a_budget_comes_back_to_the_last_digit(budgets: SqlBudgetRepositor
 async def test_set_again_it_keeps_its_id_and_so_what_was_spent(
     budgets: SqlBudgetRepository, spend: SqlSpendRepository
 ) -> None:
-    await budgets.put(DAILY, BEGINS, ENDS, "key1")
+    await budgets.put(DAILY, BEGINS, ENDS, Author("key1"))
     await spend.exchange(lambda _: saying(Spend("here", Amount(Decimal("0.1"), 5), NOTHING, NOTHING)))
-    await budgets.put(replace(DAILY, id="b" * 32, cap=Cap(None, 10)), BEGINS, ENDS, "key2")
+    await budgets.put(replace(DAILY, id="b" * 32, cap=Cap(None, 10)), BEGINS, ENDS, Author("key2"))
 
     (stored,) = await budgets.everything()
     assert (stored.id, stored.cap) == (DAILY.id, Cap(None, 10))
@@ -69,18 +70,18 @@ async def test_set_again_it_keeps_its_id_and_so_what_was_spent(
 async def test_each_window_of_a_scope_has_its_own_and_goes_by_itself(budgets: SqlBudgetRepository) -> None:
     monthly = replace(DAILY, id="c" * 32, window=Window.MONTH)
     for budget in (DAILY, monthly):
-        await budgets.put(budget, budget.window.begin(NOW), budget.window.end(NOW), "key1")
+        await budgets.put(budget, budget.window.begin(NOW), budget.window.end(NOW), Author("key1"))
 
-    assert await budgets.remove("agent:7", Window.DAY, "key1") == 1
+    assert await budgets.remove("agent:7", Window.DAY, Author("key1")) == 1
     assert await budgets.everything() == [monthly]
-    assert await budgets.remove("agent:7", None, "key1") == 1
-    assert await budgets.remove("agent:7", None, "key1") == 0
+    assert await budgets.remove("agent:7", None, Author("key1")) == 1
+    assert await budgets.remove("agent:7", None, Author("key1")) == 0
 
 
 async def test_each_change_counts_the_revision_up(budgets: SqlBudgetRepository, database: Database) -> None:
     before = await database.read(current_revision)
-    await budgets.put(DAILY, BEGINS, ENDS, "key1")
-    await budgets.remove("agent:7", None, "key1")
+    await budgets.put(DAILY, BEGINS, ENDS, Author("key1"))
+    await budgets.remove("agent:7", None, Author("key1"))
     assert await database.read(current_revision) == before + 2
 
 
@@ -111,7 +112,7 @@ async def test_what_was_spent_in_the_window_before_counts(
             attempt(9, "alpha", 7, "k2", BEGINS - timedelta(seconds=1)),
         ]
     )
-    await budgets.put(replace(DAILY, scope=scope), BEGINS, ENDS, "key1")
+    await budgets.put(replace(DAILY, scope=scope), BEGINS, ENDS, Author("key1"))
 
     (earlier,) = (await spend.everything())[DAILY.id, BEGINS]
     assert earlier.counted == earlier.spent == Amount(Decimal(dollars), tokens)
@@ -137,7 +138,7 @@ async def test_what_was_spent_counts_once_where_attempts_are_rolled_up_and_some_
     assert await rolling.forget_attempts(noon - timedelta(days=1), 100) == 3
     await usage.append([attempt("fresh", noon)])
 
-    await budgets.put(replace(DAILY, window=Window.MONTH), begins, ends, "key1")
+    await budgets.put(replace(DAILY, window=Window.MONTH), begins, ends, Author("key1"))
 
     everybody = await database.read(_earlier)
     assert everybody == [(Decimal("0.000000000004"), 28)]
