@@ -393,6 +393,22 @@ async def test_of_several_processes_one_call_alone_may_pass_the_cap_by_its_error
     assert sum(isinstance(call.result(), Hold) for call in calls) == 1
 
 
+async def test_a_stock_in_hand_is_not_enough_for_a_call_that_may_take_more() -> None:
+    processes = await several(2, budget(dollars="1"))
+    for process in processes:
+        call = asyncio.ensure_future(process.take(costing("0.1")))
+        await until_settled(processes, [call])
+        hold = call.result()
+        assert isinstance(hold, Hold)
+        hold.settle(Decimal("0.1"), 1)
+        await process.record.beat()
+
+    calls = [asyncio.ensure_future(process.take(costing("0.02", "0.9"))) for process in processes]
+    await until_settled(processes, calls)
+
+    assert sum(isinstance(call.result(), Hold) for call in calls) == 1
+
+
 async def test_processes_with_a_stock_each_let_no_call_pass_the_cap_but_the_last() -> None:
     processes = await several(2, budget(dollars="1"))
     spent = Decimal(0)
