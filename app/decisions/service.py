@@ -344,8 +344,8 @@ class DecisionService:
             session.void_run()
         elif all((vote.reason or "").startswith(Code.KILLED.value) for vote in votes):
             result = _KILLED
-        elif all((vote.reason or "").startswith(Code.UNPRICED_MODEL.value) for vote in votes):
-            raise BudgetExhausted(Code.UNPRICED_MODEL, f"nobody on this panel has a known price: {votes[0].reason}")
+        elif (refusal := _refused_for_money(votes)) is not None:
+            raise refusal
         if session.run is not None:
             session.run.arrivals.settled()
         return self._made(session, result, votes, warnings)
@@ -446,6 +446,17 @@ class DecisionService:
         except Exception:
             # An observer cannot steer: the decision is stored and goes out.
             log.exception("decision observer failed", extra={"decision_id": decision.id})
+
+
+def _refused_for_money(votes: Sequence[Vote]) -> BudgetExhausted | None:
+    """Why nobody on the panel could be asked, where it was money that everybody lacked: then there is no decision."""
+    reasons = [vote.reason or "" for vote in votes]
+    if all(reason.startswith(Code.UNPRICED_MODEL.value) for reason in reasons):
+        return BudgetExhausted(Code.UNPRICED_MODEL, f"nobody on this panel has a known price: {reasons[0]}")
+    if all(reason.startswith((Code.BUDGET_EXCEEDED.value, Code.UNPRICED_MODEL.value)) for reason in reasons):
+        first = next(reason for reason in reasons if reason.startswith(Code.BUDGET_EXCEEDED.value))
+        return BudgetExhausted(Code.BUDGET_EXCEEDED, f"nobody on this panel could be asked: {first}")
+    return None
 
 
 def _is_pending(decision: Decision) -> bool:
