@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from app.domain.usage import summed
 from app.storage.chain import Chain
 from app.storage.errors import DatabaseUnusable, translated_errors
+from app.storage.sqlite_driver import connected
 
 _BEGIN: Final = "sqlite_begin"
 _CLEANUP_SECONDS: Final = 3.0
@@ -204,14 +205,17 @@ def begin_immediate(engine: AsyncEngine) -> AsyncEngine:
 
 
 def _sqlite_engine(url: URL, rules: DatabaseRules, factory: type[sqlite3.Connection]) -> AsyncEngine:
+    (name,), options = url.get_dialect()().create_connect_args(url)
+    # Autocommit in the driver, so that the `begin` below is the only thing that opens a transaction.
+    options |= {"timeout": rules.busy, "isolation_level": None, "factory": factory}
+
     engine = create_async_engine(
         url,
         hide_parameters=True,
         pool_size=rules.pool,
         max_overflow=rules.overflow,
         pool_timeout=rules.connect,
-        # Autocommit in the driver, so that the `begin` below is the only thing that opens a transaction.
-        connect_args={"timeout": rules.busy, "isolation_level": None, "factory": factory},
+        async_creator=lambda: connected(lambda: sqlite3.connect(name, **options)),
     )
 
     @event.listens_for(engine.sync_engine, "begin")
