@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.domain.usage import summed
 from app.storage.chain import Chain
+from app.storage.columns import json_text
 from app.storage.errors import DatabaseUnusable, translated_errors
 from app.storage.sqlite_driver import connected
 
@@ -164,6 +165,7 @@ def create_engine(
     return create_async_engine(
         parsed,
         hide_parameters=True,
+        json_serializer=json_text,
         pool_pre_ping=True,
         pool_size=rules.pool,
         max_overflow=rules.overflow,
@@ -212,6 +214,7 @@ def _sqlite_engine(url: URL, rules: DatabaseRules, factory: type[sqlite3.Connect
     engine = create_async_engine(
         url,
         hide_parameters=True,
+        json_serializer=json_text,
         pool_size=rules.pool,
         max_overflow=rules.overflow,
         pool_timeout=rules.connect,

@@ -14,6 +14,7 @@ from app.domain.errors import Code, Conflict
 from app.domain.horizons import Horizons
 from app.domain.payload import Payload
 from app.ledger.sealing import Sealer
+from app.storage.columns import WrittenJSON, json_text
 from app.storage.cursors import cursor_at, older_than
 from app.storage.database import Database, reads, writes
 from app.storage.idempotency import settle
@@ -59,6 +60,7 @@ class SqlDecisionRepository:
     ) -> None:
         if filing.reservation is not None and not await settle(session, filing.reservation, filing.id):
             raise Conflict("another request took this key over", code=Code.IDEMPOTENCY_UNKNOWN_OUTCOME)
+        texts = {"answer": WrittenJSON(json_text(answer)), "request": WrittenJSON(json_text(request))}
         row = {
             "id": filing.id,
             "created_at": filing.created_at,
@@ -69,15 +71,13 @@ class SqlDecisionRepository:
             "agent_id": filing.agent_id,
             "key_id": filing.key_id,
             "request_id": filing.request_id,
-            "answer": answer,
-            "request": request,
         }
-        put(session, DECISIONS, [row])
+        put(session, DECISIONS, [row | texts])
         await keep(session, payloads)
         put_votes(session, filing, answer)
         put_horizon(session, filing, answer, request, self._horizons)
         told = {**_filed(filing), "answer": answer, "request": request, "payloads": _hashes(payloads)}
-        state = state_of(filing, answer, request)
+        state = state_of(filing, **texts)
         entry = Entry(Kind.DECISION, f"{PREFIX}{filing.id}", filing.key_id, told, state)
         self._database.chain.append(session, entry)
 
