@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -56,12 +56,16 @@ class ProviderConfiguration:
             log.warning("provider configuration", extra={"warning": warning})
         return chosen
 
-    async def reload(self) -> dict[str, Any]:
-        """What is in force after reading the file again; raises Conflict when it is wrong, and the old one stays."""
+    async def reload(self, loaded: Callable[[], Awaitable[None]]) -> dict[str, Any]:
+        """What is in force after reading the file again, once `loaded` has heard of it.
+
+        Raises Conflict when the file is wrong, and the old one stays.
+        """
         try:
             chosen = self.load()
         except ConfigurationError as error:
             raise Conflict(f"the old configuration stays in force: {error}") from None
+        await loaded()
         if self._settings.workers > 1:
             # The other workers take it over as uvicorn replaces them, one after the other.
             os.kill(os.getppid(), signal.SIGHUP)
@@ -69,20 +73,22 @@ class ProviderConfiguration:
         return {"source": chosen.source, "providers": names, "revision": self._pool.revision}
 
     @contextmanager
-    def reloaded_on_hangup(self) -> Generator[None]:
-        """Read the file again whenever the process is sent SIGHUP."""
+    def reloaded_on_hangup(self, loaded: Callable[[], None]) -> Generator[None]:
+        """Read the file again whenever the process is sent SIGHUP, and tell `loaded`."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up, loaded)
         try:
             yield
         finally:
             loop.remove_signal_handler(signal.SIGHUP)
 
-    def _hung_up(self) -> None:
+    def _hung_up(self, loaded: Callable[[], None]) -> None:
         try:
             self.load()
         except ConfigurationError as error:
             log.error("the old provider configuration stays in force", extra={"reason": str(error)})
+        else:
+            loaded()
 
 
 def completed(chosen: ProviderSet) -> ProviderSet:

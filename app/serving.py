@@ -29,6 +29,12 @@ DRAIN_SECONDS = 28
 COLLECT_AFTER = 10_000
 """Objects made and not freed until garbage is looked for: Python's 700 are there with every second request."""
 
+ANSWER_SECONDS = 60
+"""What a worker process may take to begin, or to say that it lives, before it is replaced.
+
+Uvicorn's five are less than one needs to load on a busy machine, and whoever is replaced for that makes it busier.
+"""
+
 LEAVING_SECONDS = 2.0
 """What the loop may take to end once everything is recorded and closed."""
 
@@ -57,6 +63,7 @@ def serve(settings: Settings) -> None:
         # A proxy's word about the peer must never open the keyless door.
         proxy_headers=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_worker_healthcheck=ANSWER_SECONDS,
     )
 
 

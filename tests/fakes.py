@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 
 from app.domain.attempt import AttemptRecord
+from app.domain.audit import THE_GATEWAY, Author
 from app.domain.chat import Call, ChatChunk, ChatResponse, Credential
 from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.errors import FailureKind, ProviderError, StorageUnavailable
@@ -200,11 +201,11 @@ class FakeSettings:
         self._ask()
         return self.rows.get(name)
 
-    async def put(self, name: str, value: Mapping[str, Any]) -> None:
+    async def put(self, name: str, value: Mapping[str, Any], *, by: Author = THE_GATEWAY) -> None:
         self._ask()
         self.rows[name] = Setting(value, datetime(2026, 11, 20, 12, tzinfo=UTC))
 
-    async def remove(self, name: str) -> None:
+    async def remove(self, name: str, *, by: Author = THE_GATEWAY) -> None:
         self._ask()
         self.rows.pop(name, None)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from app.domain.audit import Author
 from app.domain.budget import Budget, Spend, SpendKey, SpendWord, Spent, Window
 from app.domain.errors import OutcryError
 from app.ledger.budgets import BudgetService
@@ -24,13 +25,13 @@ class FakeBudgets:
     async def everything(self) -> list[Budget]:
         return list(self.rows.values())
 
-    async def put(self, budget: Budget, begins: datetime, ends: datetime, by: str) -> None:
+    async def put(self, budget: Budget, begins: datetime, ends: datetime, by: Author) -> None:
         if self.error is not None:
             raise self.error
         stored = self.rows.get((budget.scope, budget.window))
         self.rows[budget.scope, budget.window] = replace(budget, id=stored.id) if stored else budget
 
-    async def remove(self, scope: str, window: Window | None, by: str) -> int:
+    async def remove(self, scope: str, window: Window | None, by: Author) -> int:
         if self.error is not None:
             raise self.error
         gone = [key for key in self.rows if key[0] == scope and window in (None, key[1])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ from app.domain.attempt import (
     EmbeddingCompletion,
     TokenCount,
 )
-from app.domain.audit import Findings
+from app.domain.audit import THE_GATEWAY, Author, Change, Findings, Kind
 from app.domain.caching import CacheNote
 from app.domain.catalog import ModelFacts, ModelMode
 from app.domain.chat import ChatChunk, ChatResponse, Credential
@@ -81,6 +81,7 @@ from app.outcomes.grading import measured
 from app.outcomes.service import PricesTaken
 from app.services import Services
 from tests.fakes_budgets import budgets_of
+from tests.fakes_experiments import trials
 from tests.fakes_keys import KeyShelf
 from tests.fakes_scores import FakeScores
 from tests.fakes_tools import FakeTools
@@ -289,7 +290,7 @@ class FakeOutcomes:
         self.horizon = Horizon(HorizonState.NONE)
         self.failure: OutcryError | None = None
 
-    async def record(self, outcome: Outcome, *, agent_id: int | None) -> GradedOutcome:
+    async def record(self, outcome: Outcome, *, agent_id: int | None, by: Author = THE_GATEWAY) -> GradedOutcome:
         self.agents.append(agent_id)
         if self.failure is not None:
             raise self.failure
@@ -309,7 +310,7 @@ class FakeOutcomes:
         self.agents.append(agent_id)
         return [one for one in self.known.values() if one.outcome.decision_id == decision_id], self.horizon
 
-    async def post_prices(self, bars: Sequence[PriceBar]) -> PricesTaken:
+    async def post_prices(self, bars: Sequence[PriceBar], *, by: Author = THE_GATEWAY) -> PricesTaken:
         self.bars += bars
         return PricesTaken(StoredBars(len(bars), 0, 0), 0, is_complete=True)
 
@@ -366,10 +367,10 @@ class FakeDecisions:
     async def dossier(self, decision_id: str) -> dict[str, Any] | None:
         return self.dossiers.get(decision_id)
 
-    async def erase(self, decision_id: str, *, by: str, reason: str) -> Erasure | None:
+    async def erase(self, decision_id: str, *, by: Author, reason: str) -> Erasure | None:
         if decision_id not in self.stored:
             return None
-        return Erasure(decision_id, {Part.ANSWER: "ab" * 32}, datetime(2026, 11, 20, tzinfo=UTC), by, reason)
+        return Erasure(decision_id, {Part.ANSWER: "ab" * 32}, datetime(2026, 11, 20, tzinfo=UTC), by.key_id, reason)
 
     async def page(
         self, *, limit: int, cursor: str | None = None, symbol: str | None = None, agent_id: int | None = None
@@ -401,7 +402,9 @@ class FakeAgents:
         self.kept: dict[int, list[AgentConfig]] = {}
         self.changes: list[ConfigChange | None] = []
 
-    async def create(self, name: str, description: str | None, metadata: dict[str, Any]) -> Agent:
+    async def create(
+        self, name: str, description: str | None, metadata: dict[str, Any], *, by: Author = THE_GATEWAY
+    ) -> Agent:
         agent = Agent(len(self.agents) + 1, name, description, metadata, True, THEN, THEN)
         self.agents[agent.id] = agent
         self.kept[agent.id] = []
@@ -415,11 +418,11 @@ class FakeAgents:
     async def page(self, *, limit: int, after: int = 0) -> list[Agent]:
         return [agent for agent in self.agents.values() if agent.id > after][:limit]
 
-    async def update(self, agent_id: int, changes: dict[str, Any]) -> Agent:
+    async def update(self, agent_id: int, changes: dict[str, Any], *, by: Author = THE_GATEWAY) -> Agent:
         self.agents[agent_id] = replace(await self.get(agent_id), **changes)
         return self.agents[agent_id]
 
-    async def delete(self, agent_id: int) -> None:
+    async def delete(self, agent_id: int, *, by: Author = THE_GATEWAY) -> None:
         await self.get(agent_id)
         del self.agents[agent_id]
 
@@ -427,22 +430,26 @@ class FakeAgents:
         await self.get(agent_id)
         return self.kept[agent_id]
 
-    async def put_primary(self, agent_id: int, change: ConfigChange) -> tuple[AgentConfig, bool]:
+    async def put_primary(
+        self, agent_id: int, change: ConfigChange, *, by: Author = THE_GATEWAY
+    ) -> tuple[AgentConfig, bool]:
         kept = await self.configs(agent_id)
         config = self._made(agent_id, change)
         self.kept[agent_id] = [config]
         return config, not kept
 
-    async def add_config(self, agent_id: int, change: ConfigChange) -> AgentConfig:
+    async def add_config(self, agent_id: int, change: ConfigChange, *, by: Author = THE_GATEWAY) -> AgentConfig:
         config = self._made(agent_id, change)
         self.kept[agent_id].append(config)
         return config
 
-    async def patch_config(self, agent_id: int, config_id: int, change: ConfigChange) -> AgentConfig:
+    async def patch_config(
+        self, agent_id: int, config_id: int, change: ConfigChange, *, by: Author = THE_GATEWAY
+    ) -> AgentConfig:
         self.changes.append(change)
         return next(config for config in self.kept[agent_id] if config.id == config_id)
 
-    async def delete_config(self, agent_id: int, config_id: int) -> None:
+    async def delete_config(self, agent_id: int, config_id: int, *, by: Author = THE_GATEWAY) -> None:
         self.kept[agent_id] = [config for config in self.kept[agent_id] if config.id != config_id]
 
     async def validate_config(self, agent_id: int, which: int | ConfigChange | None = None) -> dict[str, Any]:
@@ -539,7 +546,7 @@ class FakeRouting:
         since = None if self.policy is PolicyName.PRIORITY else datetime(2026, 11, 20, 12, tzinfo=UTC)
         return StrategyInForce(self.policy, since, 1)
 
-    async def set_strategy(self, policy: PolicyName | None) -> StrategyInForce:
+    async def set_strategy(self, policy: PolicyName | None, *, by: Author = THE_GATEWAY) -> StrategyInForce:
         self.policy = policy or PolicyName.PRIORITY
         return self.strategy()
 
@@ -632,7 +639,7 @@ class FakeReload:
     def __init__(self) -> None:
         self.error: OutcryError | None = None
 
-    async def __call__(self) -> dict[str, Any]:
+    async def __call__(self, by: Author) -> dict[str, Any]:
         if self.error is not None:
             raise self.error
         return {"source": "outcry.yaml", "providers": ["alpha"], "warnings": []}
@@ -659,21 +666,21 @@ class FakeKills:
             raise self.error
         return list(self.rows.values())
 
-    async def kill(self, scope: str, reason: str, by: str) -> None:
+    async def kill(self, scope: str, reason: str, by: Author) -> None:
         self._did(KillAction.KILL, scope, reason, by)
-        self.rows[scope] = Kill(scope, reason, THEN, by)
+        self.rows[scope] = Kill(scope, reason, THEN, by.key_id)
 
-    async def resume(self, scope: str, by: str) -> None:
+    async def resume(self, scope: str, by: Author) -> None:
         self._did(KillAction.RESUME, scope, "", by)
         self.rows.pop(scope, None)
 
     async def history(self, limit: int) -> list[KillEvent]:
         return self.events[::-1][:limit]
 
-    def _did(self, action: KillAction, scope: str, reason: str, by: str) -> None:
+    def _did(self, action: KillAction, scope: str, reason: str, by: Author) -> None:
         if self.error is not None:
             raise self.error
-        self.events.append(KillEvent(action, scope, reason, THEN, by))
+        self.events.append(KillEvent(action, scope, reason, THEN, by.key_id))
 
 
 class FakeAudit:
@@ -696,6 +703,20 @@ class FakeAudit:
 
     async def page(self, *, past: int, limit: int) -> list[dict[str, Any]]:
         return [{"number": number} for number in range(past + 1, min(past + limit, 3) + 1)]
+
+
+class FakeChanges:
+    """No change on record; `asked` is what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.rows: list[Change] = []
+
+    async def page(
+        self, *, limit: int, cursor: str | None, subject: str | None, kinds: Collection[Kind]
+    ) -> tuple[list[Change], str | None]:
+        self.asked.append({"limit": limit, "cursor": cursor, "subject": subject, "kinds": list(kinds)})
+        return self.rows[:limit], None
 
 
 def admission_by(limits: dict[str, CallerLimit], now: Callable[[], float] = time.monotonic) -> Admission:
@@ -721,6 +742,8 @@ def fake_services(**changes: Any) -> Services:
         "scoring": Boards(FakeScores(), ScoreBook(ScoreRules(), UNGRADED), wall=lambda: datetime.now(UTC)),
         "kills": KillSwitch(FakeKills(), lambda _: None, lambda: datetime.now(UTC)),
         "audit": FakeAudit(),
+        "changes": FakeChanges(),
+        "experiments": trials(),
         "history": FakeHistory(),
         "conformance": FakeConformance(),
         "spending": (spending := Spending(lambda: datetime.now(UTC))),

@@ -37,6 +37,7 @@ class FakeScores:
             and (window.until is None or vote.decided_at < window.until)
             and window.agent_id in (None, vote.agent_id)
             and window.symbol in (None, vote.symbol)
+            and (window.variants is None or vote.variant in window.variants)
         ]
         self.largest = max(self.largest, len(found))
         return found

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
+from app.domain.audit import THE_GATEWAY, Author
 from app.domain.errors import Conflict, NotFound
 from app.domain.tools import Tool, ToolCall, ToolCallRecord, ToolCallStatus, ToolError, ToolReply
 
@@ -37,7 +38,7 @@ class FakeTools:
         self.made: list[ToolCallRecord] = []
         self.gateway = gateway
 
-    async def create(self, tool: Tool) -> Tool:
+    async def create(self, tool: Tool, *, by: Author = THE_GATEWAY) -> Tool:
         if tool.name in self.tools:
             raise Conflict(f"a tool is already called {tool.name!r}")
         names = tuple(tool.headers)
@@ -53,7 +54,7 @@ class FakeTools:
     async def page(self, *, limit: int, after: int = 0) -> list[Tool]:
         return [one for one in self.tools.values() if one.id > after][:limit]
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str, *, by: Author = THE_GATEWAY) -> None:
         await self.get(name)
         del self.tools[name]
 

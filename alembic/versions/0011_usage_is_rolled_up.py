@@ -77,6 +77,7 @@ def _create_lanes() -> None:
             for name in ("attempts", "input_tokens", "output_tokens", "priced", "dollars", "picos")
         ),
         sa.Column("cost_rest", ExactDecimal, nullable=True),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_usage_cells_hours_hour", "usage_cells", ["hours", "hour"])
 
@@ -91,6 +92,7 @@ def _create_patterns() -> None:
         "usage_pattern_lanes",
         sa.Column("pattern_id", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("lane_id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "usage_counts",
@@ -98,11 +100,13 @@ def _create_patterns() -> None:
         sa.Column("pattern_id", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("hour", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("requests", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "usage_wanderers",
         sa.Column("request_id", sa.Text, primary_key=True),
         sa.Column("hour", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("lane_id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_usage_wanderers_hour", "usage_wanderers", ["hour"])

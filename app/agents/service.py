@@ -17,6 +17,7 @@ from app.agents.rules import agent_violations, config_violations, key_violations
 from app.agents.validation import ProviderView, Validation
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import Ask, Completion
+from app.domain.audit import THE_GATEWAY, Author
 from app.domain.errors import Code, NotFound, Violation
 from app.domain.ports import AgentRepository
 from app.domain.usage import PriceCard
@@ -41,11 +42,13 @@ class AgentService:
         self._validation = Validation(asker, providers, now)
         self._writing = anyio.Lock()
 
-    async def create(self, name: str, description: str | None, metadata: dict[str, Any]) -> Agent:
+    async def create(
+        self, name: str, description: str | None, metadata: dict[str, Any], *, by: Author = THE_GATEWAY
+    ) -> Agent:
         """A new agent, enabled."""
         raise_for(agent_violations({"name": name, "description": description, "metadata": metadata}))
         async with self._writing:
-            agent = await self._repository.create(name, description, metadata)
+            agent = await self._repository.create(name, description, metadata, by=by)
             await self.refresh()
         return agent
 
@@ -60,22 +63,22 @@ class AgentService:
         """At most `limit` agents behind the id `after`, oldest first."""
         return await self._repository.page(limit=limit, after=after)
 
-    async def update(self, agent_id: int, changes: dict[str, Any]) -> Agent:
+    async def update(self, agent_id: int, changes: dict[str, Any], *, by: Author = THE_GATEWAY) -> Agent:
         """The agent with any of name, description, metadata and enabled changed."""
         raise_for(agent_violations(changes))
         if not changes:
             return await self.get(agent_id)
         async with self._writing:
-            agent = await self._repository.update(agent_id, changes)
+            agent = await self._repository.update(agent_id, changes, by=by)
             if agent is None:
                 raise _unknown(agent_id)
             await self.refresh()
         return agent
 
-    async def delete(self, agent_id: int) -> None:
+    async def delete(self, agent_id: int, *, by: Author = THE_GATEWAY) -> None:
         """Remove the agent and its configurations."""
         async with self._writing:
-            if not await self._repository.delete(agent_id):
+            if not await self._repository.delete(agent_id, by=by):
                 raise _unknown(agent_id)
             await self.refresh()
 
@@ -84,7 +87,9 @@ class AgentService:
         await self.get(agent_id)
         return in_tried_order(await self._repository.configs(agent_id))
 
-    async def put_primary(self, agent_id: int, change: ConfigChange) -> tuple[AgentConfig, bool]:
+    async def put_primary(
+        self, agent_id: int, change: ConfigChange, *, by: Author = THE_GATEWAY
+    ) -> tuple[AgentConfig, bool]:
         """Replace the primary configuration, or create it; and whether it is new.
 
         When none is enabled, the one that would be primary if it were is replaced: repeating a PUT adds nothing.
@@ -92,28 +97,30 @@ class AgentService:
         async with self._writing:
             stored = next(iter(await self.configs(agent_id)), None)
             base = _blank(agent_id) if stored is None else _blank(agent_id, stored)
-            return await self._save(change, base, stored), stored is None
+            return await self._save(change, base, stored, by), stored is None
 
-    async def add_config(self, agent_id: int, change: ConfigChange) -> AgentConfig:
+    async def add_config(self, agent_id: int, change: ConfigChange, *, by: Author = THE_GATEWAY) -> AgentConfig:
         """A further configuration."""
         async with self._writing:
             await self.get(agent_id)
-            return await self._save(change, _blank(agent_id), None)
+            return await self._save(change, _blank(agent_id), None, by)
 
-    async def patch_config(self, agent_id: int, config_id: int, change: ConfigChange) -> AgentConfig:
+    async def patch_config(
+        self, agent_id: int, config_id: int, change: ConfigChange, *, by: Author = THE_GATEWAY
+    ) -> AgentConfig:
         """The configuration with what was said changed; prices of another model are looked up anew."""
         async with self._writing:
             stored = await self.config(agent_id, config_id)
             base = stored
             if _moves(change, stored):
                 base = replace(stored, cost_per_1k_input_tokens=None, cost_per_1k_output_tokens=None)
-            return await self._save(change, base, stored)
+            return await self._save(change, base, stored, by)
 
-    async def delete_config(self, agent_id: int, config_id: int) -> None:
+    async def delete_config(self, agent_id: int, config_id: int, *, by: Author = THE_GATEWAY) -> None:
         """Remove one configuration."""
         async with self._writing:
             await self.get(agent_id)
-            if not await self._repository.delete_config(agent_id, config_id):
+            if not await self._repository.delete_config(agent_id, config_id, by=by):
                 raise _unknown_config(agent_id, config_id)
             await self.refresh()
 
@@ -144,8 +151,10 @@ class AgentService:
         """Load the directory anew from the database."""
         self._directory.load(*await self._repository.everything())
 
-    async def _save(self, change: ConfigChange, base: AgentConfig, stored: AgentConfig | None) -> AgentConfig:
-        saved = await self._repository.save_config(self._checked(change, base, stored))
+    async def _save(
+        self, change: ConfigChange, base: AgentConfig, stored: AgentConfig | None, by: Author
+    ) -> AgentConfig:
+        saved = await self._repository.save_config(self._checked(change, base, stored), by=by)
         await self.refresh()
         return saved
 

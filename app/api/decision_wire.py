@@ -56,6 +56,9 @@ class DecisionBody(Body):
     samples: int = Field(default=1, ge=1, le=10)
     news_check: bool = False
     as_of_mode: str | None = Field(default=None, pattern="^(warn|block|filter)$")
+    shadow: list[Name] = Field(
+        default_factory=list, max_length=8, description="Models asked beside the panel, recorded, and never counted."
+    )
     stream: bool = False
     algo_id: Label | None = None
     decision_maker_id: Label | None = None
@@ -96,6 +99,7 @@ class DecisionAnswer(Answer):
     metadata: dict[str, Any]
     replayed: bool
     decision_hash: str | None
+    variant: str | None = Field(default=None, description="The experiment and arm that it belongs to.")
 
 
 class DecisionPage(Answer):
@@ -119,6 +123,7 @@ def read_decision(body: dict[str, Any], wrong_panel: Callable[[Question], Sequen
 def _panel_of(body: Mapping[str, Any]) -> Question:
     """As much as can be read of who is asked and how, in a question about nothing."""
     models, quorum, agent_id = body.get("models"), body.get("quorum"), body.get("agent_id")
+    shadow = body.get("shadow")
     named = [name for name in models if isinstance(name, str) and name] if isinstance(models, list) else []
     return Question(
         symbol="",
@@ -130,6 +135,7 @@ def _panel_of(body: Mapping[str, Any]) -> Question:
         quorum=quorum if isinstance(quorum, int) and not isinstance(quorum, bool) else None,
         agent_id=agent_id if isinstance(agent_id, int) and agent_id > 0 else None,
         risk_check=body.get("risk_check") is True,
+        shadow=tuple(shadow) if isinstance(shadow, list) and all(map(_text, shadow)) else (),
         panel=_text(body.get("panel")),
         method=_text(body.get("method")),
         risk_officer=_text(body.get("risk_officer")),
@@ -197,6 +203,7 @@ def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Quest
         cache=intent.cache or CacheMode.OFF,
         hedge=intent.hedge,
         replay=intent.replay,
+        shadow=tuple(body.shadow),
     )
 
 

@@ -10,6 +10,7 @@ import orjson
 from app.api.anthropic_errors import is_anthropic
 from app.api.drain import Drain
 from app.api.errors import Headers
+from app.domain.audit import Author
 from app.domain.caller import LOCAL_CALLER, Caller
 from app.domain.errors import OutcryError
 from app.services import Services
@@ -80,6 +81,11 @@ class Exchange:
         self.warnings: list[str] = []
         self.is_started = False
         self.is_complete = False
+
+    @property
+    def author(self) -> Author:
+        """Who asks for what this request changes."""
+        return Author(self.caller.key_id, self.request_id or None)
 
     async def send(self, message: Message) -> None:
         """Passes a message of the server protocol on; the head of every answer gets its request id here."""

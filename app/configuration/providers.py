@@ -332,6 +332,7 @@ class ProviderFile:
                 panel.quorum,
                 panel.risk_officer,
                 tuple(panel.stages[0]) if panel.stages else (),
+                tuple(panel.shadow),
             )
             for name, panel in self.shape.panels.items()
         }

@@ -239,13 +239,17 @@ class TaskShape(Shape):
 
 
 class PanelShape(Shape):
-    """A named panel. `stages` are the members in two groups: who is asked first, and who on disagreement."""
+    """A named panel. `stages` are the members in two groups: who is asked first, and who on disagreement.
+
+    `shadow` are models that are asked beside it and change nothing.
+    """
 
     members: Texts
     method: METHODS | None = None
     quorum: Count | None = None
     risk_officer: Text | None = None
     stages: list[Texts] | None = None
+    shadow: list[Text] = Field(default=[], max_length=8)
 
 
 class FileShape(Shape):

@@ -17,6 +17,9 @@ _OWN: Final = frozenset(
         "calibrated_confidence",
         "calibration",
         "contamination",
+        # No run is split and none has shadows: what was recorded before there were any is told again the same.
+        "variant",
+        "shadow",
     )
 )
 """Names of what is this one making's own: its ids, what it cost, and what was known beside the answers."""

@@ -17,11 +17,13 @@ from app.decisions.validation import in_universe
 from app.decisions.voting import METHODS, default_quorum
 from app.domain.decision import Role
 from app.domain.errors import Code, NotAdmitted, NotFound, RequestRejected, Violation
+from app.domain.experiment import PromptTemplate
 from app.domain.provider import PanelConfig
 from app.domain.symbols import is_symbol, same_symbol
 from app.domain.target import Target
 
 MAX_MEMBERS: Final = 64
+MAX_SHADOWS: Final = 8
 OFFICERS_METHOD: Final = "risk_officer_veto"
 _CHOICES: Final = {
     "settle": ("early", "all"),
@@ -70,7 +72,7 @@ class Composition:
     """A panel as it will be asked: the members in their order, the risk officer, if any, behind them.
 
     `quorum` is of all members, `first_quorum` of those who are asked first. With `is_checked_by_officer` a risk officer
-    is asked about the result, after the panel.
+    is asked about the result, after the panel. `shadows` are asked beside it, and change nothing.
     """
 
     seats: tuple[Seat, ...]
@@ -80,6 +82,12 @@ class Composition:
     samples: int = 1
     warnings: tuple[str, ...] = ()
     is_checked_by_officer: bool = False
+    shadows: tuple[Seat, ...] = ()
+
+    @property
+    def everybody(self) -> tuple[Seat, ...]:
+        """Whoever is asked, in the order of the votes."""
+        return (*self.seats, *self.shadows)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -125,6 +133,9 @@ def composed(question: Question, panels: PanelView) -> Composition:
         samples=question.samples,
         warnings=(*left_out, *_duplicates(members)),
         is_checked_by_officer=is_asked_after and officer is not None,
+        shadows=tuple(
+            Seat(len(seats) + place, name, role=Role.SHADOW) for place, name in enumerate(_shadows(question, config))
+        ),
     )
 
 
@@ -169,7 +180,12 @@ def _prompt(question: Question) -> Prompt:
         return callers_prompt(question.symbol, [{"role": "user", "content": question.prompt}], question.market)
     if question.market is None:
         raise _rejected([Violation("market", "one of market, prompt and messages is needed")])
-    return market_prompt(question.symbol, question.market)
+    market, arm = question.market, question.arm
+    if arm is None:
+        return market_prompt(question.symbol, market)
+    if arm.language is not None:
+        market = market.model_copy(update={"language": arm.language})
+    return market_prompt(question.symbol, market, has_regime=arm.template is not PromptTemplate.NO_REGIME)
 
 
 def _config(question: Question, panels: PanelView) -> PanelConfig | None:
@@ -188,9 +204,19 @@ def _members(question: Question, config: PanelConfig | None, panels: PanelView) 
         yield from ((name, None) for name in named)
         return
     own = panels.configured_members(question.agent_id) if question.agent_id is not None else ()
+    if question.arm is not None and question.arm.config_id is not None:
+        own = [(config_id, name) for config_id, name in own if config_id == question.arm.config_id]
     yield from ((name, config_id) for config_id, name in own)
     if not own:
         yield from ((name, None) for name in panels.default_members())
+
+
+def _shadows(question: Question, config: PanelConfig | None) -> tuple[str, ...]:
+    """Who is asked beside the panel. A run is told again as its panel was: it has none."""
+    if question.replay is not None:
+        return ()
+    of_experiment = question.split.experiment.shadow if question.split is not None else ()
+    return tuple(dict.fromkeys((*question.shadow, *(config.shadow if config else ()), *of_experiment)))
 
 
 def _stages(names: Sequence[str], config: PanelConfig | None, panels: PanelView) -> list[int]:
@@ -237,6 +263,11 @@ def _wrong_members(question: Question, panels: PanelView) -> Iterator[Violation]
     for place, name in enumerate((question.models or ())[:MAX_MEMBERS]):
         if not panels.known(name):
             yield Violation(f"models[{place}]", f"no model {name[:100]!r} is known here")
+    if len(question.shadow) > MAX_SHADOWS:
+        yield Violation("shadow", f"expected at most {MAX_SHADOWS} model names")
+    for place, name in enumerate(question.shadow[:MAX_SHADOWS]):
+        if not panels.known(name):
+            yield Violation(f"shadow[{place}]", f"no model {name[:100]!r} is known here")
     if question.risk_officer is not None and not panels.known(question.risk_officer):
         yield Violation("risk_officer", f"no model {question.risk_officer[:100]!r} is known here")
     if question.panel is not None and panels.named(question.panel) is None:

@@ -11,6 +11,7 @@ from app.decisions.question import recorded
 from app.decisions.record import Papers
 from app.decisions.session import Session
 from app.decisions.wire import rendered
+from app.domain.audit import Author
 from app.domain.casting import grounds_of
 from app.domain.decision import Decision
 from app.domain.errors import StorageUnavailable
@@ -85,7 +86,7 @@ class Papering:
             "payloads": [_described(payload) for payload in payloads],
         }
 
-    async def erase(self, decision_id: str, *, by: str, reason: str) -> Erasure | None:
+    async def erase(self, decision_id: str, *, by: Author, reason: str) -> Erasure | None:
         """Erase what was said; the hashes stay."""
         if self._payloads is None:
             return None

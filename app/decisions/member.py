@@ -132,6 +132,7 @@ class Member:
                 route="decisions",
                 decision_id=self.decision_id,
                 symbol=question.symbol,
+                variant=question.variant,
                 metadata=question.metadata,
                 enforces_format=False,
                 # The same answer again would be no second sample.

@@ -50,6 +50,7 @@ class Proposal:
     priority: Priority = Priority.NORMAL
     caller: Caller = LOCAL_CALLER
     decision_id: str | None = None
+    variant: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     cache: CacheMode = CacheMode.OFF
     hedge: bool | None = None
@@ -164,6 +165,7 @@ class Officer:
                 route="decisions",
                 decision_id=proposal.decision_id,
                 symbol=proposal.opinion.symbol,
+                variant=proposal.variant,
                 metadata=proposal.metadata,
                 enforces_format=False,
                 cache=proposal.cache,

@@ -11,6 +11,7 @@ from app.decisions.context import MarketContext
 from app.domain.caching import CacheMode
 from app.domain.caller import LOCAL_CALLER, Caller
 from app.domain.chat import JSON
+from app.domain.experiment import Arm, Assignment
 from app.domain.hindsight import DEFAULT_EMBARGO, AsOf, AsOfMode
 from app.domain.idempotency import Reservation
 from app.domain.replay import Replay
@@ -29,7 +30,8 @@ class Question:
     age of the market is not looked at; `as_of_mode` is warn, block or filter, `embargo` whole days. `cache` is off
     unless the caller says otherwise, whatever the provider file says: a market is asked anew. `reservation` is that of
     its idempotency key. `hedge`: whether members that are no pinned target may be asked twice at once; None is the
-    default. `replay` is the run that it belongs to.
+    default. `replay` is the run that it belongs to. `shadow` are model names that are asked beside the panel and change
+    nothing; `split` is its place in an experiment.
     """
 
     symbol: str
@@ -65,6 +67,18 @@ class Question:
     hedge: bool | None = None
     replay: Replay | None = None
     reservation: Reservation | None = None
+    shadow: tuple[str, ...] = ()
+    split: Assignment | None = None
+
+    @property
+    def arm(self) -> Arm | None:
+        """What its experiment changes about it."""
+        return None if self.split is None else self.split.arm
+
+    @property
+    def variant(self) -> str | None:
+        """What it is marked with on record."""
+        return None if self.split is None else self.split.variant
 
     @property
     def hindsight(self) -> AsOf | None:
@@ -111,5 +125,7 @@ def recorded(question: Question, members: tuple[str, ...], messages: tuple[JSON,
         "decision_maker_id": question.decision_maker_id,
         "key_id": question.caller.key_id,
         "replay": None if question.replay is None else [question.replay.mode.value, question.replay.run],
+        "shadow": list(question.shadow),
+        "variant": question.variant,
         "metadata": dict(question.metadata),
     }

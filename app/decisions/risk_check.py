@@ -45,6 +45,7 @@ def proposal_of(decision: Decision, question: Question, answer_by: float) -> Pro
         priority=question.priority,
         caller=question.caller,
         decision_id=decision.id,
+        variant=question.variant,
         metadata=question.metadata,
         cache=question.cache,
         hedge=question.hedge,

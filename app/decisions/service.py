@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from app.agents.experiments import Experiments
 from app.decisions.arrivals import Arrivals
 from app.decisions.background import Background
 from app.decisions.billing import LEAVING, Billing
@@ -38,9 +39,12 @@ from app.decisions.risk_check import proposal_of, risk_checked, with_cost
 from app.decisions.samples import cost_of_all
 from app.decisions.seat import Seat, absent
 from app.decisions.session import Session
+from app.decisions.shadows import Shadows
+from app.decisions.splitting import entered
 from app.decisions.verdict import Settled, at_deadline, decision_from
 from app.decisions.voting import Result
-from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, Vote, VoteStatus
+from app.domain.audit import Author
+from app.domain.decision import Action, Decision, DecisionStatus, Role, SettledReason, Vote, VoteStatus
 from app.domain.errors import BudgetExhausted, Code, OutcryError, StorageUnavailable, Violation
 from app.domain.idempotency import Reservation
 from app.domain.kill import NO_STOPS, Kill, Stops
@@ -112,6 +116,7 @@ class DecisionService:
         witness: Witness | None = None,
         made_by: MadeBy | None = None,
         billing: Billing | None = None,
+        experiments: Experiments | None = None,
     ) -> None:
         self._asker = asker
         self._panels = panels
@@ -128,6 +133,7 @@ class DecisionService:
         self._background = Background()
         self._officer = Officer(asker, self._background, now)
         self._billing = billing or Billing()
+        self._experiments = experiments or Experiments()
         self._runs = DecisionRuns(shelf, wall)
         self._witness = witness or Witness()
         self._papers = Papering(sealer or Sealer(), payloads, made_by or MadeBy(), wall)
@@ -148,6 +154,7 @@ class DecisionService:
 
     async def _events(self, question: Question, *, is_told: bool) -> AsyncGenerator[VoteEvent | DecisionEvent]:
         """The same; a vote that is not told as it comes is marked with the others, when the decision is made."""
+        question = entered(question, self._experiments, self._panels)
         session = self._opened(question)
         if (kill := self._stops.of(question.agent_id)) is not None:
             yield DecisionEvent(await self._refused(session, kill))
@@ -156,8 +163,10 @@ class DecisionService:
         is_handed_over = False
         self._stops.enter(panel)
         self._billing.begin(session.decision_id)
+        shadows: Shadows | None = None
         try:
             panel.ask(self._members(session, session.first()))
+            shadows = self._shadows(session)
             result: Result | None = None
             while result is None or panel.has_arrived:
                 heard = await panel.next(session.until(panel))
@@ -168,15 +177,12 @@ class DecisionService:
                     panel.ask(self._members(session, session.escalation(panel, is_late=heard is None)))
                 elif heard is None:
                     break
-            decision = self._decision(session, panel, result)
-            if result is None or panel.kill is not None or question.settle == "early":
-                await panel.leave(LEAVING)
-            if question.risk_check:
-                decision = await self._risk_checked(session, panel, decision)
-            decision = session.stamped(self._billing.billed(decision, session.composition.seats))
+            decision = await self._made_up(session, panel, shadows, result)
             await self._store(session, decision)
-            if result is not None and panel.kill is None and panel.outstanding and question.settle == "all":
-                self._background.start(self._completed(session, panel, decision))
+            is_live = result is not None and panel.kill is None
+            waits = is_live and bool(panel.outstanding) and question.settle == "all"
+            if waits or _is_pending(decision):
+                self._background.start(self._completed(session, panel, shadows, decision, waits=waits))
                 is_handed_over = True
             else:
                 self._end(session)
@@ -185,7 +191,7 @@ class DecisionService:
         finally:
             # Also when the caller has left: nobody pays for votes that nobody waits for.
             if not is_handed_over:
-                self._left(session, panel)
+                self._left(session, panel, shadows)
 
     def wrong_panel(self, question: Question) -> list[Violation]:
         """All that is wrong with who a question would ask, and how; what it asks is not looked at."""
@@ -208,7 +214,7 @@ class DecisionService:
         answer = await self._repository.get(decision_id)
         return None if answer is None else await self._papers.dossier(decision_id, answer)
 
-    async def erase(self, decision_id: str, *, by: str, reason: str) -> Erasure | None:
+    async def erase(self, decision_id: str, *, by: Author, reason: str) -> Erasure | None:
         """Erase what was said in a decision; its hashes stay, and so does the rest of it. None where nothing is kept.
 
         Raises StorageUnavailable.
@@ -285,6 +291,15 @@ class DecisionService:
         samples = [None] if times == 1 else range(1, times + 1)
         return [self._member(session, seat, sample) for seat in seats for sample in samples]
 
+    def _shadows(self, session: Session) -> Shadows | None:
+        """Those of this decision, asked; None without any."""
+        if not session.composition.shadows:
+            return None
+        shadows = Shadows(session, self._background, self._now)
+        self._stops.enter(shadows.panel)
+        shadows.ask(self._asker)
+        return shadows
+
     def _member(self, session: Session, seat: Seat, sample: int | None) -> Voter:
         asker = session.asker(self._asker)
         member = Member(asker, seat, session.question, session.prompt, session.decision_id, self._now, sample)
@@ -300,6 +315,19 @@ class DecisionService:
         await self._store(session, decision)
         self._tell(decision)
         return decision
+
+    async def _made_up(
+        self, session: Session, panel: Panel, shadows: Shadows | None, result: Result | None
+    ) -> Decision:
+        """The decision as it goes out; whom nobody waits for is not asked any longer."""
+        question, decision = session.question, self._decision(session, panel, result)
+        if result is None or panel.kill is not None or question.settle == "early":
+            await panel.leave(LEAVING)
+        if question.risk_check:
+            decision = await self._risk_checked(session, panel, decision)
+        if shadows is not None:
+            decision = await shadows.beside(decision, goes_on=result is not None and panel.kill is None)
+        return session.stamped(self._billing.billed(decision, session.composition.everybody))
 
     def _decision(self, session: Session, panel: Panel, result: Result | None) -> Decision:
         question = session.question
@@ -370,21 +398,29 @@ class DecisionService:
             tasks=self._background,
         )
 
-    async def _completed(self, session: Session, panel: Panel, decision: Decision) -> None:
-        """Waits for the votes still out, until the deadline, and puts them into the record."""
+    async def _completed(
+        self, session: Session, panel: Panel, shadows: Shadows | None, decision: Decision, *, waits: bool
+    ) -> None:
+        """Waits for the votes still out, until the deadline, and puts them into the record.
+
+        Those of the panel where it `waits` for them, and its shadows'.
+        """
         try:
-            while await panel.next(session.decide_at) is not None:
-                pass
-            await panel.leave(LEAVING)
-            votes = tuple(self._last_votes(session, panel))
-            cost = with_cost(cost_of_all(votes), decision.risk)
-            late = replace(decision, votes=votes, cost_usd=cost)
-            complete = session.judged(self._billing.billed(late, session.composition.seats))
+            if waits:
+                while await panel.next(session.decide_at) is not None:
+                    pass
+                await panel.leave(LEAVING)
+                votes = tuple(self._last_votes(session, panel))
+                cost = with_cost(cost_of_all(votes), decision.risk)
+                decision = session.judged(replace(decision, votes=votes, cost_usd=cost))
+            if shadows is not None:
+                decision = await shadows.finished(decision)
+            complete = self._billing.billed(decision, session.composition.everybody)
             await self._record.complete(decision.id, self._papers.late(session, complete))
         except OutcryError:
             log.exception("late votes lost", extra={"decision_id": decision.id})
         finally:
-            self._left(session, panel)
+            self._left(session, panel, shadows)
             self._end(session)
 
     def _last_votes(self, session: Session, panel: Panel) -> list[Vote]:
@@ -394,10 +430,11 @@ class DecisionService:
         session.void_run()
         return session.votes(panel, VoteStatus.CANCELLED, why_stopped(panel.kill))
 
-    def _left(self, session: Session, panel: Panel) -> None:
-        """Nobody asks this panel any more."""
-        self._stops.leave(panel)
-        panel.cancel()
+    def _left(self, session: Session, panel: Panel, shadows: Shadows | None) -> None:
+        """Nobody asks this panel any more, nor its shadows."""
+        for asked in (panel,) if shadows is None else (panel, shadows.panel):
+            self._stops.leave(asked)
+            asked.cancel()
         self._witness.end(session.decision_id)
         self._billing.end(session.decision_id)
 
@@ -410,7 +447,19 @@ class DecisionService:
             # Counted when it was made; telling it again says nothing about anybody.
             return
         try:
-            self._decided(decision)
+            # Of shadows nobody counts anything here: what they said is on record, and no statistic of panels.
+            self._decided(_without_shadows(decision))
         except Exception:
             # An observer cannot steer: the decision is stored and goes out.
             log.exception("decision observer failed", extra={"decision_id": decision.id})
+
+
+def _is_pending(decision: Decision) -> bool:
+    """Whether a shadow's vote may still come."""
+    return any(vote.role is Role.SHADOW and vote.status is VoteStatus.PENDING for vote in decision.votes)
+
+
+def _without_shadows(decision: Decision) -> Decision:
+    if all(vote.role is not Role.SHADOW for vote in decision.votes):
+        return decision
+    return replace(decision, votes=tuple(vote for vote in decision.votes if vote.role is not Role.SHADOW))

@@ -108,6 +108,7 @@ def decision_from(
         decision_maker_id=question.decision_maker_id,
         metadata=question.metadata,
         reservation=question.reservation,
+        variant=question.variant,
     )
 
 

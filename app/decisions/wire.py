@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from app.domain.decision import Consensus, Decision, Entry, Opinion, RuleViolation, Sample, Size, Vote
+from app.domain.decision import Consensus, Decision, Entry, Opinion, Role, RuleViolation, Sample, Size, Vote
 from app.domain.grades import Calibrated
 from app.domain.usage import Usage
 
@@ -44,6 +44,7 @@ def rendered(decision: Decision) -> dict[str, Any]:
         "metadata": dict(decision.metadata),
         "replayed": decision.replayed,
         "decision_hash": decision.decision_hash,
+        "variant": decision.variant,
     }
 
 
@@ -62,6 +63,7 @@ def vote_rendered(vote: Vote) -> dict[str, Any]:
         "weight": vote.weight,
         "family": vote.family,
         "role": vote.role.value,
+        "shadow": vote.role is Role.SHADOW,
         "stage": vote.stage,
         "samples": [_sample(sample) for sample in vote.samples],
         "flip_rate": vote.flip_rate,

@@ -14,6 +14,17 @@ GATEWAY: Final = "gateway"
 """Who does what nobody asked for: the beginning of a chain, votes that came late."""
 
 
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who asked for a change: the public id of a gateway key, and the request that it came with, if any."""
+
+    key_id: str
+    request_id: str | None = None
+
+
+THE_GATEWAY: Final = Author(GATEWAY)
+
+
 class Kind(StrEnum):
     """What an entry is about."""
 
@@ -43,10 +54,32 @@ class Entry:
 
 
 def change(
-    subject: str, by: str, *, what: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
+    subject: str, by: Author, *, what: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
 ) -> Entry:
     """The entry of a change of configuration: None before for what is new, None after for what is gone."""
-    return Entry(Kind.CHANGE, subject, by, {"what": what, "before": before, "after": after, "by": by})
+    told = {"what": what, "before": before, "after": after, "by": by.key_id, "request_id": by.request_id}
+    return Entry(Kind.CHANGE, subject, by.key_id, told)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change on record, with its place in its chain: the fields that differ, as they were and as they are.
+
+    `before` is None for what is new, `after` for what is gone; of an erasure `before` is the hashes of what went.
+    """
+
+    chain: str
+    seq: int
+    at: str
+    kind: Kind
+    subject: str
+    by: str
+    hash: str
+    request_id: str | None = None
+    what: str | None = None
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +108,20 @@ class Found:
 
     link: Link
     payload_found: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What was said, as a check finds it beside the record: its hash, and the SHA-256 of what is stored.
+
+    `found` is None where nothing is stored, and where it is encrypted: then nobody without the key can tell.
+    """
+
+    part: str
+    form: str
+    sha256: str
+    is_stored: bool
+    found: str | None
 
 
 @dataclass(frozen=True, slots=True)

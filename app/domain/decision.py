@@ -134,10 +134,11 @@ class Sample:
 
 
 class Role(StrEnum):
-    """What a seat on a panel is for: to vote, or to object to what was voted."""
+    """What a seat on a panel is for: to vote, or to object to what was voted. A shadow is heard and changes nothing."""
 
     MEMBER = "member"
     RISK_OFFICER = "risk_officer"
+    SHADOW = "shadow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,8 @@ class Filing(Protocol):
 class Decision:
     """One answer to one question about one market, ready to be stored and rendered.
 
-    In a run it has the hash of its canonical form, and is `replayed` where nobody was asked for it.
+    In a run it has the hash of its canonical form, and is `replayed` where nobody was asked for it. `variant` is the
+    experiment and arm that it belongs to.
     """
 
     id: str
@@ -261,3 +263,4 @@ class Decision:
     reservation: Reservation | None = None
     replayed: bool = False
     decision_hash: str | None = None
+    variant: str | None = None

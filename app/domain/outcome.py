@@ -213,12 +213,16 @@ class ScoredVote:
 
 @dataclass(frozen=True, slots=True)
 class ScoreWindow:
-    """Which votes to score: those of decisions from `since` until `until` (not included), None for no bound."""
+    """Which votes to score: those of decisions from `since` until `until` (not included), None for no bound.
+
+    `variants` are those of experiments' arms whose votes alone are wanted.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
     agent_id: int | None = None
     symbol: str | None = None
+    variants: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,7 @@ class PanelConfig:
     """A named panel: model names, method and quorum (None: the default).
 
     `risk_officer` is the model that may object, `first_stage` those of the members that two_stage asks first; empty
-    is the cheaper half.
+    is the cheaper half. `shadow` are models that are asked beside it and change nothing.
     """
 
     members: tuple[str, ...]
@@ -168,6 +168,7 @@ class PanelConfig:
     quorum: int | None = None
     risk_officer: str | None = None
     first_stage: tuple[str, ...] = ()
+    shadow: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

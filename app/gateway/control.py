@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from app.domain.attempt import Ask
+from app.domain.audit import THE_GATEWAY, Author
 from app.domain.errors import Code, NotFound
 from app.domain.routing import Explanation, PolicyName, StrategyInForce
 from app.domain.target import Target
@@ -40,9 +41,9 @@ class RoutingControl:
         """The order in which `auto` tries its targets."""
         return self._strategy.in_force()
 
-    async def set_strategy(self, policy: PolicyName | None) -> StrategyInForce:
+    async def set_strategy(self, policy: PolicyName | None, *, by: Author = THE_GATEWAY) -> StrategyInForce:
         """Another strategy, until the provider file names another one itself; None: the file's at once."""
-        return await self._strategy.change(policy)
+        return await self._strategy.change(policy, by=by)
 
     def reset_circuits(self, provider: str, model: str | None = None) -> tuple[Target, ...]:
         """Close the circuits of a provider, or of one model there, end its pauses, and let parked keys out.

@@ -154,6 +154,8 @@ class Gateway:
     def _journey(self, ask: Ask, itinerary: Itinerary, arrived: float) -> Journey:
         if (itinerary.agent_id, itinerary.deadline) != (ask.agent_id, ask.deadline):
             ask = replace(ask, agent_id=itinerary.agent_id, deadline=itinerary.deadline)
+        if itinerary.variant != ask.variant:
+            ask = replace(ask, config_id=itinerary.config_id, variant=itinerary.variant)
         walk = Walk(
             itinerary.plan,
             deadline=ask.deadline,

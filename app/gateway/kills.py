@@ -8,6 +8,7 @@ from datetime import datetime
 
 import anyio
 
+from app.domain.audit import Author
 from app.domain.errors import Code, NotAdmitted
 from app.domain.kill import EVERYTHING, Kill, KillEvent, Stoppable
 from app.domain.ports import KillRepository
@@ -76,26 +77,26 @@ class KillSwitch:
         if kill is not None:
             raise NotAdmitted(Code.KILLED, kill.says())
 
-    async def kill(self, scope: str, reason: str, by: str) -> Sequence[Kill]:
+    async def kill(self, scope: str, reason: str, by: Author) -> Sequence[Kill]:
         """Stop a scope; once more changes nothing but the reason. Returns what is stopped now.
 
         Raises StorageUnavailable when it could not be stored; here, and only here, it is in force all the same.
         """
-        self._here[scope] = Kill(scope, reason, self._wall(), by)
+        self._here[scope] = Kill(scope, reason, self._wall(), by.key_id)
         self._settle()
-        log.warning("killed", extra={"kill_scope": scope, "reason": reason, "key_id": by})
+        log.warning("killed", extra={"kill_scope": scope, "reason": reason, "key_id": by.key_id})
         await self._repository.kill(scope, reason, by)
         await self.refresh()
         return self.stopped()
 
-    async def resume(self, scope: str, by: str) -> Sequence[Kill]:
+    async def resume(self, scope: str, by: Author) -> Sequence[Kill]:
         """Let a scope go on; one that is not stopped is no error. Returns what is stopped now.
 
         Raises StorageUnavailable; then it is still stopped.
         """
         await self._repository.resume(scope, by)
         self._here.pop(scope, None)
-        log.warning("resumed", extra={"kill_scope": scope, "key_id": by})
+        log.warning("resumed", extra={"kill_scope": scope, "key_id": by.key_id})
         await self.refresh()
         return self.stopped()
 

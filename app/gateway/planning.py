@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.agents.directory import AgentDirectory, AgentEntry
+from app.agents.experiments import Experiments
 from app.domain.agent import AgentConfig
 from app.domain.attempt import Ask
 from app.domain.chat import ChatRequest, Credential
 from app.domain.embedding import EmbedRequest
 from app.domain.errors import BudgetExhausted, Code, NotAdmitted, NotFound, RequestRejected, StorageUnavailable
+from app.domain.experiment import Assignment
 from app.domain.routing import Candidate, Explanation, Plan, PolicyName, RoutingQuery
 from app.domain.target import Circuit, Target
 from app.domain.usage import UnpricedPolicy
@@ -19,6 +21,7 @@ from app.gateway.conversations import Conversations
 from app.gateway.expected import USUAL_ANSWER
 from app.gateway.kills import KillSwitch
 from app.gateway.query import query_of, unheeded_by
+from app.gateway.splitting import Splitting, narrowed
 from app.ledger.spending import Spending
 from app.providers.lookup import called, origin_of
 from app.providers.pool import Pool
@@ -30,7 +33,10 @@ from app.routing.router import Router, doubts
 
 @dataclass(frozen=True, slots=True)
 class Itinerary:
-    """A plan, and what an attempt at each of its targets is made with; `deadline` is the ask's or its task's."""
+    """A plan, and what an attempt at each of its targets is made with; `deadline` is the ask's or its task's.
+
+    `config_id` is the agent's configuration that alone speaks, `variant` the experiment and arm, if any.
+    """
 
     plan: Plan
     request: ChatRequest | EmbedRequest
@@ -40,6 +46,8 @@ class Itinerary:
     deadline: float
     warnings: tuple[str, ...] = ()
     agent_id: int | None = None
+    config_id: int | None = None
+    variant: str | None = None
 
     def warnings_for(self, step: Candidate) -> tuple[str, ...]:
         """What the caller should know about an answer of this target: what its name left open, what nobody stated."""
@@ -71,7 +79,7 @@ class _Choice:
 
 @dataclass(frozen=True, slots=True)
 class _Prospects:
-    """What a request is routed with."""
+    """What a request is routed with; `split` is its place in an experiment."""
 
     choice: _Choice
     query: RoutingQuery
@@ -79,6 +87,7 @@ class _Prospects:
     agent: AgentEntry | None
     agent_id: int | None
     deadline: float
+    split: Assignment | None = None
 
 
 class Planner:
@@ -96,6 +105,7 @@ class Planner:
         *,
         conversations: Conversations | None = None,
         unpriced: UnpricedPolicy = UnpricedPolicy.WARN,
+        experiments: Experiments | None = None,
         panicked: Callable[[bool], None] = lambda _: None,
         spending: Spending | None = None,
     ) -> None:
@@ -107,6 +117,7 @@ class Planner:
         self._conversations = conversations
         self._panicked = panicked
         self._unpriced = unpriced
+        self._splitting = Splitting(experiments or Experiments(), lambda name: called(name, pool) is not None)
 
     def check_running(self, agent_id: int | None, target: Target | None = None) -> None:
         """Raises NotAdmitted (policy_killed) when an operator stopped everything, this agent, or this target."""
@@ -169,8 +180,19 @@ class Planner:
             plan = _alone(plan)
         agent = found.agent
         defaults = {step.target: self._defaults(step.target, agent) for step in plan.steps}
-        warnings = found.choice.warnings
-        return Itinerary(plan, ask.request, agent, defaults, found.query, found.deadline, warnings, found.agent_id)
+        split = found.split
+        return Itinerary(
+            plan,
+            ask.request,
+            agent,
+            defaults,
+            found.query,
+            found.deadline,
+            found.choice.warnings,
+            found.agent_id,
+            config_id=ask.config_id if split is None else split.arm.config_id,
+            variant=ask.variant if split is None else split.variant,
+        )
 
     def _prospects(self, ask: Ask) -> _Prospects:
         """Everything about a request that can be known before it is routed."""
@@ -180,6 +202,9 @@ class Planner:
         agent_id = selection.agent_id if selection.agent_id is not None else ask.agent_id
         agent = None if agent_id is None else self._agent(agent_id, ask.config_id)
         self.check_running(agent_id)
+        split = self._splitting.of(ask, selection, agent)
+        if split is not None and agent is not None:
+            agent = narrowed(agent, split.arm)
         choice = self._choice(ask, selection, agent)
         targets = self._with_readable_keys(choice.targets, agent)
         query, unknown = query_of(ask, self._pool, selection.tier)
@@ -196,7 +221,7 @@ class Planner:
         ]
         if choice.policy is PolicyName.LATENCY_AWARE and not choice.keeps_order:
             candidates = [self._timed(candidate, ask, query) for candidate in candidates]
-        return _Prospects(choice, query, candidates, agent, agent_id, ask.deadline)
+        return _Prospects(choice, query, candidates, agent, agent_id, ask.deadline, split)
 
     def _selection(self, ask: Ask, place: int) -> Selection:
         """What the model (0), or a fallback (from 1), means. Raises NotFound that names the field it was named in."""

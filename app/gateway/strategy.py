@@ -7,6 +7,7 @@ from typing import Final
 
 import anyio
 
+from app.domain.audit import THE_GATEWAY, Author
 from app.domain.ports import SettingsRepository
 from app.domain.routing import PolicyName, RunTimeStrategy, StrategyInForce
 from app.domain.settings import Setting
@@ -37,16 +38,16 @@ class Strategy:
         policy = policy_of(self._pool.current.failover_strategy)
         return StrategyInForce(policy, None if ruling is None else ruling.since, self._workers)
 
-    async def change(self, policy: PolicyName | None) -> StrategyInForce:
+    async def change(self, policy: PolicyName | None, *, by: Author = THE_GATEWAY) -> StrategyInForce:
         """Another strategy, here at once and within a second everywhere; None takes the file's again.
 
         Raises StorageUnavailable; then nothing has changed.
         """
         if policy is None:
-            await self._settings.remove(_NAME)
+            await self._settings.remove(_NAME, by=by)
         else:
             over = self._pool.stated.failover_strategy
-            await self._settings.put(_NAME, {"strategy": policy.value, "over": over})
+            await self._settings.put(_NAME, {"strategy": policy.value, "over": over}, by=by)
         await self.refresh()
         return self.in_force()
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import anyio
 
+from app.domain.audit import Author
 from app.domain.budget import Budget, BudgetState, ScopeKind, Window
 from app.domain.errors import NotFound
 from app.domain.ports import BudgetRepository
@@ -53,7 +54,7 @@ class BudgetService:
         """Every budget as it stands: the gateway's, agents', keys', providers', the shortest window first."""
         return sorted(self._spending.states(), key=_place)
 
-    async def put(self, budget: Budget, by: str) -> BudgetState:
+    async def put(self, budget: Budget, by: Author) -> BudgetState:
         """Set a scope's budget of one window. Raises StorageUnavailable; then nothing has changed."""
         now = self._wall()
         fresh = replace(budget, id=os.urandom(16).hex())
@@ -62,7 +63,7 @@ class BudgetService:
         await self._record.refresh()
         return self.of(budget.scope, budget.window)[0]
 
-    async def remove(self, scope: str, window: Window | None, by: str) -> None:
+    async def remove(self, scope: str, window: Window | None, by: Author) -> None:
         """Remove one, or all of the scope. Raises NotFound when there is none, and StorageUnavailable."""
         if not await self._repository.remove(scope, window, by):
             raise _no_budget(scope, window)

@@ -19,7 +19,7 @@ _OURS: Final = frozenset(
         *("as_of", "as_of_mode", "key_id", "panel", "risk_officer", "variant"),
     )
 )
-_WHOLE: Final = frozenset(("usage", "members", "replay"))
+_WHOLE: Final = frozenset(("usage", "members", "replay", "shadow"))
 _EMPTY: Final = frozenset(("metadata",))
 _LEFT_OUT: Final = frozenset(("market", "prompt", "messages"))
 _NUMBERS: Final = frozenset((int, float, bool, type(None)))

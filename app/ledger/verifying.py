@@ -9,12 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from app.domain.audit import GONE, Bad, Checkpoint, Findings, Found, Head, Kind, Link
+from app.domain.audit import GONE, Bad, Checkpoint, Findings, Found, Head, Kind, Link, Words
+from app.domain.payload import PayloadForm
 from app.ledger.chain import after, content_of, sha256
 from app.ledger.checkpoints import complaint, heads_of
 
 PAGE: Final = 2_000
 _CHECKPOINTS: Final = 200
+_LATE: Final = "late"
+_ERASED: Final = "is erased, and nobody has put that on record"
+_TELLING: Final = frozenset((Kind.DECISION.value, Kind.LATE_VOTES.value))
 _BEFORE_ALL: Final = -(2**62)
 
 
@@ -37,7 +41,22 @@ class Shelf(Protocol):
     async def payload(self, chain: str, seq: int) -> Mapping[str, Any] | None: ...
     async def states(self, subjects: Sequence[str]) -> Mapping[str, str]: ...
     async def is_erased(self, link: Link) -> bool: ...
-    async def is_superseded(self, link: Link) -> bool: ...
+    async def said(self, places: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], Mapping[str, str]]:
+        """What these links say was said: each part with its hash."""
+        ...
+
+    async def words(self, subjects: Sequence[str]) -> Mapping[str, Sequence[Words]]:
+        """What is stored of what was said, by subject."""
+        ...
+
+    async def erased_parts(self, subject: str) -> frozenset[str]:
+        """The parts of which somebody has put on record that he erased them."""
+        ...
+
+    async def is_superseded(self, link: Link, state: str) -> bool:
+        """Whether a later link says what the subject's row holds, or that some row is in this state."""
+        ...
+
     async def orphan(self) -> Bad | None: ...
 
 
@@ -80,9 +99,10 @@ async def _chains(shelf: Shelf, count: _Count) -> Bad | None:
         # What a link speaks of is looked up only once the link itself is in order.
         stated = [found.link.subject for found in good if found.link.state is not None]
         states = await shelf.states(stated) if stated else {}
+        words = await _Words.beside(shelf, [found.link for found in good])
         for found in good:
             count.rows += 1
-            if bad := await _beside(shelf, found, states):
+            if bad := await _beside(shelf, found, states) or await words.about(found.link):
                 return bad
         if wrong is not None:
             count.rows += 1
@@ -114,10 +134,54 @@ async def _beside(shelf: Shelf, found: Found, states: Mapping[str, str]) -> Bad 
     link = found.link
     if found.payload_found != link.payload_hash and not (found.payload_found is None and await shelf.is_erased(link)):
         return _bad(link, "has lost its payload" if found.payload_found is None else "its payload was changed")
-    is_changed = link.state is not None and states.get(link.subject, GONE) != link.state
-    if is_changed and not await shelf.is_superseded(link):
+    state = states.get(link.subject, GONE)
+    if link.state not in (None, state) and not await shelf.is_superseded(link, state):
         return _bad(link, f"the row it is about {'was changed' if link.subject in states else 'is gone'}")
     return await _about_start(shelf, link) if link.kind == Kind.START else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a page of links says was said, and what is stored of it."""
+
+    shelf: Shelf
+    said: Mapping[tuple[str, int], Mapping[str, str]]
+    stored: Mapping[str, Sequence[Words]]
+
+    @classmethod
+    async def beside(cls, shelf: Shelf, links: Sequence[Link]) -> _Words:
+        telling = [link for link in links if link.kind in _TELLING]
+        if not telling:
+            return cls(shelf, {}, {})
+        said = await shelf.said([(link.chain, link.seq) for link in telling])
+        return cls(shelf, said, await shelf.words([link.subject for link in telling]))
+
+    async def about(self, link: Link) -> Bad | None:
+        """What is wrong with the words of which this link has the hashes."""
+        said = self.said.get((link.chain, link.seq))
+        if said is None:
+            return None
+        stored = {one.part: one for one in self.stored.get(link.subject, ())}
+        unsaid = [part for part in stored if part not in said and (part == _LATE) == (link.kind == Kind.LATE_VOTES)]
+        for part in (*sorted(said), *unsaid):
+            wrong = _about_words(said.get(part), stored.get(part))
+            if wrong == _ERASED and part in await self.shelf.erased_parts(link.subject):
+                continue
+            if wrong is not None:
+                return _bad(link, f"what was said in it ({part}) {wrong}")
+        return None
+
+
+def _about_words(said: str | None, stored: Words | None) -> str | None:
+    if said is None:
+        return "is not on record"
+    if stored is None:
+        return "is gone"
+    if stored.sha256 != said or stored.found not in (None, said):
+        return "was changed"
+    if stored.form == PayloadForm.ERASED:
+        return _ERASED
+    return "is gone" if not stored.is_stored and stored.form != PayloadForm.HASHED else None
 
 
 async def _about_start(shelf: Shelf, link: Link) -> Bad | None:

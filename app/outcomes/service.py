@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import anyio
 
+from app.domain.audit import THE_GATEWAY, Author
 from app.domain.errors import NotFound, StorageUnavailable
 from app.domain.outcome import GradedOutcome, Horizon, Outcome, OutcomeKind, PriceBar, StoredBars
 from app.domain.ports import OutcomeRepository, PriceRepository
@@ -59,14 +60,14 @@ class OutcomeService:
         self._recorded = recorded
         self._posted = anyio.Event()
 
-    async def record(self, outcome: Outcome, *, agent_id: int | None) -> GradedOutcome:
+    async def record(self, outcome: Outcome, *, agent_id: int | None, by: Author = THE_GATEWAY) -> GradedOutcome:
         """Put an outcome on record and grade every vote by it.
 
         Raises NotFound, RequestRejected for one that cannot be measured, StorageUnavailable also for a decision that
         the database does not have yet: it will, and then takes the outcome.
         """
         try:
-            graded = await self._outcomes.record(outcome, measured, agent_id=agent_id)
+            graded = await self._outcomes.record(outcome, measured, agent_id=agent_id, by=by)
         except NotFound:
             waiting = await self._answer_of(outcome.decision_id)
             if waiting is None or agent_id not in (None, waiting.get("agent_id")):
@@ -80,12 +81,12 @@ class OutcomeService:
         """What is known of a decision, the last observed first, and its horizon; None where the database has none."""
         return await self._outcomes.of(decision_id, agent_id)
 
-    async def post_prices(self, bars: Sequence[PriceBar]) -> PricesTaken:
+    async def post_prices(self, bars: Sequence[PriceBar], *, by: Author = THE_GATEWAY) -> PricesTaken:
         """Store bars and grade whom they are for: half a second here, the rest in the background."""
         stored = await self._prices.put(bars)
         until, graded = self._now() + _IN_REQUEST, 0
         while True:
-            settled = await self._settle()
+            settled = await self._settle(by)
             graded += settled
             if settled < _AT_ONCE:
                 return PricesTaken(stored, graded, is_complete=True)
@@ -111,14 +112,14 @@ class OutcomeService:
 
     async def look(self) -> None:
         """Grade everybody whose bar is there, then let go of those who wait in vain. Raises StorageUnavailable."""
-        while await self._prices.is_due() and await self._settle():
+        while await self._prices.is_due() and await self._settle(THE_GATEWAY):
             pass
         expired = await self._prices.expire(self._wall())
         if expired:
             log.info("decisions got no price in time", extra={"count": expired})
 
-    async def _settle(self) -> int:
-        settled, made = await self._prices.settle(outcome_at, measured, limit=_AT_ONCE)
+    async def _settle(self, by: Author) -> int:
+        settled, made = await self._prices.settle(outcome_at, measured, limit=_AT_ONCE, by=by)
         if made:
             self._recorded(OutcomeKind.FORWARD_RETURN, made)
         return settled

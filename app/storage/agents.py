@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.domain.agent import Agent, AgentConfig
+from app.domain.audit import THE_GATEWAY, Author
 from app.domain.errors import Code, Conflict, NotFound
+from app.ledger.changes import agent_fields, changed, config_changed
 from app.storage.database import Database, reads, writes
 from app.storage.errors import Undecryptable
 from app.storage.revision import count_up, current_revision
@@ -37,14 +39,24 @@ class SqlAgentRepository:
 
     @writes
     async def create(
-        self, session: AsyncSession, name: str, description: str | None, metadata: dict[str, Any]
+        self,
+        session: AsyncSession,
+        name: str,
+        description: str | None,
+        metadata: dict[str, Any],
+        *,
+        by: Author = THE_GATEWAY,
     ) -> Agent:
         await self._count_up(session)
         now = self._wall()
         row = AgentRow(name=name, description=description, metadata_json=metadata, created_at=now, updated_at=now)
         session.add(row)
         await session.flush()
-        return _agent(row)
+        agent = _agent(row)
+        self._database.chain.append(
+            session, changed(_subject(agent.id), by, what="agent_created", before=None, after=agent_fields(agent))
+        )
+        return agent
 
     @reads
     async def get(self, session: AsyncSession, agent_id: int) -> Agent | None:
@@ -57,25 +69,35 @@ class SqlAgentRepository:
         return [_agent(row) for row in await session.scalars(wanted)]
 
     @writes
-    async def update(self, session: AsyncSession, agent_id: int, changes: dict[str, Any]) -> Agent | None:
+    async def update(
+        self, session: AsyncSession, agent_id: int, changes: dict[str, Any], *, by: Author = THE_GATEWAY
+    ) -> Agent | None:
         await self._count_up(session)
         row = await _row(session, agent_id)
         if row is None:
             await session.rollback()
             return None
+        before = agent_fields(_agent(row))
         for name, value in changes.items():
             setattr(row, _COLUMNS[name], value)
         row.updated_at = self._later_than(row.updated_at)
         await session.flush()
-        return _agent(row)
+        agent = _agent(row)
+        entry = changed(_subject(agent_id), by, what="agent_changed", before=before, after=agent_fields(agent))
+        self._database.chain.append(session, entry)
+        return agent
 
     @writes
-    async def delete(self, session: AsyncSession, agent_id: int) -> bool:
+    async def delete(self, session: AsyncSession, agent_id: int, *, by: Author = THE_GATEWAY) -> bool:
         await self._count_up(session)
         row = await _row(session, agent_id)
         if row is None:
             await session.rollback()
             return False
+        configs = await session.scalars(_configs_of(agent_id))
+        gone = [config_changed(by, before=self._config(config), after=None) for config in configs]
+        last = changed(_subject(agent_id), by, what="agent_deleted", before=agent_fields(_agent(row)), after=None)
+        self._database.chain.append(session, *gone, last)
         await session.delete(row)
         return True
 
@@ -83,11 +105,10 @@ class SqlAgentRepository:
     async def configs(self, session: AsyncSession, agent_id: int) -> list[AgentConfig]:
         if not _is_id(agent_id):
             return []
-        wanted = select(AgentLLMConfigRow).where(col(AgentLLMConfigRow.agent_id) == agent_id)
-        return [self._config(row) for row in await session.scalars(wanted.order_by(col(AgentLLMConfigRow.id)))]
+        return [self._config(row) for row in await session.scalars(_configs_of(agent_id))]
 
     @writes
-    async def save_config(self, session: AsyncSession, config: AgentConfig) -> AgentConfig:
+    async def save_config(self, session: AsyncSession, config: AgentConfig, *, by: Author = THE_GATEWAY) -> AgentConfig:
         """Insert a configuration whose id is 0, else replace the one that was read.
 
         An unreadable key stays as it is when `undecryptable` is kept, and goes when it is not. Raises Conflict when
@@ -96,30 +117,36 @@ class SqlAgentRepository:
         await self._count_up(session)
         if await _row(session, config.agent_id) is None:
             raise NotFound(f"no agent has the id {config.agent_id}", code=Code.UNKNOWN_AGENT)
+        before = None
         if config.id == 0:
             now = self._wall()
             row = AgentLLMConfigRow(agent_id=config.agent_id, created_at=now, updated_at=now, **self._values(config))
             session.add(row)
         else:
             row = await self._expected(session, config)
+            before = self._config(row)
             for name, value in self._values(config).items():
                 setattr(row, name, value)
             row.updated_at = self._later_than(row.updated_at)
         await session.flush()
-        return replace(config, id=row.id or 0, created_at=row.created_at, updated_at=row.updated_at)
+        saved = replace(config, id=row.id or 0, created_at=row.created_at, updated_at=row.updated_at)
+        self._database.chain.append(session, config_changed(by, before=before, after=saved))
+        return saved
 
     @writes
-    async def delete_config(self, session: AsyncSession, agent_id: int, config_id: int) -> bool:
+    async def delete_config(
+        self, session: AsyncSession, agent_id: int, config_id: int, *, by: Author = THE_GATEWAY
+    ) -> bool:
         if not (_is_id(agent_id) and _is_id(config_id)):
             return False
         await self._count_up(session)
-        of_agent = col(AgentLLMConfigRow.agent_id) == agent_id, col(AgentLLMConfigRow.id) == config_id
-        gone = (
-            await session.execute(delete(AgentLLMConfigRow).where(*of_agent).returning(col(AgentLLMConfigRow.id)))
-        ).all()
-        if not gone:
+        row = (await session.scalars(_configs_of(agent_id).where(col(AgentLLMConfigRow.id) == config_id))).first()
+        if row is None:
             await session.rollback()
-        return bool(gone)
+            return False
+        self._database.chain.append(session, config_changed(by, before=self._config(row), after=None))
+        await session.delete(row)
+        return True
 
     @reads
     async def everything(self, session: AsyncSession) -> tuple[int, list[Agent], list[AgentConfig]]:
@@ -215,6 +242,15 @@ class SqlAgentRepository:
 async def _row(session: AsyncSession, agent_id: int) -> AgentRow | None:
     # Numbers beyond the column's are nobody's id, and the drivers refuse them.
     return await session.get(AgentRow, agent_id) if _is_id(agent_id) else None
+
+
+def _configs_of(agent_id: int) -> Select[AgentLLMConfigRow]:
+    wanted = select(AgentLLMConfigRow).where(col(AgentLLMConfigRow.agent_id) == agent_id)
+    return wanted.order_by(col(AgentLLMConfigRow.id))
+
+
+def _subject(agent_id: int) -> str:
+    return f"agent:{agent_id}"
 
 
 def _is_id(number: int) -> bool:

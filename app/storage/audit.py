@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Row, and_, exists, func, or_, select, tuple_
+from sqlalchemy import Row, and_, case, exists, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.audit import Bad, Checkpoint, Found, Head, Kind, Link
+from app.domain.audit import GONE, Bad, Checkpoint, Found, Head, Kind, Link, Words
+from app.domain.payload import Part, PayloadForm
 from app.storage.database import Database, reads
-from app.storage.states import PREFIX, digest_of, states
-from app.storage.tables import AUDIT_CHAINS, AUDIT_CHECKPOINTS, AUDIT_ENTRIES, AUDIT_PAYLOADS, DECISIONS
+from app.storage.states import PREFIX, digest_of, digest_of_bytes, states
+from app.storage.tables import AUDIT_CHAINS, AUDIT_CHECKPOINTS, AUDIT_ENTRIES, AUDIT_PAYLOADS, DECISIONS, PAYLOADS
 
 _E: Final = AUDIT_ENTRIES.c
 _P: Final = AUDIT_PAYLOADS.c
 _C: Final = AUDIT_CHECKPOINTS.c
+_W: Final = PAYLOADS.c
 _LINK: Final = (
     _E.chain,
     _E.seq,
@@ -31,6 +34,7 @@ _LINK: Final = (
     _E.hash,
 )
 _BESIDE: Final = and_(_P.chain == _E.chain, _P.seq == _E.seq)
+_TELLING: Final = (Kind.DECISION, Kind.LATE_VOTES)
 _AT_ONCE: Final = 400
 
 
@@ -89,32 +93,78 @@ class SqlAuditRepository:
 
     @reads
     async def is_erased(self, session: AsyncSession, link: Link) -> bool:
-        """Whether somebody has put on record that he erased payloads of this subject, after this link."""
-        erased = and_(_E.subject == link.subject, _E.kind == Kind.ERASURE.value, _E.at > link.at)
-        return bool(await session.scalar(select(exists().where(erased))))
+        """Whether somebody has put on record that he erased entries' payloads of this subject, after this link."""
+        later = [one for at, one in await _erasures(session, link.subject) if at > link.at]
+        return any(one.get("erased") == "payload" for one in later)
 
     @reads
-    async def is_superseded(self, session: AsyncSession, link: Link) -> bool:
-        """Whether a later link says what the subject's row holds."""
+    async def said(
+        self, session: AsyncSession, places: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], dict[str, str]]:
+        """What these links say was said: each part with its hash."""
+        found: dict[tuple[str, int], dict[str, str]] = {}
+        for start in range(0, len(places), _AT_ONCE):
+            some = tuple_(_P.chain, _P.seq).in_(places[start : start + _AT_ONCE])
+            for chain, seq, body in await session.execute(select(_P.chain, _P.seq, _P.body).where(some)):
+                parts = _object(body).get("payloads")
+                if isinstance(parts, dict):
+                    found[chain, seq] = parts
+        return found
+
+    @reads
+    async def words(self, session: AsyncSession, subjects: Sequence[str]) -> dict[str, list[Words]]:
+        """What is stored of what was said, by subject; of what is not encrypted with the hash of what stands there."""
+        ids = sorted({subject.removeprefix(PREFIX) for subject in subjects})
+        found: dict[str, list[Words]] = defaultdict(list)
+        # Encrypted content is not made a hash of: that of what it says is the only one that is known.
+        digest = case((_W.form == PayloadForm.PLAIN.value, digest_of_bytes(self._database, _W.content)), else_=None)
+        columns = (_W.subject, _W.part, _W.form, _W.sha256, _W.content.is_not(None), digest)
+        for start in range(0, len(ids), _AT_ONCE):
+            rows = await session.execute(select(*columns).where(_W.subject.in_(ids[start : start + _AT_ONCE])))
+            for subject, *row in rows:
+                found[f"{PREFIX}{subject}"].append(Words(*row))
+        return found
+
+    @reads
+    async def erased_parts(self, session: AsyncSession, subject: str) -> frozenset[str]:
+        """The parts of which somebody has put on record that he erased them, and those that came too late for it."""
+        parts = {part for _, one in await _erasures(session, subject) for part in one.get("parts") or ()}
+        return frozenset(parts | {Part.LATE.value} if parts else parts)
+
+    @reads
+    async def is_superseded(self, session: AsyncSession, link: Link, state: str) -> bool:
+        """Whether a later link says what the subject's row holds, or that some row is in this state.
+
+        A state is the hash of an id with all else, so that no link has this row's without being about it: where its
+        subject says otherwise, it is the one that was changed, and is named when its turn comes.
+        """
         # Within a chain the place says what is later, whatever was made of a moment; between chains only moments do.
         here = or_(
             and_(_E.chain == link.chain, _E.seq > link.seq),
             and_(_E.chain != link.chain, tuple_(_E.at, _E.chain) > (link.at, link.chain)),
         )
-        return bool(
-            await session.scalar(select(exists().where(_E.subject == link.subject, _E.state.is_not(None), here)))
-        )
+        speaks_of_it = and_(_E.subject == link.subject, _E.state.is_not(None))
+        if await session.scalar(select(exists().where(speaks_of_it, here))):
+            return True
+        # No index leads there: nobody looks but for the one row that is about to be named.
+        return state != GONE and bool(await session.scalar(select(exists().where(_E.state == state, here))))
 
     @reads
     async def orphan(self, session: AsyncSession) -> Bad | None:
-        """A decision that nobody put on record, of those stored since there is one."""
+        """A decision that nobody put on record, of those stored since there is one, or votes that came late to one."""
         since = await session.scalar(select(func.min(AUDIT_CHAINS.c.begun_at)))
         if since is None:
             return None
         on_record = exists().where(_E.subject == PREFIX + DECISIONS.c.id)
         first = select(DECISIONS.c.id).where(DECISIONS.c.created_at > since, ~on_record)
         found = await session.scalar(first.order_by(DECISIONS.c.created_at).limit(1))
-        return None if found is None else Bad(None, None, f"{PREFIX}{found}", "is stored, and not on record")
+        if found is not None:
+            return Bad(None, None, f"{PREFIX}{found}", "is stored, and not on record")
+        # They would be told in the place of the answer that is on record.
+        about = [exists().where(_E.subject == PREFIX + _W.subject, _E.kind == kind.value) for kind in _TELLING]
+        late = select(_W.subject).where(_W.part == Part.LATE.value, about[0], ~about[1])
+        found = await session.scalar(late.order_by(_W.subject).limit(1))
+        return None if found is None else Bad(None, None, f"{PREFIX}{found}", "has late votes that are not on record")
 
     @reads
     async def of_subject(self, session: AsyncSession, subject: str) -> list[Link]:
@@ -142,6 +192,23 @@ class SqlAuditRepository:
         """The text of these payloads, where it is there."""
         rows = await session.execute(select(_P.chain, _P.seq, _P.body).where(tuple_(_P.chain, _P.seq).in_(places)))
         return {(chain, seq): body for chain, seq, body in rows}
+
+
+async def _erasures(session: AsyncSession, subject: str) -> list[tuple[str, dict[str, Any]]]:
+    """When something of a subject was erased, and what that says."""
+    beside = AUDIT_ENTRIES.outerjoin(AUDIT_PAYLOADS, _BESIDE)
+    erased = and_(_E.subject == subject, _E.kind == Kind.ERASURE.value)
+    rows = await session.execute(select(_E.at, _P.body).select_from(beside).where(erased))
+    return [(at, _object(body)) for at, body in rows]
+
+
+def _object(body: str | None) -> dict[str, Any]:
+    """What a payload says; nothing where it is erased, or is no object."""
+    try:
+        found = None if body is None else orjson.loads(body)
+    except (TypeError, ValueError):
+        found = None
+    return found if isinstance(found, dict) else {}
 
 
 async def unsealed(session: AsyncSession) -> list[tuple[Head, int]]:

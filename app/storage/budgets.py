@@ -10,7 +10,9 @@ from sqlalchemy import ColumnElement, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app.domain.audit import Author, Entry
 from app.domain.budget import NOTHING_SPENT, Budget, Cap, OnExceeded, ScopeKind, Window
+from app.ledger.changes import budget_fields, changed
 from app.storage.columns import ExactDecimal
 from app.storage.database import Database, reads, writes
 from app.storage.revision import count_up
@@ -39,7 +41,7 @@ class SqlBudgetRepository:
         return [_budget(row) for row in rows]
 
     @writes
-    async def put(self, session: AsyncSession, budget: Budget, begins: datetime, ends: datetime, by: str) -> None:
+    async def put(self, session: AsyncSession, budget: Budget, begins: datetime, ends: datetime, by: Author) -> None:
         """Set this scope's budget of this window. A first one counts what the window's attempts on record cost.
 
         What was set before keeps its id, and with it what was spent.
@@ -57,19 +59,24 @@ class SqlBudgetRepository:
             alert_at=budget.alert_at,
             on_exceeded=budget.on_exceeded.value,
             changed_at=self._wall(),
-            changed_by=by,
+            changed_by=by.key_id,
         )
+        before = None if stored is None else budget_fields(_budget(stored))
+        self._database.chain.append(session, _entry(by, before, budget_fields(_budget(row))))
         await session.merge(row)
 
     @writes
-    async def remove(self, session: AsyncSession, scope: str, window: Window | None, by: str) -> int:  # noqa: ARG002 - who did it is for the audit trail
+    async def remove(self, session: AsyncSession, scope: str, window: Window | None, by: Author) -> int:
         """Remove one, or all of the scope, with what was spent of them; how many there were."""
         await count_up(session, self._database)
         gone = delete(BudgetRow).where(col(BudgetRow.scope) == scope)
         if window is not None:
             gone = gone.where(col(BudgetRow.window) == window.value)
-        ids = list(await session.scalars(gone.returning(col(BudgetRow.id))))
+        rows = list(await session.scalars(gone.returning(BudgetRow)))
+        ids = [row.id for row in rows]
         await session.execute(delete(BUDGET_SPEND).where(BUDGET_SPEND.c.budget_id.in_(ids)))
+        entries = [_entry(by, budget_fields(_budget(row)), None) for row in rows]
+        self._database.chain.append(session, *entries)
         return len(ids)
 
     async def _count_earlier(self, session: AsyncSession, budget: Budget, begins: datetime, ends: datetime) -> None:
@@ -83,6 +90,13 @@ class SqlBudgetRepository:
         for name in ("spent", "used", "granted"):
             values |= {f"{name}_usd": cost or NOTHING_SPENT, f"{name}_tokens": int(tokens)}
         await session.execute(insert(BUDGET_SPEND).values(**values, wants_usd=None, wants_tokens=None, alive_until=0.0))
+
+
+def _entry(by: Author, before: dict[str, Any] | None, after: dict[str, Any] | None) -> Entry | None:
+    """The scope is the subject; each of its windows has a budget of its own, and is told under its name."""
+    one = after or before or {}
+    told = [None if fields is None else {one["window"]: fields} for fields in (before, after)]
+    return changed(f"budget:{one['scope']}", by, what="budget", before=told[0], after=told[1])
 
 
 def _of_scope(budget: Budget) -> list[ColumnElement[bool]]:

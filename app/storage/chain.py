@@ -56,12 +56,14 @@ class Chain:
         """How many entries this process has committed."""
         return self._appended
 
-    def append(self, session: AsyncSession, *entries: Entry) -> None:
+    def append(self, session: AsyncSession, *entries: Entry | None) -> None:
         """Put these on record with this transaction, in this order; a method that @writes may call it at any point.
+
+        None is a change that changed nothing.
 
         Only whoever rolls back by himself and goes on, instead of raising, must not have called it before.
         """
-        session.info.setdefault(_ENTRIES, []).extend(entries)
+        session.info.setdefault(_ENTRIES, []).extend(entry for entry in entries if entry is not None)
 
     @asynccontextmanager
     async def committing(self, session: AsyncSession) -> AsyncGenerator[None]:

@@ -207,9 +207,9 @@ def begin_immediate(engine: AsyncEngine) -> AsyncEngine:
 
 
 def _sqlite_engine(url: URL, rules: DatabaseRules, factory: type[sqlite3.Connection]) -> AsyncEngine:
-    (name,), options = url.get_dialect()().create_connect_args(url)
+    (name,), stated = url.get_dialect()().create_connect_args(url)
     # Autocommit in the driver, so that the `begin` below is the only thing that opens a transaction.
-    options |= {"timeout": rules.busy, "isolation_level": None, "factory": factory}
+    options: dict[str, Any] = {**stated, "timeout": rules.busy, "isolation_level": None, "factory": factory}
 
     engine = create_async_engine(
         url,

@@ -10,8 +10,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.domain.audit import change
+from app.domain.audit import Author, Entry
 from app.domain.kill import Kill, KillAction, KillEvent
+from app.ledger.changes import changed
 from app.storage.database import Database, reads, writes
 from app.storage.revision import count_up
 from app.storage.tables import KillEventRow, KillRow
@@ -35,26 +36,27 @@ class SqlKillRepository:
         return [Kill(row.scope, row.reason, row.since, row.by) for row in rows]
 
     @writes
-    async def kill(self, session: AsyncSession, scope: str, reason: str, by: str) -> None:
+    async def kill(self, session: AsyncSession, scope: str, reason: str, by: Author) -> None:
         """Stop a scope, or give its stop another reason; since when and by whom at first stays."""
         await count_up(session, self._database)
         now = self._wall()
         stopped = await session.get(KillRow, scope)
+        before = None if stopped is None else _told(scope, stopped.reason)
         if stopped is None:
-            session.add(KillRow(scope=scope, reason=reason, since=now, by=by))
+            session.add(KillRow(scope=scope, reason=reason, since=now, by=by.key_id))
         else:
             stopped.reason = reason
         session.add(_event(KillAction.KILL, scope, reason, now, by))
-        self._on_record(session, KillAction.KILL, scope, by, after={"scope": scope, "reason": reason})
+        self._database.chain.append(session, _entry(KillAction.KILL, by, before, _told(scope, reason)))
 
     @writes
-    async def resume(self, session: AsyncSession, scope: str, by: str) -> None:
+    async def resume(self, session: AsyncSession, scope: str, by: Author) -> None:
         """Let a scope go on; nothing happens to one that is not stopped."""
         await count_up(session, self._database)
         gone = await session.scalar(delete(KillRow).where(col(KillRow.scope) == scope).returning(col(KillRow.reason)))
         if gone is not None:
             session.add(_event(KillAction.RESUME, scope, gone, self._wall(), by))
-            self._on_record(session, KillAction.RESUME, scope, by, before={"scope": scope, "reason": gone})
+            self._database.chain.append(session, _entry(KillAction.RESUME, by, _told(scope, gone), None))
 
     @reads
     async def history(self, session: AsyncSession, limit: int) -> list[KillEvent]:
@@ -65,19 +67,15 @@ class SqlKillRepository:
             for row in await session.scalars(wanted)
         ]
 
-    def _on_record(
-        self,
-        session: AsyncSession,
-        action: KillAction,
-        scope: str,
-        by: str,
-        *,
-        before: dict[str, str] | None = None,
-        after: dict[str, str] | None = None,
-    ) -> None:
-        done = change(f"kill:{scope}", by, what=action.value, before=before, after=after)
-        self._database.chain.append(session, done)
+
+def _entry(action: KillAction, by: Author, before: dict[str, str] | None, after: dict[str, str] | None) -> Entry | None:
+    scope = (after or before or {})["scope"]
+    return changed(f"kill:{scope}", by, what=action.value, before=before, after=after)
 
 
-def _event(action: KillAction, scope: str, reason: str, at: datetime, by: str) -> KillEventRow:
-    return KillEventRow(id=secrets.token_hex(16), action=action.value, scope=scope, reason=reason, at=at, by=by)
+def _told(scope: str, reason: str) -> dict[str, str]:
+    return {"scope": scope, "reason": reason}
+
+
+def _event(action: KillAction, scope: str, reason: str, at: datetime, by: Author) -> KillEventRow:
+    return KillEventRow(id=secrets.token_hex(16), action=action.value, scope=scope, reason=reason, at=at, by=by.key_id)

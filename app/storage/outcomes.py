@@ -11,12 +11,15 @@ from typing import Any, Final
 from sqlalchemy import insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.audit import THE_GATEWAY, Author, Entry, Kind
 from app.domain.decision import Action
 from app.domain.errors import NotFound
 from app.domain.outcome import Basis, GradedOutcome, GradedVote, Horizon, HorizonState, Measured, Outcome, OutcomeKind
 from app.domain.ports import Measure
+from app.ledger.plain import plain
 from app.storage.columns import storable
 from app.storage.database import Database, reads, writes
+from app.storage.states import PREFIX
 from app.storage.tables import DECISIONS, GRADES, HORIZONS, OUTCOMES, VOTES
 from app.storage.votes import grade_row, measured_in, vote_in
 
@@ -37,7 +40,13 @@ class SqlOutcomeRepository:
 
     @writes
     async def record(
-        self, session: AsyncSession, outcome: Outcome, measure: Measure, *, agent_id: int | None
+        self,
+        session: AsyncSession,
+        outcome: Outcome,
+        measure: Measure,
+        *,
+        agent_id: int | None,
+        by: Author = THE_GATEWAY,
     ) -> GradedOutcome:
         """Put an outcome on record and grade by it, as the next version where its id is known with another body."""
         basis = await _locked(session, outcome.decision_id, agent_id)
@@ -46,7 +55,9 @@ class SqlOutcomeRepository:
         if newest is not None and said == replace(newest, version=1):
             return (await _on_record(session, said.decision_id, said.id))[0]
         versioned = replace(said, version=1 if newest is None else newest.version + 1)
-        await write_outcomes(session, [(versioned, measure(basis, versioned))], self._wall())
+        graded = versioned, measure(basis, versioned)
+        await write_outcomes(session, [graded], self._wall())
+        self._database.chain.append(session, outcome_entry(*graded, by))
         written = (await _on_record(session, said.decision_id, said.id))[0]
         return replace(written, is_new=newest is None, is_changed=True)
 
@@ -97,6 +108,12 @@ async def write_outcomes(
     if grades:
         await session.execute(insert(GRADES), grades)
     await _choose(session, decisions)
+
+
+def outcome_entry(outcome: Outcome, measured: Measured | None, by: Author) -> Entry:
+    """What is put on record of an outcome: all that was said, and what every vote is graded by."""
+    told = {"outcome": plain(outcome), "measured": plain(measured), "by": by.key_id, "request_id": by.request_id}
+    return Entry(Kind.OUTCOME, f"{PREFIX}{outcome.decision_id}", by.key_id, told)
 
 
 def outcome_in(row: Mapping[Any, Any]) -> Outcome:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, Final
@@ -10,10 +11,12 @@ from typing import Any, Final
 from sqlalchemy import Row, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.audit import GATEWAY, Author, Entry, Kind
 from app.domain.payload import Erasure, Part, Payload, PayloadForm
 from app.storage.columns import storable
 from app.storage.database import Database, reads, writes
 from app.storage.sheaf import put
+from app.storage.states import PREFIX
 from app.storage.tables import PAYLOADS
 
 _P: Final = PAYLOADS.c
@@ -34,7 +37,9 @@ class SqlPayloadRepository:
         return await payloads_of(session, [subject], list(Part))
 
     @writes
-    async def erase(self, session: AsyncSession, subject: str, *, by: str, reason: str, at: datetime) -> Erasure | None:
+    async def erase(
+        self, session: AsyncSession, subject: str, *, by: Author, reason: str, at: datetime
+    ) -> Erasure | None:
         """Erase every content of a subject, leaving the hashes; what is erased already stays as it was.
 
         None for a subject without any payload.
@@ -44,22 +49,32 @@ class SqlPayloadRepository:
             return None
         await self._overwriting(session)
         fresh = [payload for payload in known if payload.form is not PayloadForm.ERASED]
-        values = _erased(by=by, reason=storable(reason), at=at)
+        values = _erased(by=by.key_id, reason=storable(reason), at=at)
         await session.execute(
             update(PAYLOADS).where(_P.subject == subject, _P.form != PayloadForm.ERASED.value).values(values)
         )
-        return Erasure(subject, {payload.part: payload.sha256 for payload in fresh}, at, by, reason)
+        parts = {payload.part: payload.sha256 for payload in fresh}
+        if parts:
+            self._database.chain.append(session, _entry(subject, parts, by, reason))
+        return Erasure(subject, parts, at, by.key_id, reason)
 
     @writes
     async def forget(self, session: AsyncSession, before: datetime, limit: int, at: datetime) -> int:
         """Erase the contents of at most `limit` payloads from before this moment, the oldest; how many it were."""
-        old = select(_P.subject, _P.part).where(_P.content.is_not(None), _P.created_at < before)
+        old = select(_P.subject, _P.part, _P.sha256).where(_P.content.is_not(None), _P.created_at < before)
         rows = (await session.execute(old.order_by(_P.created_at).limit(limit))).all()
         if rows:
             await self._overwriting(session)
-            due = tuple_(_P.subject, _P.part).in_([tuple(row) for row in rows])
+            due = tuple_(_P.subject, _P.part).in_([(row.subject, row.part) for row in rows])
             values = _erased(by=RETENTION, reason=RETENTION, at=at)
             await session.execute(update(PAYLOADS).where(due).values(values))
+            parts = defaultdict[str, dict[str, str]](dict)
+            for row in rows:
+                parts[row.subject][row.part] = row.sha256
+            author = Author(GATEWAY)
+            self._database.chain.append(
+                session, *(_entry(subject, found, author, RETENTION) for subject, found in parts.items())
+            )
         return len(rows)
 
     async def _overwriting(self, session: AsyncSession) -> None:
@@ -92,6 +107,18 @@ async def keep(session: AsyncSession, payloads: Sequence[Payload]) -> None:
         erased = {one.subject: one for one in await payloads_of(session, subjects, (Part.ANSWER,)) if one.erased_at}
         payloads = [_as_late(payload, erased.get(payload.subject)) for payload in payloads]
     put(session, PAYLOADS, [{name: getattr(payload, name) for name in _FIELDS} for payload in payloads], once=True)
+
+
+def _entry(subject: str, parts: Mapping[Part, str] | Mapping[str, str], by: Author, reason: str) -> Entry:
+    """What is put on record of an erasure: which words went, by the hashes that stay. Subjects here are decisions."""
+    told = {
+        "erased": "words",
+        "parts": {str(part): digest for part, digest in parts.items()},
+        "reason": reason,
+        "by": by.key_id,
+        "request_id": by.request_id,
+    }
+    return Entry(Kind.ERASURE, f"{PREFIX}{subject}", by.key_id, told)
 
 
 def _as_late(payload: Payload, erased: Payload | None) -> Payload:

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, literal_column, or_, s
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.audit import THE_GATEWAY, Author
 from app.domain.decision import Action
 from app.domain.errors import RequestRejected
 from app.domain.outcome import Basis, DuePrice, HorizonState, Measured, Outcome, PriceBar, StoredBars
@@ -23,7 +24,7 @@ from app.domain.ports import Measure
 from app.domain.symbols import market_of, squeezed
 from app.storage.columns import storable
 from app.storage.database import Database, reads, writes
-from app.storage.outcomes import newest_versions, write_outcomes
+from app.storage.outcomes import newest_versions, outcome_entry, write_outcomes
 from app.storage.tables import DECISIONS, HORIZONS, PRICE_BARS
 from app.storage.votes import venue_key
 
@@ -76,7 +77,13 @@ class SqlPriceRepository:
 
     @writes
     async def settle(
-        self, session: AsyncSession, outcome_at: Callable[[DuePrice], Outcome], measure: Measure, *, limit: int
+        self,
+        session: AsyncSession,
+        outcome_at: Callable[[DuePrice], Outcome],
+        measure: Measure,
+        *,
+        limit: int,
+        by: Author = THE_GATEWAY,
     ) -> tuple[int, int]:
         """Grade at most `limit` decisions whose bar is there, each once, whoever else is at it.
 
@@ -114,6 +121,7 @@ class SqlPriceRepository:
             await session.execute(update(HORIZONS).where(_H.decision_id == row["decision_id"]).values(values))
         if made:
             await write_outcomes(session, made, self._wall())
+            self._database.chain.append(session, *(outcome_entry(*one, by) for one in made))
         return len(rows), len(made)
 
     @writes

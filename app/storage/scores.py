@@ -78,6 +78,8 @@ def _inside(window: ScoreWindow) -> list[ColumnElement[bool]]:
         bounds.append(_V.decided_at < window.until)
     if window.agent_id is not None:
         bounds.append(_V.agent_id == window.agent_id)
+    if window.variants is not None:
+        bounds.append(_V.variant.in_(window.variants))
     return bounds
 
 

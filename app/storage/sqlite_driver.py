@@ -21,15 +21,16 @@ SCRIPT: Final = "outcry: a script"
 _Found = tuple[Any, list[Any], int, int | None]
 
 
-async def connected(connector: Callable[[], sqlite3.Connection]) -> aiosqlite.Connection:
+async def connected(connector: Callable[[], sqlite3.Connection]) -> Connection:
     """A connection that `connector` makes in the thread that it is used in from then on."""
-    connection = _Connection(connector, _CHUNK)
+    connection = Connection(connector, _CHUNK)
     # As SQLAlchemy has it for connections that it makes itself: none of them keeps the process alive.
     connection._thread.daemon = True  # noqa: SLF001
-    return await connection
+    await connection
+    return connection
 
 
-class _Connection(aiosqlite.Connection):
+class Connection(aiosqlite.Connection):
     """One whose cursors cost nothing to make and to close."""
 
     _under_way = 0
@@ -49,7 +50,7 @@ class _Connection(aiosqlite.Connection):
         self._under_way += 1
         # Not in `finally`: what was cancelled here is still under way there.
         try:
-            result = await super()._execute(fn, *args, **kwargs)
+            result = await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call] # aiosqlite's
         except Exception:
             self._under_way -= 1
             raise
@@ -83,7 +84,7 @@ class _Connection(aiosqlite.Connection):
 class _Cursor:
     """What SQLAlchemy's adapter needs of a cursor."""
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._rows: list[Any] = []
         self.description: Any = None

@@ -56,6 +56,13 @@ def digest_of(database: Database, column: ColumnElement[Any]) -> ColumnElement[s
     return func.encode(func.sha256(func.convert_to(cast(column, Text), "UTF8")), "hex", type_=String)
 
 
+def digest_of_bytes(database: Database, column: ColumnElement[Any]) -> ColumnElement[str | None]:
+    """The same of a column that holds bytes."""
+    if database.is_sqlite:
+        return func.sha256_hex(cast(column, LargeBinary), type_=String)
+    return func.encode(func.sha256(column), "hex", type_=String)
+
+
 def _columns(database: Database) -> list[ColumnElement[Any]]:
     # As they are: a column's own type would refuse to read what nobody should have written.
     moment = (

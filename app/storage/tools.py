@@ -14,8 +14,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app.domain.audit import THE_GATEWAY, Author, change
 from app.domain.errors import Conflict
 from app.domain.tools import Tool
+from app.ledger.changes import tool_fields
 from app.storage.columns import storable
 from app.storage.database import Database, reads, writes
 from app.storage.errors import Undecryptable
@@ -37,7 +39,7 @@ class SqlToolRepository:
         self._wall = wall
 
     @writes
-    async def create(self, session: AsyncSession, tool: Tool) -> Tool:
+    async def create(self, session: AsyncSession, tool: Tool, *, by: Author = THE_GATEWAY) -> Tool:
         """Store a new tool; raises Conflict when its name is taken."""
         await count_up(session, self._database)
         if await _row(session, tool.name) is not None:
@@ -57,6 +59,8 @@ class SqlToolRepository:
         )
         session.add(row)
         await session.flush()
+        created = change(f"tool:{tool.name}", by, what="tool_created", before=None, after=tool_fields(tool))
+        self._database.chain.append(session, created)
         names = tuple(tool.headers)
         return replace(tool, id=row.id or 0, header_names=names, created_at=now, updated_at=now)
 
@@ -71,12 +75,16 @@ class SqlToolRepository:
         return [self._tool(row) for row in await session.scalars(wanted)]
 
     @writes
-    async def delete(self, session: AsyncSession, name: str) -> bool:
+    async def delete(self, session: AsyncSession, name: str, *, by: Author = THE_GATEWAY) -> bool:
         await count_up(session, self._database)
         row = await _row(session, storable(name))
         if row is None:
             await session.rollback()
             return False
+        fields = tool_fields(self._tool(row))
+        self._database.chain.append(
+            session, change(f"tool:{row.name}", by, what="tool_deleted", before=fields, after=None)
+        )
         await session.delete(row)
         return True
 

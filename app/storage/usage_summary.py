@@ -16,7 +16,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Select, case, exists, func, literal_column, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Subquery,
+    case,
+    exists,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import Code, RequestRejected, Violation
@@ -138,9 +150,9 @@ class Summing:
         shape = _Shape(tuple(group), width, _reach(self._wanted, width))
         await self._check(shape.reach)
         found: defaultdict[Key, Figures] = defaultdict(Figures)
-        for sums in (*self._of_cells(shape), self._of_attempts(shape)):
+        for sums, names in await self._with_names(shape, self._of_cells(shape), self._of_attempts(shape)):
             for *key, attempts, tokens_in, tokens_out, priced, dollars, picos, rest in await self._rows(sums):
-                row = found[tuple(key)]
+                row = found[_named(key, names)]
                 row.attempts += int(attempts or 0)
                 row.input_tokens += int(tokens_in or 0)
                 row.output_tokens += int(tokens_out or 0)
@@ -159,9 +171,9 @@ class Summing:
         return total
 
     async def _count(self, shape: _Shape, found: defaultdict[Key, Figures]) -> None:
-        for counts in (*self._of_counts(shape), self._of_names(shape)):
+        for counts, names in await self._with_names(shape, self._of_counts(shape), self._of_names(shape)):
             for *key, requests, unpriced in await self._rows(counts):
-                row = found[tuple(key)]
+                row = found[_named(key, names)]
                 row.requests += int(requests or 0)
                 row.unpriced_requests += int(unpriced or 0)
 
@@ -181,15 +193,38 @@ class Summing:
             if moment is not None and hour_at(moment) < mark and start_of(hour_at(moment)) != moment:
                 raise _refused(name, "single attempts of that time are deleted: only whole hours are known")
 
+    async def _with_names(
+        self, shape: _Shape, by_number: Iterable[Select[Any]], by_name: Select[Any]
+    ) -> list[tuple[Select[Any], dict[int, Key] | None]]:
+        """Statements beside what the numbers of groups in their rows stand for; None for rows that have the names."""
+        numbered = list(by_number)
+        if not numbered or not shape.group:
+            return [*((statement, None) for statement in numbered), (by_name, None)]
+        lanes = self._lanes(shape)
+        wanted = select(lanes.c.number, *(lanes.c[name] for name in shape.group)).distinct()
+        names = {number: tuple(values) for number, *values in await self._rows(wanted)}
+        return [*((statement, names) for statement in numbered), (by_name, None)]
+
+    def _lanes(self, shape: _Shape) -> Subquery:
+        """The lanes that match, and the number of each one's group: sorting numbers takes half the time of names."""
+        lanes = USAGE_LANES.c
+        keys = dimensions(lanes, shape.group)
+        number = [func.dense_rank().over(order_by=keys).label("number")] if keys else []
+        return (
+            select(lanes.id, LANE_UNPRICED.label("unpriced"), *keys, *number)
+            .where(*matches(lanes, self._wanted))
+            .subquery()
+        )
+
     def _of_cells(self, shape: _Shape) -> Iterator[Select[Any]]:
-        c = USAGE_CELLS.c
-        keys = [*shape.bucket(c.hour), *dimensions(USAGE_LANES.c, shape.group)]
+        c, lanes = USAGE_CELLS.c, self._lanes(shape)
+        keys = [*shape.bucket(c.hour), *([lanes.c.number] if shape.group else [])]
         rest = self._exact_sum(c.cost_rest, type_=ExactDecimal()).filter(c.cost_rest.is_not(None))
         names = ("attempts", "input_tokens", "output_tokens", "priced", "dollars", "picos")
         sums = select(*keys, *(func.sum(c[name]) for name in names), rest).group_by(*keys)
-        sums = sums.select_from(USAGE_CELLS.join(USAGE_LANES, USAGE_LANES.c.id == c.lane_id))
+        sums = sums.select_from(USAGE_CELLS.join(lanes, lanes.c.id == c.lane_id))
         for span in shape.reach.spans:
-            yield sums.where(*_within(c, span), *matches(USAGE_LANES.c, self._wanted))
+            yield sums.where(*_within(c, span))
 
     def _of_attempts(self, shape: _Shape) -> Select[Any]:
         """What is read one by one."""
@@ -209,12 +244,11 @@ class Summing:
 
     def _of_counts(self, shape: _Shape) -> Iterator[Select[Any]]:
         """Requests that are counted, each once in every group that its pattern touches."""
-        c, lanes, members = USAGE_COUNTS.c, USAGE_LANES.c, USAGE_PATTERN_LANES.c
-        keys = [members.pattern_id, *dimensions(lanes, shape.group)]
-        touched = select(*keys, func.max(LANE_UNPRICED).label("unpriced")).group_by(*keys)
-        touched = touched.select_from(USAGE_PATTERN_LANES.join(USAGE_LANES, lanes.id == members.lane_id))
-        groups = touched.where(*matches(lanes, self._wanted)).subquery()
-        keys = [*shape.bucket(c.hour), *(groups.c[name] for name in shape.group)]
+        c, members, lanes = USAGE_COUNTS.c, USAGE_PATTERN_LANES.c, self._lanes(shape)
+        keys = [members.pattern_id, *([lanes.c.number] if shape.group else [])]
+        touched = select(*keys, func.max(lanes.c.unpriced).label("unpriced")).group_by(*keys)
+        groups = touched.select_from(USAGE_PATTERN_LANES.join(lanes, lanes.c.id == members.lane_id)).subquery()
+        keys = [*shape.bucket(c.hour), *([groups.c.number] if shape.group else [])]
         counts = select(*keys, func.sum(c.requests), func.sum(c.requests * groups.c.unpriced)).group_by(*keys)
         counts = counts.select_from(USAGE_COUNTS.join(groups, groups.c.pattern_id == c.pattern_id))
         for span in shape.reach.spans:
@@ -271,6 +305,11 @@ class Summing:
     def _attempts(self, shape: _Shape, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
         keys = [*shape.bucket(self._hour), *dimensions(_A, shape.group)]
         return select(*keys, *columns).where(*matches_attempt(self._wanted))
+
+
+def _named(key: list[Any], names: dict[int, Key] | None) -> Key:
+    """The key with its group's names in the place of its number, which comes last."""
+    return tuple(key) if names is None else (*key[:-1], *names[key[-1]])
 
 
 def _within(table: Any, span: tuple[int, int, int]) -> Iterator[ColumnElement[bool]]:  # noqa: ANN401 - a table's columns

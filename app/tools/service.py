@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 
+from app.domain.audit import THE_GATEWAY, Author
 from app.domain.errors import NotFound
 from app.domain.ports import ToolCallRepository, ToolRepository
 from app.domain.tools import Tool, ToolCallRecord
@@ -36,11 +37,11 @@ class ToolService:
         self._objection = objection
         self._writing = anyio.Lock()
 
-    async def create(self, tool: Tool) -> Tool:
+    async def create(self, tool: Tool, *, by: Author = THE_GATEWAY) -> Tool:
         """Register a tool. Raises RequestRejected with every wrong field, Conflict for a name that is taken."""
         check(tool, self._objection)
         async with self._writing:
-            stored = await self._repository.create(tool)
+            stored = await self._repository.create(tool, by=by)
             await self.refresh()
         return stored
 
@@ -55,10 +56,10 @@ class ToolService:
         """At most `limit` tools behind the id `after`, oldest first."""
         return await self._repository.page(limit=limit, after=after)
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str, *, by: Author = THE_GATEWAY) -> None:
         """Forget the tool; the calls of it stay on record."""
         async with self._writing:
-            if not await self._repository.delete(name):
+            if not await self._repository.delete(name, by=by):
                 raise _unknown(name)
             await self.refresh()
 

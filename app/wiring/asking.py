@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from app.adapters.http_tools import HttpTools
 from app.agents.directory import AgentDirectory
+from app.agents.experiments import Experiments
 from app.catalog.tokenizer import token_counter
 from app.decisions.billing import Billing
 from app.decisions.dossier import Witness
@@ -68,6 +69,7 @@ class Asking:
     planner: Planner
     gateway: Gateway
     tools: ToolService
+    experiments: Experiments
     billing: Billing
 
 
@@ -76,7 +78,7 @@ async def asking(ground: Ground, watching: Watchers, spending: Spending, stack: 
     settings, pool, clock, metrics, database = (
         ground.settings, ground.pool, ground.clock, ground.metrics, ground.database,
     )  # fmt: skip
-    directory, billing = AgentDirectory(), Billing()
+    directory, experiments, billing = AgentDirectory(), Experiments(), Billing()
     writer = UsageWriter(
         Records(SqlUsageRepository(database), SqlToolCallRepository(database)),
         LedgerRules(**settings.ledger.model_dump()),
@@ -96,6 +98,7 @@ async def asking(ground: Ground, watching: Watchers, spending: Spending, stack: 
         kills,
         conversations=conversations,
         unpriced=settings.unpriced,
+        experiments=experiments,
         panicked=each_told(metrics.panicked, routing_stats.panicked),
         spending=spending,
     )
@@ -133,6 +136,7 @@ async def asking(ground: Ground, watching: Watchers, spending: Spending, stack: 
         planner=planner,
         gateway=gateway,
         tools=await _tools(ground, planner, gateway, writer, stack),
+        experiments=experiments,
         billing=billing,
     )
 

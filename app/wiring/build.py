@@ -12,6 +12,7 @@ import anyio
 
 from app.agents.directory import AgentDirectory
 from app.agents.service import AgentService
+from app.agents.trials import Trials
 from app.conformance.suite import ConformanceTests
 from app.decisions.idempotency import Idempotency
 from app.decisions.rendering import PromptRendering
@@ -35,7 +36,9 @@ from app.settings import Settings
 from app.storage.agents import SqlAgentRepository
 from app.storage.arrival import Arrival
 from app.storage.bell import Bell
+from app.storage.changes import SqlChangeRepository
 from app.storage.decisions import SqlDecisionRepository
+from app.storage.experiments import SqlArmRecords, SqlExperimentRepository
 from app.storage.idempotency import SqlIdempotencyRepository
 from app.storage.leases import CHANNEL
 from app.storage.listener import ConfigListener
@@ -49,7 +52,7 @@ from app.supervisor import Supervisor
 from app.telemetry.metrics import Metrics
 from app.tools.registry import ToolRegistry
 from app.wiring.asking import Asking, asking, each_told
-from app.wiring.auditing import auditor
+from app.wiring.auditing import auditor, inventory
 from app.wiring.ground import Ground, laid, score_rules
 from app.wiring.purse import Purse, purse
 from app.wiring.recording import Recording, recording
@@ -83,8 +86,18 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         witness=way.witness,
         made_by=record.made_by,
         billing=way.billing,
+        experiments=way.experiments,
     )
     scores = SqlScores(database)
+    trials = Trials(
+        SqlExperimentRepository(database),
+        way.experiments,
+        agents,
+        scores,
+        SqlArmRecords(database),
+        known=Seating(pool, way.directory).known,
+        wall=clock.wall,
+    )
     reader = ScoreReader(scores, ground.book, score_rules(settings), clock.wall)
     outcomes = OutcomeService(
         SqlOutcomeRepository(database, clock.wall),
@@ -94,7 +107,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         wall=clock.wall,
         recorded=metrics.outcomes_recorded,
     )
-    audit = auditor(ground)
+    audit, stock = auditor(ground), inventory(ground)
     idempotency = Idempotency(
         SqlIdempotencyRepository(database, record.sealer),
         now=clock.now,
@@ -120,15 +133,17 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         purses,
         stack,
         agents=agents,
+        trials=trials,
         decisions=decisions,
         outcomes=outcomes,
         idempotency=idempotency,
         record=record,
         reader=reader,
     )
+    jobs.add("inventory", Arrival(database, settings.database_url).before(stock.run))
     jobs.add("audit", Arrival(database, settings.database_url).before(audit.run))
     await stack.enter_async_context(jobs)
-    stack.enter_context(ground.configuration.reloaded_on_hangup())
+    stack.enter_context(ground.configuration.reloaded_on_hangup(stock.wake))
     listing = ModelListing(pool, ground.catalog)
     return Services(
         gateway=way.gateway,
@@ -147,6 +162,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         routing_stats=way.routing_stats.report,
         kills=way.kills,
         audit=audit,
+        changes=SqlChangeRepository(database),
+        experiments=trials,
         scoring=Boards(scores, ground.book, wall=clock.wall),
         history=watching.health_rows,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
@@ -158,7 +175,7 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         models=listing,
         find_model=listing.find,
         unready=lambda: _unready(settings, watching, way, purses, draining),
-        reload=ground.configuration.reload,
+        reload=lambda by: ground.configuration.reload(partial(stock.take, by)),
         draining=draining,
         keys=tuple(GatewayKey.of(key.key, key.scopes) for key in settings.api_keys),
         default_deadline=pool.current.global_timeout or settings.default_deadline,
@@ -175,6 +192,7 @@ def _jobs(
     stack: AsyncExitStack,
     *,
     agents: AgentService,
+    trials: Trials,
     decisions: DecisionService,
     outcomes: OutcomeService,
     idempotency: Idempotency,
@@ -191,7 +209,14 @@ def _jobs(
     rules = RollUpRules(usage.rollup_interval, usage.attempts_days, max(usage.rollups_days, usage.attempts_days + 1))
     rollups = RollUpJob(SqlRollUps(database), rules, now=ground.clock.now, wall=ground.clock.wall)
     # What is stopped comes first: it must hold here within a second of when it was stopped elsewhere.
-    views = [way.kills.refresh, agents.refresh, way.tools.refresh, way.strategy.refresh, purses.budgets.refresh]
+    views = [
+        way.kills.refresh,
+        agents.refresh,
+        trials.refresh,
+        way.tools.refresh,
+        way.strategy.refresh,
+        purses.budgets.refresh,
+    ]
     for name, job in {
         "health": watching.monitor.run,
         "history": watching.history.run,
@@ -225,7 +250,7 @@ def _jobs(
 
 
 def _unready(settings: Settings, watching: Watchers, way: Asking, purses: Purse, draining: asyncio.Event) -> list[str]:
-    views = (way.directory, way.tools.registry, watching.days, purses.budgets)
+    views = (way.directory, way.tools.registry, way.experiments, watching.days, purses.budgets)
     is_loaded = all(view.is_loaded for view in views) and (watching.leases.is_loaded or not settings.is_shared)
     reasons = [] if is_loaded else ["the database has not answered yet"]
     return [*reasons, "the service is stopping"] if draining.is_set() else reasons

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.audit import Entry, Findings, change
+from app.domain.audit import Author, Entry, Findings, change
 from app.ledger.checkpoints import Signer, drawn_up
 from app.storage.checking import checked
 from app.storage.checkpoints import SqlCheckpointRepository
@@ -62,7 +62,8 @@ async def _fill(url: str, count: int, signer: Signer) -> None:
 
 
 def _entry(number: int) -> Entry:
-    return change(f"agent:{number % 50}", "local", what="temperature", before={"temperature": 0.2}, after={"n": number})
+    author, before = Author("local"), {"temperature": 0.2}
+    return change(f"agent:{number % 50}", author, what="temperature", before=before, after={"n": number})
 
 
 async def _change(url: str, seq: int) -> None:

@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from app.decisions.service import DecisionEvent, DecisionService, VoteEvent
+from app.domain.audit import Author
 from app.domain.chat import Call, ChatResponse
 from app.domain.decision import Action, Decision, DecisionStatus, SettledReason, VoteStatus
 from app.domain.errors import Code, Conflict, StorageUnavailable
@@ -303,9 +304,9 @@ async def test_a_repair_and_a_member_out_of_time_come_again(settle: str) -> None
 async def test_a_member_that_was_stopped_abstains_again_when_it_runs() -> None:
     async with desk(BUY, BUY, SELL) as three:
         kills = three.house.kills
-        await kills.kill("model:c/c-1", "drill", "ops")
+        await kills.kill("model:c/c-1", "drill", Author("ops"))
         live, _ = await three.made(ReplayMode.RECORD, settle="all", quorum=2)
-        await kills.resume("model:c/c-1", "ops")
+        await kills.resume("model:c/c-1", Author("ops"))
         again, _ = await three.made(ReplayMode.REPLAY, settle="all", quorum=2)
 
         assert again.decision_hash == live.decision_hash

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.agents.directory import AgentDirectory
+from app.agents.experiments import Experiments
 from app.catalog.tokens import Estimator
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import Ask, HedgeOutcome
@@ -72,6 +73,7 @@ class House:
         self.reload()
         self.directory = AgentDirectory()
         self.directory.load(0, [], [])
+        self.experiments = Experiments()
         self.kills = KillSwitch(FakeKills(), self.pool.type_of, self.clock.wall)
         self.free = Recorder()
         self.counts: Counter[str] = Counter()
@@ -84,6 +86,7 @@ class House:
             self.kills,
             conversations=conversations,
             panicked=self.panics.append,
+            experiments=self.experiments,
         )
         self.shelf = TapeStore(self.takes, TapeRules(), now=self.clock.now, wall=self.clock.wall)
         self.gateway = Gateway(

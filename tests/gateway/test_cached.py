@@ -10,6 +10,7 @@ import pytest
 
 from app.domain.agent import AgentConfig
 from app.domain.attempt import AttemptOutcome, Completion
+from app.domain.audit import Author
 from app.domain.caching import CacheMode, CacheStatus, mode_between
 from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk, ChatRequest, ChatResponse, NativeBody, Wire
@@ -324,7 +325,7 @@ async def test_what_was_thought_before_a_call_is_remembered_at_a_hit_too(form: s
 async def test_what_is_stopped_is_not_answered_from_the_cache_either() -> None:
     inn = house(alpha=ScriptedAdapter("buy"))
     await asked(inn)
-    await inn.kills.kill("all", "flash crash", "key1")
+    await inn.kills.kill("all", "flash crash", Author("key1"))
 
     with pytest.raises(NotAdmitted):
         await asked(inn)

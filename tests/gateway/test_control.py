@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.domain.agent import Agent
+from app.domain.audit import Author
 from app.domain.errors import Code, FailureKind, NotFound, OutcryError, ProviderError
 from app.domain.routing import PolicyName, Preferences
 from app.domain.target import Circuit, Target
@@ -73,7 +74,7 @@ async def test_a_stop_and_an_agent_without_targets_are_explained_with_their_erro
     desk = control(way)
 
     idle = desk.explain(ask(way, agent_id=7)).error
-    await way.kills.kill("all", "flash crash", "key1")
+    await way.kills.kill("all", "flash crash", Author("key1"))
     stopped = desk.explain(ask(way)).error
 
     assert idle is not None

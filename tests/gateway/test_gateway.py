@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from app.domain.agent import AgentConfig
 from app.domain.attempt import AttemptKind
+from app.domain.audit import Author
 from app.domain.chat import Call, ChatChunk, ChatRequest, ChatResponse, Credential
 from app.domain.errors import Code, DeadlineExceeded, FailureKind, NotFound, OutcryError, ProviderError
 from app.domain.provider import RateLimit
@@ -637,7 +638,7 @@ async def test_a_model_that_is_stopped_while_another_fails_is_not_asked_any_more
 ) -> None:
     class Failing(ScriptedAdapter):
         async def complete(self, call: Call) -> ChatResponse:
-            await way.kills.kill(f"model:{stopped}/{stopped}-1", "nonsense", "key1")
+            await way.kills.kill(f"model:{stopped}/{stopped}-1", "nonsense", Author("key1"))
             return await super().complete(call)
 
     broken = ProviderError(FailureKind.SERVER_ERROR, "down")
@@ -651,7 +652,7 @@ async def test_a_model_that_is_stopped_while_another_fails_is_not_asked_any_more
 async def test_a_stopped_model_is_not_tried_again() -> None:
     class Failing(ScriptedAdapter):
         async def complete(self, call: Call) -> ChatResponse:
-            await way.kills.kill("model:alpha/alpha-1", "nonsense", "key1")
+            await way.kills.kill("model:alpha/alpha-1", "nonsense", Author("key1"))
             return await super().complete(call)
 
     way = house(alpha=Failing(ProviderError(FailureKind.SERVER_ERROR, "down")))

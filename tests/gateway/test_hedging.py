@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from app.domain.attempt import AttemptKind, AttemptOutcome, HedgeOutcome
+from app.domain.audit import Author
 from app.domain.chat import Call, ChatChunk, ChatResponse
 from app.domain.errors import Code, FailureKind, OutcryError, ProviderError
 from app.domain.provider import RateLimit
@@ -259,7 +260,7 @@ async def test_a_hedge_that_is_not_admitted_costs_the_first_attempt_nothing() ->
 async def test_an_operators_stop_keeps_a_hedge_from_going_out(scope: str) -> None:
     class Stopped(Slow):
         async def _turns(self) -> None:
-            await way.kills.kill(scope, "flash crash", "key1")
+            await way.kills.kill(scope, "flash crash", Author("key1"))
             await super()._turns()
 
     way = hedging(alpha=Stopped("buy"), beta=ScriptedAdapter("sell"))

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from app.domain.attempt import Ask
+from app.domain.audit import Author
 from app.domain.chat import ChatRequest
 from app.domain.errors import Code, Conflict, FailureKind, OutcryError, ProviderError
 from app.domain.provider import RateLimit
@@ -261,7 +262,7 @@ async def test_json_is_read_by_the_rung_by_which_it_was_asked_for() -> None:
 async def test_a_stopped_gateway_replays_nothing() -> None:
     asked = house(alpha=ScriptedAdapter("first"))
     await asked.gateway.complete(record(asked))
-    await asked.kills.kill("all", "drawdown", "key")
+    await asked.kills.kill("all", "drawdown", Author("key"))
 
     with pytest.raises(OutcryError) as raised:
         await asked.gateway.complete(replay(asked))

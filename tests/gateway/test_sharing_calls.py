@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.attempt import Completion
+from app.domain.audit import Author
 from app.domain.caching import CacheMode
 from app.domain.chat import Call, ChatChunk, ChatResponse
 from app.domain.errors import AllAttemptsFailed, Code, DeadlineExceeded, FailureKind, OutcryError, ProviderError
@@ -295,7 +296,7 @@ async def test_what_was_stopped_during_the_wait_is_neither_asked_nor_shared(scop
     inn, held = inn_of(behaviour)
     first, second = [asyncio.create_task(asked(inn)) for _ in range(2)]
     await settle()
-    await inn.kills.kill(scope, "nonsense", "key1")
+    await inn.kills.kill(scope, "nonsense", Author("key1"))
     held.gate.set()
 
     _, seen = await asyncio.gather(first, second, return_exceptions=True)

@@ -9,6 +9,7 @@ import pytest
 
 from app.domain.agent import AgentConfig
 from app.domain.attempt import AttemptOutcome
+from app.domain.audit import Author
 from app.domain.errors import Code, OutcryError
 from tests.fakes import Hang, ScriptedAdapter, Stalls
 from tests.gateway.conftest import House, ask, house
@@ -25,7 +26,7 @@ async def test_a_completion_ends_the_moment_it_is_stopped_and_its_attempt_is_on_
     asked = asyncio.ensure_future(way.gateway.complete(replace(ask(way), agent_id=7, model="alpha/alpha-1")))
     await under_way(way, "alpha")
 
-    await way.kills.kill(scope, "flash crash", "key1")
+    await way.kills.kill(scope, "flash crash", Author("key1"))
     with pytest.raises(OutcryError, match="flash crash") as stopped:
         await asked
 
@@ -40,7 +41,7 @@ async def test_a_model_that_is_stopped_under_way_gives_way_to_the_next() -> None
     asked = asyncio.ensure_future(way.gateway.complete(ask(way)))
     await under_way(way, "alpha")
 
-    await way.kills.kill("model:alpha/alpha-1", "nonsense", "key1")
+    await way.kills.kill("model:alpha/alpha-1", "nonsense", Author("key1"))
 
     assert (await asked).target.provider == "beta"
     assert way.outcomes() == [("alpha", "error"), ("beta", "ok")]
@@ -51,7 +52,7 @@ async def test_everything_that_is_stopped_goes_to_nobody_else() -> None:
     asked = asyncio.ensure_future(way.gateway.complete(ask(way)))
     await under_way(way, "alpha")
 
-    await way.kills.kill("all", "flash crash", "key1")
+    await way.kills.kill("all", "flash crash", Author("key1"))
     with pytest.raises(OutcryError) as stopped:
         await asked
 
@@ -63,7 +64,7 @@ async def test_a_committed_stream_fails_once_and_its_upstream_is_closed() -> Non
     way = house(alpha=ScriptedAdapter(Stalls(2)))
     async with way.gateway.stream(ask(way)) as stream:
         await anext(stream)
-        await way.kills.kill("all", "flash crash", "key1")
+        await way.kills.kill("all", "flash crash", Author("key1"))
         with pytest.raises(OutcryError) as stopped:
             async for _ in stream:
                 pass

@@ -10,6 +10,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from app.domain.audit import THE_GATEWAY, Author
 from app.domain.errors import NotFound, StorageUnavailable
 from app.domain.outcome import (
     DuePrice,
@@ -31,7 +32,9 @@ FILL = Outcome("fill-1", "dec-1", OutcomeKind.REALIZED, THEN, exit_price=110.0)
 class NoOutcomes:
     """A database that has no decision at all."""
 
-    async def record(self, outcome: Outcome, measure: Measure, *, agent_id: int | None) -> GradedOutcome:
+    async def record(
+        self, outcome: Outcome, measure: Measure, *, agent_id: int | None, by: Author = THE_GATEWAY
+    ) -> GradedOutcome:
         raise NotFound("no decision")
 
     async def of(self, decision_id: str, agent_id: int | None) -> tuple[Sequence[GradedOutcome], Horizon]:
@@ -58,7 +61,12 @@ class Crowd:
         return self.waiting > 0
 
     async def settle(
-        self, outcome_at: Callable[[DuePrice], Outcome], measure: Measure, *, limit: int
+        self,
+        outcome_at: Callable[[DuePrice], Outcome],
+        measure: Measure,
+        *,
+        limit: int,
+        by: Author = THE_GATEWAY,
     ) -> tuple[int, int]:
         self.clock += self.seconds
         settled = min(limit, self.waiting)

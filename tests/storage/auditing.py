@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.audit import Checkpoint, Entry, Findings, change
+from app.domain.audit import Author, Checkpoint, Entry, Findings, change
 from app.domain.decision import Action, Consensus, Decision, DecisionStatus, SettledReason
 from app.ledger.checkpoints import Signer, drawn_up
 from app.storage.checking import checked
@@ -41,7 +41,9 @@ class Changes:
 
 
 def entry(subject: str) -> Entry:
-    return change(subject, "0a1b2c3d", what="temperature", before={"temperature": 0.2}, after={"temperature": 0.4})
+    return change(
+        subject, Author("0a1b2c3d"), what="temperature", before={"temperature": 0.2}, after={"temperature": 0.4}
+    )
 
 
 def decision(number: int) -> Decision:

@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord
+from app.domain.audit import Author
 from app.domain.budget import NOTHING, Amount, Budget, Cap, OnExceeded, Spend, SpendWord, Spent, Window
 from app.domain.target import Target
 from app.domain.usage import Usage
@@ -39,7 +40,7 @@ def saying(spend: Spend, *, rings: bool = False) -> SpendWord:
 
 
 async def test_a_budget_comes_back_to_the_last_digit(budgets: SqlBudgetRepository) -> None:
-    await budgets.put(DAILY, BEGINS, ENDS, "key1")
+    await budgets.put(DAILY, BEGINS, ENDS, Author("key1"))
 
     assert await budgets.everything() == [DAILY]
 
@@ -47,9 +48,9 @@ async def test_a_budget_comes_back_to_the_last_digit(budgets: SqlBudgetRepositor
 async def test_set_again_it_keeps_its_id_and_so_what_was_spent(
     budgets: SqlBudgetRepository, spend: SqlSpendRepository
 ) -> None:
-    await budgets.put(DAILY, BEGINS, ENDS, "key1")
+    await budgets.put(DAILY, BEGINS, ENDS, Author("key1"))
     await spend.exchange(lambda _: saying(Spend("here", Amount(Decimal("0.1"), 5), NOTHING, NOTHING)))
-    await budgets.put(replace(DAILY, id="b" * 32, cap=Cap(None, 10)), BEGINS, ENDS, "key2")
+    await budgets.put(replace(DAILY, id="b" * 32, cap=Cap(None, 10)), BEGINS, ENDS, Author("key2"))
 
     (stored,) = await budgets.everything()
     assert (stored.id, stored.cap) == (DAILY.id, Cap(None, 10))
@@ -63,18 +64,18 @@ async def test_set_again_it_keeps_its_id_and_so_what_was_spent(
 async def test_each_window_of_a_scope_has_its_own_and_goes_by_itself(budgets: SqlBudgetRepository) -> None:
     monthly = replace(DAILY, id="c" * 32, window=Window.MONTH)
     for budget in (DAILY, monthly):
-        await budgets.put(budget, budget.window.begin(NOW), budget.window.end(NOW), "key1")
+        await budgets.put(budget, budget.window.begin(NOW), budget.window.end(NOW), Author("key1"))
 
-    assert await budgets.remove("agent:7", Window.DAY, "key1") == 1
+    assert await budgets.remove("agent:7", Window.DAY, Author("key1")) == 1
     assert await budgets.everything() == [monthly]
-    assert await budgets.remove("agent:7", None, "key1") == 1
-    assert await budgets.remove("agent:7", None, "key1") == 0
+    assert await budgets.remove("agent:7", None, Author("key1")) == 1
+    assert await budgets.remove("agent:7", None, Author("key1")) == 0
 
 
 async def test_each_change_counts_the_revision_up(budgets: SqlBudgetRepository, database: Database) -> None:
     before = await database.read(current_revision)
-    await budgets.put(DAILY, BEGINS, ENDS, "key1")
-    await budgets.remove("agent:7", None, "key1")
+    await budgets.put(DAILY, BEGINS, ENDS, Author("key1"))
+    await budgets.remove("agent:7", None, Author("key1"))
     assert await database.read(current_revision) == before + 2
 
 
@@ -105,7 +106,7 @@ async def test_what_was_spent_in_the_window_before_counts(
             attempt(9, "alpha", 7, "k2", BEGINS - timedelta(seconds=1)),
         ]
     )
-    await budgets.put(replace(DAILY, scope=scope), BEGINS, ENDS, "key1")
+    await budgets.put(replace(DAILY, scope=scope), BEGINS, ENDS, Author("key1"))
 
     (earlier,) = (await spend.everything())[DAILY.id, BEGINS]
     assert earlier.counted == earlier.spent == Amount(Decimal(dollars), tokens)

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from app.decisions.filing import Retention
+from app.domain.audit import Author
 from app.domain.decision import Action, Consensus, Decision, DecisionStatus, SettledReason
 from app.domain.errors import Conflict
 from app.domain.payload import Part, Payload, PayloadForm
@@ -84,7 +85,7 @@ async def test_the_hash_is_the_same_in_every_form(database: Database) -> None:
 async def test_a_decision_that_is_not_stored_leaves_no_payload(database: Database) -> None:
     by = sealer()
     await store(database, by)
-    await SqlPayloadRepository(database).erase("dec-1", by="k", reason="r", at=NOON)
+    await SqlPayloadRepository(database).erase("dec-1", by=Author("k"), reason="r", at=NOON)
 
     with pytest.raises(Conflict):
         await store(database, by)
@@ -96,7 +97,7 @@ async def test_what_is_erased_leaves_its_hash_and_who_erased_it_why(database: Da
     kept = await store(database, sealer())
     payloads = SqlPayloadRepository(database)
 
-    erasure = await payloads.erase("dec-1", by="key-1", reason="asked for", at=NOON)
+    erasure = await payloads.erase("dec-1", by=Author("key-1"), reason="asked for", at=NOON)
 
     assert erasure is not None
     assert erasure.parts == {payload.part: payload.sha256 for payload in kept}
@@ -105,7 +106,7 @@ async def test_what_is_erased_leaves_its_hash_and_who_erased_it_why(database: Da
         (PayloadForm.ERASED, None, "key-1", "asked for")
     }
     assert CANARY not in await cells(database)
-    assert await payloads.erase("dec-404", by="k", reason="r", at=NOON) is None
+    assert await payloads.erase("dec-404", by=Author("k"), reason="r", at=NOON) is None
 
 
 async def test_a_late_vote_is_an_entry_of_its_own_that_is_shown_from_then_on(database: Database) -> None:
@@ -127,7 +128,7 @@ async def test_what_comes_after_the_erasure_is_not_kept_either(database: Databas
     by = sealer()
     payloads = SqlPayloadRepository(database)
     await store(database, by)
-    await payloads.erase("dec-1", by="k", reason="r", at=NOON)
+    await payloads.erase("dec-1", by=Author("k"), reason="r", at=NOON)
 
     await SqlDecisionRepository(database, by).update(
         "dec-1", skeleton(ANSWER), [by.sealed("dec-1", Part.LATE, ANSWER, NOON)]

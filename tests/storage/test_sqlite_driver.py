@@ -9,27 +9,26 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiosqlite
 import pytest
 
-from app.storage.sqlite_driver import SCRIPT, connected
+from app.storage.sqlite_driver import SCRIPT, Connection, connected
 
 
 @pytest.fixture
-async def connection(tmp_path: Path) -> AsyncIterator[aiosqlite.Connection]:
+async def connection(tmp_path: Path) -> AsyncIterator[Connection]:
     made = await connected(lambda: sqlite3.connect(tmp_path / "one.db", isolation_level=None, check_same_thread=False))
     await made.cursor().execute("CREATE TABLE numbers (number INTEGER PRIMARY KEY)")
     yield made
     await made.close()
 
 
-async def _numbers(connection: aiosqlite.Connection) -> list[Any]:
+async def _numbers(connection: Connection) -> list[Any]:
     cursor = connection.cursor()
     await cursor.execute("SELECT number FROM numbers ORDER BY number")
     return [row[0] for row in await cursor.fetchall()]
 
 
-async def test_a_script_executes_each_statement_with_its_rows(connection: aiosqlite.Connection) -> None:
+async def test_a_script_executes_each_statement_with_its_rows(connection: Connection) -> None:
     insert = "INSERT INTO numbers VALUES (?)"
 
     await connection.cursor().executemany(SCRIPT, [(insert, [(1,), (2,)]), (insert, [(3,)])])
@@ -37,7 +36,7 @@ async def test_a_script_executes_each_statement_with_its_rows(connection: aiosql
     assert [1, 2, 3] == await _numbers(connection)
 
 
-async def test_a_cursor_that_nobody_closed_locks_nothing(connection: aiosqlite.Connection, tmp_path: Path) -> None:
+async def test_a_cursor_that_nobody_closed_locks_nothing(connection: Connection, tmp_path: Path) -> None:
     cursor = connection.cursor()
     await cursor.execute("SELECT 1 UNION SELECT 2 UNION SELECT 3")
 
@@ -48,7 +47,7 @@ async def test_a_cursor_that_nobody_closed_locks_nothing(connection: aiosqlite.C
     assert [(1,), (2,), (3,)] == await cursor.fetchall()
 
 
-async def test_a_rollback_waits_for_what_somebody_gave_up_on(connection: aiosqlite.Connection) -> None:
+async def test_a_rollback_waits_for_what_somebody_gave_up_on(connection: Connection) -> None:
     # The thread is busy; a BEGIN waits for it, and nobody waits for the BEGIN any more.
     may_go_on = threading.Event()
     busy = asyncio.ensure_future(connection._execute(may_go_on.wait))
@@ -65,7 +64,7 @@ async def test_a_rollback_waits_for_what_somebody_gave_up_on(connection: aiosqli
     assert not await _in_transaction(connection)
 
 
-async def _in_transaction(connection: aiosqlite.Connection) -> bool:
+async def _in_transaction(connection: Connection) -> bool:
     """Once everything in the thread's queue is done."""
     await _numbers(connection)
     return connection.in_transaction

@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from app.domain.audit import Entry, Kind
+from app.domain.audit import Author, Entry, Kind
+from app.domain.payload import Part
 from app.ledger.checkpoints import Signer
+from app.ledger.sealing import Sealer
 from app.storage.audit import SqlAuditRepository
 from app.storage.checking import checked, checked_elsewhere
 from app.storage.database import Database, open_database
 from app.storage.decisions import SqlDecisionRepository
-from tests.storage.auditing import SIGNER, Changes, decide, seal, tamper, verify
+from app.storage.payloads import SqlPayloadRepository
+from tests.storage.auditing import SIGNER, START, Changes, decide, decision, seal, tamper, verify
 
 COLUMNS = ("chain", "seq", "at", "kind", "subject", "by", "payload_hash", "state", "prev", "own", "hash")
 CHECKPOINT_COLUMNS = ("at", "body", "hash", "key_id", "public_key", "signature")
@@ -180,6 +184,21 @@ async def test_a_decision_put_back_to_what_it_was_before_is_named(record: Databa
     assert await _first_bad(url) == (9, "decision:dec-4", "the row it is about was changed")
 
 
+async def test_an_entry_whose_subject_was_changed_is_named_and_not_the_one_before_it(
+    record: Database, url: str
+) -> None:
+    await tamper(record, "UPDATE audit_entries SET subject = 'decision:dec-1' WHERE seq = 9")
+
+    assert await _first_bad(url) == (9, "decision:dec-1", "was changed: its own hash does not fit")
+
+
+async def test_an_entry_that_was_given_another_decisions_name_excuses_no_row(record: Database, url: str) -> None:
+    await tamper(record, "UPDATE decisions SET action = 'SELL' WHERE id = 'dec-2'")
+    await tamper(record, "UPDATE audit_entries SET subject = 'decision:dec-2' WHERE seq = 11")
+
+    assert (await _first_bad(url))[0] in (3, 11)
+
+
 async def test_a_decision_that_is_gone_is_named(record: Database, url: str) -> None:
     await tamper(record, "DELETE FROM decisions WHERE id = 'dec-2'")
 
@@ -196,6 +215,7 @@ async def _append(database: Database, session: Any, entry: Entry) -> None:
     place=st.integers(0, 9_999),
     bit=st.integers(0, 6),
 )
+@example(spot=("audit_entries", "subject", "seq"), row=8, place=0, bit=0)
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_one_bit_of_any_column_of_any_row_is_named(
     record: Database, url: str, spot: tuple[str, str, str], row: int, place: int, bit: int
@@ -282,3 +302,62 @@ def test_bytes_that_are_no_text_are_named_and_not_a_crash(migrated_file: Any, tm
                 target.commit()
             verdict = asyncio.run(verify(f"sqlite:///{copy}"))
             assert not verdict.ok, (table, column, junk)
+
+
+@pytest.fixture
+async def spoken(database: Database) -> Database:
+    """Two decisions with what was said in them, one of them with votes that came late."""
+    repository, sealer = SqlDecisionRepository(database), Sealer()
+    for number in (1, 2):
+        made = decision(number)
+        kept = [
+            sealer.sealed(made.id, part, {"said": f"{part} {number}"}, START) for part in (Part.ANSWER, Part.DOSSIER)
+        ]
+        await repository.append(made, {"id": made.id}, {}, kept)
+    await repository.update("dec-1", {"id": "dec-1"}, [sealer.sealed("dec-1", Part.LATE, {"said": "late"}, START)])
+    return database
+
+
+@pytest.mark.parametrize(
+    ("statement", "seq", "reason"),
+    [
+        ("UPDATE payloads SET content = :x WHERE subject = 'dec-2' AND part = 'answer'", 3, "(answer) was changed"),
+        ("UPDATE payloads SET sha256 = :y WHERE subject = 'dec-2' AND part = 'dossier'", 3, "(dossier) was changed"),
+        ("UPDATE payloads SET content = :x WHERE subject = 'dec-1' AND part = 'late'", 4, "(late) was changed"),
+        ("UPDATE payloads SET content = NULL WHERE subject = 'dec-1' AND part = 'dossier'", 2, "(dossier) is gone"),
+        ("DELETE FROM payloads WHERE subject = 'dec-1' AND part = 'late'", 4, "(late) is gone"),
+        (
+            "UPDATE payloads SET content = NULL, form = 'erased' WHERE subject = 'dec-2' AND part = 'dossier'",
+            3,
+            "(dossier) is erased, and nobody has put that on record",
+        ),
+    ],
+)
+async def test_what_was_said_is_compared_with_the_hashes_on_record(
+    spoken: Database, url: str, statement: str, seq: int, reason: str
+) -> None:
+    assert (await verify(url)).ok
+    values = {name: value for name, value in (("x", b'{"said": "else"}'), ("y", "ab" * 32)) if f":{name}" in statement}
+
+    assert await tamper(spoken, statement, **values) == 1
+
+    where, _, said = await _first_bad(url)
+    assert (where, said) == (seq, f"what was said in it {reason}")
+
+
+async def test_words_that_nobody_put_on_record_are_named(spoken: Database, url: str) -> None:
+    columns = "form, sha256, created_at, content"
+    forged = f"INSERT INTO payloads (subject, part, {columns}) SELECT 'dec-2', 'late', {columns} FROM payloads"
+    await tamper(spoken, f"{forged} WHERE subject = 'dec-1' AND part = 'late'")
+
+    assert (await _first_bad(url))[1:] == ("decision:dec-2", "has late votes that are not on record")
+
+
+async def test_words_that_were_erased_through_the_gateway_are_in_order(spoken: Database, url: str) -> None:
+    payloads = SqlPayloadRepository(spoken)
+    await payloads.erase("dec-1", by=Author("0a1b2c3d"), reason="asked for", at=START)
+    await payloads.forget(START + timedelta(days=1), 100, START)
+
+    assert (await verify(url)).ok
+    await tamper(spoken, "UPDATE audit_payloads SET body = NULL WHERE seq = 2")
+    assert await _first_bad(url) == (2, "decision:dec-1", "has lost its payload")

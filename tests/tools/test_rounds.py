@@ -9,6 +9,7 @@ import anyio
 import pytest
 from pydantic import SecretStr
 
+from app.domain.audit import Author
 from app.domain.caching import CacheMode
 from app.domain.chat import Call, ChatResponse
 from app.domain.errors import Code, DeadlineExceeded, FailureKind, OutcryError, ProviderError
@@ -389,7 +390,7 @@ async def test_no_tool_is_called_for_a_model_that_was_stopped_while_it_thought(s
 
     class Stopped(ScriptedAdapter):
         async def complete(self, call: Call) -> ChatResponse:
-            await work.house.kills.kill(scope, "flash crash", "key1")
+            await work.house.kills.kill(scope, "flash crash", Author("key1"))
             return await super().complete(call)
 
     work = Workshop(ScriptedTools(get_price="1"), model=Stopped(turn if streamed else calling("get_price"), "up"))
@@ -397,7 +398,7 @@ async def test_no_tool_is_called_for_a_model_that_was_stopped_while_it_thought(s
     with pytest.raises(OutcryError) as raised:
         if streamed:
             async with work.answering().stream(work.ask()) as stream:
-                await work.house.kills.kill(scope, "flash crash", "key1")
+                await work.house.kills.kill(scope, "flash crash", Author("key1"))
                 _ = [one async for one in stream]
         else:
             await work.answering().complete(work.ask())

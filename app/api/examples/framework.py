@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from app.api.examples.dossier import DOSSIER, ERASURE
+from app.api.examples.experiments import COMPARED, EXPERIMENT
 from app.api.examples.native import DECISION_ANSWER
 
 _MODEL: Final = {
@@ -359,6 +360,11 @@ EXAMPLES: Final[dict[str, Any]] = {
     "POST /tools": _TOOL,
     "GET /tools": {"items": [_TOOL], "next": None},
     "GET /tools/{name}": _TOOL,
+    "POST /experiments": EXPERIMENT,
+    "GET /experiments": {"items": [EXPERIMENT], "next": None},
+    "GET /experiments/{experiment_id}": COMPARED,
+    "POST /experiments/{experiment_id}/stop": EXPERIMENT
+    | {"status": "stopped", "stopped_at": "2026-11-21T14:15:00Z", "stopped_by": "5f0c9d2e"},
     "GET /tools/{name}/calls": {"items": [_CALL], "next": None},
     "POST /agents": _AGENT,
     "GET /agents": {"items": [_AGENT], "next": None},
@@ -438,6 +444,25 @@ EXAMPLES: Final[dict[str, Any]] = {
         "public_key": _PUBLIC_KEY,
     },
     "GET /audit/checkpoints": {"items": [_CHECKPOINT], "next": None},
+    "GET /audit/changes": {
+        "items": [
+            {
+                "at": "2026-11-20T14:15:00.125000Z",
+                "kind": "change",
+                "subject": "agent:7",
+                "what": "llm_config_changed",
+                "by": "1a2b3c4d",
+                "request_id": "req_5f0c9d2e",
+                "before": {"llm_config": 12, "temperature": 0.7, "api_key": {"hint": "sk-…4f2a"}},
+                "after": {"llm_config": 12, "temperature": 0.2, "api_key": {"did": "replaced", "hint": "sk-…9b1c"}},
+                "reason": None,
+                "chain": "20261120T141500-5f0c9d2e5f0c",
+                "seq": 42,
+                "hash": "5f" * 32,
+            }
+        ],
+        "next": None,
+    },
     "GET /audit/{decision_id}/bundle": {
         "format": "outcry-bundle-1",
         "decision_id": "dec_5f0c9d2e",

@@ -87,6 +87,7 @@ _VOTE: Final[dict[str, Any]] = {
     "weight": 1.0,
     "family": "sandbox",
     "role": "member",
+    "shadow": False,
     "stage": 1,
     "samples": [],
     "flip_rate": None,
@@ -154,6 +155,7 @@ DECISION_ANSWER: Final[dict[str, Any]] = {
     "metadata": {},
     "replayed": False,
     "decision_hash": None,
+    "variant": None,
 }
 
 DECISION: Final = Operation(

@@ -15,6 +15,7 @@ from app.api.examples.framework import EXAMPLES
 from app.api.examples.native import CHAT, DECISION
 from app.api.examples.openai import COMPLETIONS, EMBEDDINGS, RESPONSES
 from app.api.examples.risk import RISK
+from app.api.experiment_wire import ExperimentCreate
 from app.api.outcome_wire import OutcomeBody, PricesBody
 from app.api.routes import (
     agents,
@@ -24,6 +25,7 @@ from app.api.routes import (
     decisions,
     dossiers,
     embeddings,
+    experiments,
     health_history,
     kill,
     leaderboard,
@@ -65,6 +67,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     routing.router,
     agents.router,
     tools.router,
+    experiments.router,
     leaderboard.router,
     usage.router,
     budgets.router,
@@ -79,6 +82,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     agents.ConfigCreate,
     agents.ConfigWrite,
     tools.ToolCreate,
+    ExperimentCreate,
     provider_tests.ProviderTest,
     routing.StrategyWrite,
     routing.CircuitReset,

@@ -206,10 +206,12 @@ CONFIG_EXAMPLE = {
 
 @router.post("", status_code=201, openapi_extra=described(AgentCreate, AGENT_EXAMPLE), summary="Create an agent")
 async def create_agent(
-    body: Annotated[AgentCreate, Depends(body_of(AgentCreate))], services: CurrentServices
+    body: Annotated[AgentCreate, Depends(body_of(AgentCreate))], exchange: CurrentExchange
 ) -> AgentAnswer:
     """The new agent."""
-    return AgentAnswer.of(await services.agents.create(body.name, body.description, body.metadata))
+    return AgentAnswer.of(
+        await exchange.services.agents.create(body.name, body.description, body.metadata, by=exchange.author)
+    )
 
 
 @router.get("", summary="List agents")
@@ -229,16 +231,16 @@ async def read_agent(agent_id: Id, services: CurrentServices) -> AgentAnswer:
 
 @router.patch("/{agent_id}", openapi_extra=described(AgentUpdate, {"enabled": False}), summary="Change an agent")
 async def update_agent(
-    agent_id: Id, body: Annotated[AgentUpdate, Depends(body_of(AgentUpdate))], services: CurrentServices
+    agent_id: Id, body: Annotated[AgentUpdate, Depends(body_of(AgentUpdate))], exchange: CurrentExchange
 ) -> AgentAnswer:
     """The agent as it is now."""
-    return AgentAnswer.of(await services.agents.update(agent_id, body.changes))
+    return AgentAnswer.of(await exchange.services.agents.update(agent_id, body.changes, by=exchange.author))
 
 
 @router.delete("/{agent_id}", status_code=204, summary="Delete an agent")
-async def delete_agent(agent_id: Id, services: CurrentServices) -> None:
+async def delete_agent(agent_id: Id, exchange: CurrentExchange) -> None:
     """The agent and its configurations are gone."""
-    await services.agents.delete(agent_id)
+    await exchange.services.agents.delete(agent_id, by=exchange.author)
 
 
 @router.get("/{agent_id}/llm-config", summary="An agent's model configurations")
@@ -258,11 +260,11 @@ async def read_llm_config(agent_id: Id, services: CurrentServices) -> AgentConfi
 async def put_llm_config(
     agent_id: Id,
     body: Annotated[ConfigCreate, Depends(body_of(ConfigCreate))],
-    services: CurrentServices,
+    exchange: CurrentExchange,
     response: Response,
 ) -> ConfigAnswer:
     """The primary configuration; an absent `api_key` keeps the stored one, null removes it."""
-    config, is_new = await services.agents.put_primary(agent_id, body.change)
+    config, is_new = await exchange.services.agents.put_primary(agent_id, body.change, by=exchange.author)
     response.status_code = 201 if is_new else 200
     return ConfigAnswer.of(config)
 
@@ -274,10 +276,10 @@ async def put_llm_config(
     summary="Add a configuration",
 )
 async def add_llm_config(
-    agent_id: Id, body: Annotated[ConfigCreate, Depends(body_of(ConfigCreate))], services: CurrentServices
+    agent_id: Id, body: Annotated[ConfigCreate, Depends(body_of(ConfigCreate))], exchange: CurrentExchange
 ) -> ConfigAnswer:
     """The added configuration."""
-    return ConfigAnswer.of(await services.agents.add_config(agent_id, body.change))
+    return ConfigAnswer.of(await exchange.services.agents.add_config(agent_id, body.change, by=exchange.author))
 
 
 @router.post(
@@ -301,16 +303,17 @@ async def patch_llm_config(
     agent_id: Id,
     config_id: Id,
     body: Annotated[ConfigWrite, Depends(body_of(ConfigWrite))],
-    services: CurrentServices,
+    exchange: CurrentExchange,
 ) -> ConfigAnswer:
     """The configuration as it is now; what is absent stayed."""
-    return ConfigAnswer.of(await services.agents.patch_config(agent_id, config_id, body.change))
+    changed = await exchange.services.agents.patch_config(agent_id, config_id, body.change, by=exchange.author)
+    return ConfigAnswer.of(changed)
 
 
 @router.delete("/{agent_id}/llm-config/{config_id}", status_code=204, summary="Delete a configuration")
-async def delete_llm_config(agent_id: Id, config_id: Id, services: CurrentServices) -> None:
+async def delete_llm_config(agent_id: Id, config_id: Id, exchange: CurrentExchange) -> None:
     """The configuration and its key are gone."""
-    await services.agents.delete_config(agent_id, config_id)
+    await exchange.services.agents.delete_config(agent_id, config_id, by=exchange.author)
 
 
 def _price(amount: Decimal | None) -> str | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse
 
 from app.api.deps import CurrentServices, Cursor, Limit, cursor_after, id_before
 from app.api.fields import Answer
+from app.domain.audit import Change, Kind
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 
@@ -42,6 +44,37 @@ class CheckpointPage(Answer):
     next: str | None
 
 
+class ChangeKind(StrEnum):
+    """What may be asked for: changes of configuration, and erasures of what was said."""
+
+    CHANGE = Kind.CHANGE.value
+    ERASURE = Kind.ERASURE.value
+
+
+class ChangeAnswer(Answer):
+    """Who changed what: the fields that differ, before and after; `hash` is its entry's in the chain."""
+
+    at: str
+    kind: ChangeKind
+    subject: str
+    what: str | None
+    by: str
+    request_id: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    reason: str | None
+    chain: str
+    seq: int
+    hash: str
+
+
+class ChangePage(Answer):
+    """Changes, newest first."""
+
+    items: list[ChangeAnswer]
+    next: str | None
+
+
 @router.get("/verify", summary="Whether the whole record is in order", response_model=Verification)
 async def verify(services: CurrentServices) -> dict[str, Any]:
     """Goes through every entry, payload, decision and checkpoint in a process of its own; a million take half a minute.
@@ -70,7 +103,29 @@ async def list_checkpoints(services: CurrentServices, limit: Limit = 50, cursor:
     return {"items": list(items), "next": cursor_after(items[-1]["number"]) if len(items) == limit else None}
 
 
+@router.get("/changes", summary="Who changed what, newest first", response_model=ChangePage)
+async def list_changes(
+    services: CurrentServices,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    subject: Annotated[str | None, Query(max_length=512)] = None,
+    kind: ChangeKind | None = None,
+) -> dict[str, Any]:
+    """Agents, configurations, tools, the strategy, stops, keys, templates, the provider file, and what was erased.
+
+    `subject` is `agent:<id>`, `tool:<name>`, `kill:<scope>`, `setting:<name>`, `configuration:<name>` or, of an
+    erasure, `decision:<id>`. Of a key there is only what happened to it, and its hint.
+    """
+    kinds = [Kind(one) for one in ([kind] if kind is not None else ChangeKind)]
+    found, following = await services.changes.page(limit=limit, cursor=cursor, subject=subject, kinds=kinds)
+    return {"items": [_rendered(one) for one in found], "next": following}
+
+
 @router.get("/{decision_id}/bundle", summary="A decision with all that is needed to check it elsewhere")
 async def read_bundle(decision_id: Annotated[str, Path(max_length=128)], services: CurrentServices) -> JSONResponse:
     """What is on record of a decision, and its chain up to the next signed checkpoints; of others only hashes."""
     return JSONResponse(await services.audit.bundle(decision_id))
+
+
+def _rendered(one: Change) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in ChangeAnswer.model_fields} | {"kind": one.kind.value}

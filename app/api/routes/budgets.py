@@ -145,7 +145,7 @@ async def put_budget(
     What was spent in the window before counts, by the attempts on record.
     """
     budget = wanted.budget(await _known(scope, exchange.services))
-    return BudgetAnswer.of(await exchange.services.budgets.put(budget, exchange.caller.key_id))
+    return BudgetAnswer.of(await exchange.services.budgets.put(budget, exchange.author))
 
 
 @router.get("/{scope}", summary="A scope's budgets, and what is left of them")
@@ -159,7 +159,7 @@ async def read_budget(scope: Scope, services: CurrentServices, window: OneWindow
 @router.delete("/{scope}", status_code=204, summary="Remove a budget")
 async def delete_budget(scope: Scope, exchange: CurrentExchange, window: OneWindow = None) -> None:
     """All of the scope are gone, or that of `window`, with what was counted for them."""
-    await exchange.services.budgets.remove(_checked(scope), window, exchange.caller.key_id)
+    await exchange.services.budgets.remove(_checked(scope), window, exchange.author)
 
 
 def _checked(scope: str) -> str:

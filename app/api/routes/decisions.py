@@ -202,7 +202,7 @@ async def record_outcome(
     nothing. With `x-outcry-agent`, another agent's decision is a 404.
     """
     agent_id = read_intent(exchange.headers).agent_id
-    graded = await exchange.services.outcomes.record(wanted.outcome(decision_id), agent_id=agent_id)
+    graded = await exchange.services.outcomes.record(wanted.outcome(decision_id), agent_id=agent_id, by=exchange.author)
     return JSONResponse(outcome_rendered(graded), 201 if graded.is_new else 200)
 
 

@@ -54,8 +54,7 @@ async def read_dossier(decision_id: DecisionId, services: CurrentServices) -> JS
 @router.delete("/payload", summary="Erase what was said in a decision", response_model=ErasureAnswer)
 async def erase_payload(decision_id: DecisionId, reason: Reason, exchange: CurrentExchange) -> dict[str, Any]:
     """Prompt, answers and request are gone for good; the hashes stay, and so do verdict, votes, prices and cost."""
-    by = exchange.caller.key_id
-    erasure = await exchange.services.decisions.erase(decision_id, by=by, reason=reason)
+    erasure = await exchange.services.decisions.erase(decision_id, by=exchange.author, reason=reason)
     if erasure is None:
         raise NotFound(f"nothing is stored of what was said in a decision {decision_id[:64]!r}")
     return {

@@ -81,7 +81,7 @@ async def kill(wanted: Annotated[KillWrite, Depends(body_of(KillWrite))], exchan
     """
     switch = exchange.services.kills
     scope = _known(_checked(wanted.scope), exchange.services.providers, is_unlisted=wanted.unlisted)
-    return _rendered(await switch.kill(scope, wanted.reason, exchange.caller.key_id))
+    return _rendered(await switch.kill(scope, wanted.reason, exchange.author))
 
 
 @router.post(
@@ -94,7 +94,7 @@ async def resume(
     wanted: Annotated[ResumeWrite, Depends(body_of(ResumeWrite))], exchange: CurrentExchange
 ) -> dict[str, Any]:
     """What is still stopped. A scope that is not stopped is no error, and another's stop holds: `all` is its own."""
-    return _rendered(await exchange.services.kills.resume(_checked(wanted.scope), exchange.caller.key_id))
+    return _rendered(await exchange.services.kills.resume(_checked(wanted.scope), exchange.author))
 
 
 @router.get("/kill", summary="What is stopped, and who stopped it", response_model=KillHistory)

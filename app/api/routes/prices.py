@@ -28,7 +28,8 @@ async def post_prices(exchange: CurrentExchange) -> dict[str, Any]:
     A decision is graded by the first bar from its horizon on, unless that is much too late. `graded` tells how many
     were so far; unless `complete` the rest follow in the background.
     """
-    taken = await exchange.services.outcomes.post_prices(read_prices(await read_object(exchange, NATIVE_LIMIT)))
+    bars = read_prices(await read_object(exchange, NATIVE_LIMIT))
+    taken = await exchange.services.outcomes.post_prices(bars, by=exchange.author)
     return {
         "added": taken.bars.added,
         "corrected": taken.bars.corrected,

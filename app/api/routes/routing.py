@@ -56,7 +56,7 @@ async def read_strategy(services: CurrentServices) -> dict[str, Any]:
     summary="Another strategy, at once",
 )
 async def write_strategy(
-    wanted: Annotated[StrategyWrite, Depends(body_of(StrategyWrite))], services: CurrentServices
+    wanted: Annotated[StrategyWrite, Depends(body_of(StrategyWrite))], exchange: CurrentExchange
 ) -> dict[str, Any]:
     """Stored: in force here at once, in every process within a second, and after a restart.
 
@@ -65,7 +65,7 @@ async def write_strategy(
     policy = None if wanted.strategy is None else policy_named(wanted.strategy)
     if policy is None and wanted.strategy is not None:
         raise field_errors([Violation("strategy", f"must be one of {policy_words()}, or null")])
-    return _strategy(await services.routing.set_strategy(policy))
+    return _strategy(await exchange.services.routing.set_strategy(policy, by=exchange.author))
 
 
 @router.get("/routing/stats", summary="Attempts, retries, fallbacks and hedges since the start")

@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from app.api.deps import CurrentServices
+from app.api.deps import CurrentExchange, CurrentServices
 
 router = APIRouter(tags=["system"])
 
@@ -39,6 +39,6 @@ async def metrics(services: CurrentServices) -> Response:
 
 
 @router.post("/admin/reload", summary="Read the provider file again")
-async def reload(services: CurrentServices) -> dict[str, Any]:
+async def reload(exchange: CurrentExchange) -> dict[str, Any]:
     """What is in force now; a wrong file changes nothing and is an error that says so."""
-    return await services.reload()
+    return await exchange.services.reload(exchange.author)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Depends, Path
 from pydantic import Field, SecretStr, StringConstraints
 
-from app.api.deps import CurrentServices, Cursor, Limit, body_of, cursor_after, described, id_before
+from app.api.deps import CurrentExchange, CurrentServices, Cursor, Limit, body_of, cursor_after, described, id_before
 from app.api.fields import Answer, Body
 from app.api.native_chat import call_rendered
 from app.api.times import rendered_time
@@ -95,10 +95,10 @@ TOOL_EXAMPLE = {
 
 @router.post("", status_code=201, openapi_extra=described(ToolCreate, TOOL_EXAMPLE), summary="Register a tool")
 async def create_tool(
-    body: Annotated[ToolCreate, Depends(body_of(ToolCreate))], services: CurrentServices
+    body: Annotated[ToolCreate, Depends(body_of(ToolCreate))], exchange: CurrentExchange
 ) -> ToolAnswer:
     """The new tool, in force at once; on other workers within a second."""
-    return ToolAnswer.of(await services.tools.create(body.tool))
+    return ToolAnswer.of(await exchange.services.tools.create(body.tool, by=exchange.author))
 
 
 @router.get("", summary="List tools")
@@ -117,9 +117,9 @@ async def read_tool(name: Name, services: CurrentServices) -> ToolAnswer:
 
 
 @router.delete("/{name}", status_code=204, summary="Delete a tool")
-async def delete_tool(name: Name, services: CurrentServices) -> None:
+async def delete_tool(name: Name, exchange: CurrentExchange) -> None:
     """The tool and its headers are gone; its calls stay on record."""
-    await services.tools.delete(name)
+    await exchange.services.tools.delete(name, by=exchange.author)
 
 
 @router.get("/{name}/calls", summary="A tool's calls on record, newest first")

@@ -36,12 +36,12 @@ class Prompt:
     warnings: tuple[str, ...] = ()
 
 
-def market_prompt(symbol: str, market: MarketContext) -> Prompt:
-    """The whole prompt of ours."""
+def market_prompt(symbol: str, market: MarketContext, *, has_regime: bool = True) -> Prompt:
+    """The whole prompt of ours; without `has_regime` nothing is said against the bias that models have in a regime."""
     material = material_of(symbol, market)
     timeframe = TIMEFRAMES[market.timeframe or Timeframe.INTRADAY]
-    regime = REGIMES[material.regime.label]
-    blocks = [SYSTEM_CORE, OUTPUT_CONTRACT, timeframe, *material.guides, regime]
+    regime = [REGIMES[material.regime.label]] if has_regime else []
+    blocks = [SYSTEM_CORE, OUTPUT_CONTRACT, timeframe, *material.guides, *regime]
     messages: list[JSON] = [
         {"role": "system", "content": "\n\n".join(block.text for block in blocks)},
         {"role": "user", "content": "\n\n".join([*material.parts, question(symbol)])},

@@ -27,6 +27,7 @@ from app.storage.tables.control import (
     VaultCanaryRow,
 )
 from app.storage.tables.decisions import DECISIONS, IDEMPOTENCY_KEYS, DecisionRow, IdempotencyKeyRow
+from app.storage.tables.experiments import EXPERIMENTS, ExperimentRow
 from app.storage.tables.health import HEALTH_SAMPLES, HealthSampleRow
 from app.storage.tables.outcomes import (
     GRADES,
@@ -70,6 +71,7 @@ __all__ = [
     "BUDGETS",
     "BUDGET_SPEND",
     "DECISIONS",
+    "EXPERIMENTS",
     "FIRING_ALERTS",
     "GRADES",
     "HEALTH_SAMPLES",
@@ -104,6 +106,7 @@ __all__ = [
     "BudgetSpendRow",
     "ConfigRevisionRow",
     "DecisionRow",
+    "ExperimentRow",
     "FiringAlertRow",
     "GradeRow",
     "HealthSampleRow",

@@ -126,6 +126,14 @@ HORIZONS: Any = SQLModel.metadata.tables["horizons"]
 PRICE_BARS: Any = SQLModel.metadata.tables["price_bars"]
 
 Index("ix_votes_decided_at", VOTES.c.decided_at, VOTES.c.decision_id, VOTES.c.number)
+# What came of an experiment's arms; most votes belong to none.
+Index(
+    "ix_votes_variant",
+    VOTES.c.variant,
+    VOTES.c.decided_at,
+    sqlite_where=VOTES.c.variant.is_not(None),
+    postgresql_where=VOTES.c.variant.is_not(None),
+)
 # Who waits for a price of this market, and who waits in vain.
 Index("ix_horizons_due", HORIZONS.c.state, HORIZONS.c.base, HORIZONS.c.due_at)
 Index("ix_horizons_expiry", HORIZONS.c.state, HORIZONS.c.expires_at)

@@ -14,13 +14,16 @@ is a number of whole hours since 1970 in UTC; a day's is its first.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, SmallInteger, String, Text
 from sqlmodel import Field, SQLModel
 
 from app.storage.columns import ExactDecimal
 from app.storage.tables.numbers import NUMBER
+
+# In SQLite a table that is read along its key lies in the order of it: a row is found without a second look-up.
+_BY_KEY: Final = {"sqlite_with_rowid": False}
 
 
 class UsageLaneRow(SQLModel, table=True):
@@ -46,6 +49,7 @@ class UsageCellRow(SQLModel, table=True):
     """Sums of one lane. Money is `dollars` + `picos` * 10^-12 + `cost_rest`: integers are what databases sum fast."""
 
     __tablename__ = "usage_cells"
+    __table_args__ = _BY_KEY
 
     hours: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     lane_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
@@ -72,6 +76,7 @@ class UsagePatternLaneRow(SQLModel, table=True):
     """A lane of a pattern."""
 
     __tablename__ = "usage_pattern_lanes"
+    __table_args__ = _BY_KEY
 
     pattern_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     lane_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
@@ -81,6 +86,7 @@ class UsageCountRow(SQLModel, table=True):
     """Requests of one pattern."""
 
     __tablename__ = "usage_counts"
+    __table_args__ = _BY_KEY
 
     hours: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     pattern_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
@@ -92,6 +98,7 @@ class UsageWandererRow(SQLModel, table=True):
     """One hour and lane in which a wanderer has attempts."""
 
     __tablename__ = "usage_wanderers"
+    __table_args__ = _BY_KEY
 
     request_id: str = Field(sa_column=Column(Text, primary_key=True))
     hour: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
