@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import multiprocessing
 import os
 import signal
 import tempfile
@@ -91,6 +92,7 @@ class Application:
             self._app = create_app(services)
             scope["state"][STATE] = Gate([route.path for route in DIRECT], services.metrics.request_finished)
             _announce_stop(draining)
+            _stop_with_parent()
             spare_collections()
             await self._app(scope, receive, send_all_but_the_end)
         # Only now is everything recorded and closed.
@@ -112,6 +114,24 @@ def spare_collections() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
+
+
+def _stop_with_parent() -> None:
+    """Have a worker end in good order when the process that started it is gone, however that died.
+
+    Left to itself it would go on answering at the port, unknown to anybody, and the next start could not have it.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    loop = asyncio.get_running_loop()
+
+    def orphaned() -> None:
+        loop.remove_reader(parent.sentinel)
+        log.error("the process that started this worker is gone: it stops")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    loop.add_reader(parent.sentinel, orphaned)
 
 
 def _leave_within(seconds: float) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.e2e.nursery import Nursery, is_possible, nursery
+from tests.e2e.service import bare_environment
 from tests.postgres import PostgresServer, postgres_server
 
 # How long an example takes says something about the machine; what is slow is found by benchmarks.
@@ -25,3 +27,13 @@ def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server; each test that uses it makes and drops databases of its own."""
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def gateway_nursery() -> Iterator[Nursery | None]:
+    """What gateways are forked from; None where each is started by a Python of its own."""
+    if not is_possible():
+        yield None
+        return
+    with nursery(bare_environment()) as one:
+        yield one

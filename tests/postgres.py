@@ -22,7 +22,8 @@ from uuid import uuid4
 import asyncpg
 from sqlalchemy.engine import make_url
 
-_QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+_SHARED = ("fsync=off", "full_page_writes=off", "max_connections=200")
+_QUICK = (*_SHARED, "synchronous_commit=off")
 
 
 @dataclass
@@ -32,9 +33,9 @@ class PostgresServer:
     url: str
     _templates: dict[str, str] = field(default_factory=dict)
 
-    def create(self, template: str = "template0") -> str:
+    def create(self, template: str = "template0", name: str | None = None) -> str:
         """The URL of a fresh database, empty unless a template is named."""
-        name = f"outcry_test_{uuid4().hex[:12]}"
+        name = name or f"outcry_test_{uuid4().hex[:12]}"
         self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self._url_of(name)
 
@@ -87,48 +88,78 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @contextmanager
 def _private_server() -> Iterator[str]:
+    with private_cluster(_QUICK) as cluster:
+        yield cluster.url
+
+
+@contextmanager
+def private_cluster(settings: tuple[str, ...] = _SHARED) -> Iterator[Cluster]:
+    """A server of our own, started, that may be crashed and started again; as a rule a crash loses nothing."""
     home = Path(tempfile.mkdtemp(prefix="outcry-pg-"))
     try:
         who = _unprivileged(home)
-        programs = _programs(home, who)
-        data, log = home / "data", home / "log"
-        subprocess.run(
-            [
-                programs / "initdb",
-                "-D",
-                data,
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--no-locale",
-                "--no-sync",
-            ],
-            check=True,
-            capture_output=True,
-            cwd=home,
-            **who,
-        )
-        settings = [argument for setting in _QUICK for argument in ("-c", setting)]
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [programs / "postgres", "-D", data, "-k", home, "-h", "", *settings],
-                stdout=output,
-                stderr=output,
-                cwd=home,
-                **who,
-            )
+        cluster = Cluster(home, _programs(home, who), who, settings)
+        cluster.initialise()
+        cluster.start()
         try:
-            url = f"postgresql://postgres@/postgres?host={quote(str(home), safe='/')}"
-            _wait_until_it_answers(url, process, log)
-            yield url
+            yield cluster
         finally:
-            process.send_signal(signal.SIGINT)  # "fast": sessions are ended, nothing is waited for
-            process.wait(timeout=20)
+            cluster.stop()
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+@dataclass
+class Cluster:
+    """A data directory and the server on it, reached by `url` over a socket in its home."""
+
+    home: Path
+    programs: Path
+    who: dict[str, Any]
+    settings: tuple[str, ...]
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Of its first database."""
+        return f"postgresql://postgres@/postgres?host={quote(str(self.home), safe='/')}"
+
+    def created(self, name: str) -> str:
+        """The URL of a new, empty database of this name."""
+        server = PostgresServer(self.url)
+        return server.create(name=name)
+
+    def initialise(self) -> None:
+        """Make the data directory."""
+        options = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        subprocess.run(
+            [self.programs / "initdb", "-D", self.home / "data", *options],
+            check=True,
+            capture_output=True,
+            cwd=self.home,
+            **self.who,
+        )
+
+    def start(self) -> None:
+        """Return when it answers."""
+        settings = [argument for setting in self.settings for argument in ("-c", setting)]
+        log = self.home / "log"
+        with log.open("ab") as output:
+            process = self._process = subprocess.Popen(
+                [self.programs / "postgres", "-D", self.home / "data", "-k", self.home, "-h", "", *settings],
+                stdout=output,
+                stderr=output,
+                cwd=self.home,
+                **self.who,
+            )
+        _wait_until_it_answers(self.url, process, log)
+
+    def stop(self, *, is_crash: bool = False) -> None:
+        """End it: sessions are ended and nothing is waited for; in a crash nothing is tidied up either."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT if is_crash else signal.SIGINT)
+            self._process.wait(timeout=20)
+            self._process = None
 
 
 def _unprivileged(home: Path) -> dict[str, Any]:

@@ -111,6 +111,8 @@ class DecisionRecord:
         write = tasks.start(self._to_disk(_line(filing, papers)))
         await asyncio.wait({write}, timeout=max(until + grace - self._now(), 0.01))
         if not write.done() or not write.result():
+            refusal = self._refusal() if write.done() else "the disk did not take it in time"
+            log.error("a decision could not be stored", extra={"reason": reason, "disk": refusal})
             raise StorageUnavailable("the decision could not be stored before its deadline")
         log.warning("a decision waits on disk", extra={"decision_id": filing.id, "reason": reason})
         self._waiting[filing.id] = papers.shown
@@ -153,6 +155,8 @@ class DecisionRecord:
         if self._spill is None:
             return
         await anyio.to_thread.run_sync(self._spill.adopt)
+        if refusal := await anyio.to_thread.run_sync(self._spill.refuses):
+            log.error("no decision can wait on disk while the database is away", extra={"reason": refusal})
         pause = _SHORTEST_PAUSE
         while True:
             self._spilled.clear()
@@ -214,6 +218,9 @@ class DecisionRecord:
         if self._spill is None:
             return False
         return await anyio.to_thread.run_sync(self._synced, self._spill, line, abandon_on_cancel=True)
+
+    def _refusal(self) -> str:
+        return "no spill is configured" if self._spill is None else self._spill.refusal
 
     def _synced(self, spill: Spill, line: bytes) -> bool:
         return spill.append([line], sync=True) == 1

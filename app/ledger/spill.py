@@ -34,11 +34,17 @@ class SpillFile:
         stem.parent.mkdir(parents=True, exist_ok=True)
         # Created under another name: a file that others can see is never without its lock.
         hidden = stem.with_name(f".{stem.name}.{secrets.token_hex(6)}")
-        descriptor = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path = stem.with_name(hidden.name[1:])
-        hidden.rename(path)
-        _sync_folder(stem.parent)
+        descriptor = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            hidden.rename(path)
+            _sync_folder(stem.parent)
+        except OSError:
+            os.close(descriptor)
+            for name in (hidden, path):
+                name.unlink(missing_ok=True)
+            raise
         return cls(path, descriptor)
 
     @classmethod
@@ -105,6 +111,7 @@ class Spill:
         self._max_bytes = max_bytes
         self._active: SpillFile | None = None
         self._sealed: list[SpillFile] = []
+        self._refusal = ""
         # The loop appends what overflows while a thread appends a batch.
         self._lock = threading.Lock()
 
@@ -112,6 +119,26 @@ class Spill:
     def is_empty(self) -> bool:
         """Whether nothing of ours waits."""
         return self._active is None and not self._sealed
+
+    @property
+    def refusal(self) -> str:
+        """Why the last line that was refused was: what the system said, or that the size is reached."""
+        return self._refusal
+
+    @property
+    def size(self) -> int:
+        """Bytes that wait in this process's files."""
+        # Without the lock: who looks must not wait for a thread that waits for the disk.
+        return self._waiting()
+
+    def refuses(self) -> str:
+        """Why nothing could be written here, as far as can be told without writing; empty when it can."""
+        folder = self._stem.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            return _told(error)
+        return "" if os.access(folder, os.W_OK | os.X_OK) else "its folder cannot be written"
 
     def append(self, lines: Iterable[bytes], *, sync: bool = False) -> int:
         """Store as many of these as there is room for, and say how many; the rest are lost.
@@ -125,12 +152,13 @@ class Spill:
                     if not self._append(line):
                         break
                     stored += 1
-            except OSError:
-                return stored
+            except OSError as error:
+                self._refusal = _told(error)
             try:
-                if sync and self._active is not None:
+                if stored and sync and self._active is not None:
                     self._active.sync()
-            except OSError:
+            except OSError as error:
+                self._refusal = _told(error)
                 return 0
         return stored
 
@@ -164,13 +192,21 @@ class Spill:
             self._sealed, self._active = [], None
 
     def _append(self, line: bytes) -> bool:
-        waiting = sum(file.size for file in self._sealed) + (self._active.size if self._active else 0)
-        if waiting + len(line) > self._max_bytes:
+        if self._waiting() + len(line) > self._max_bytes:
+            self._refusal = f"{self._max_bytes} bytes wait there, as many as may"
             return False
         if self._active is None:
             self._active = SpillFile.created(self._stem)
         self._active.append(line)
         return True
+
+    def _waiting(self) -> int:
+        active = self._active
+        return sum(file.size for file in tuple(self._sealed)) + (active.size if active else 0)
+
+
+def _told(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """The one writer of records: attempts and calls of tools go in without a wait, and into the database in batches.
 
-What the database does not take goes to the spill and is replayed when it is back. Records have ids of their own, so
-that storing one twice stores it once.
+What the database does not take goes to the spill and is replayed when it is back; what the disk does not take either
+waits in memory as long as there is room. Records have ids of their own, so that storing one twice stores it once.
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ from app.ledger.spill import Spill, SpillFile
 log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE: Final = 2.0
+_LATE: Final = 4
+"""Intervals in which nothing was written until what waits in memory is copied to disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerRules:
     """How records wait: `queue` in memory, at most `spill_max_bytes` on disk, written every `interval` seconds.
 
-    Kill -9 loses at most what came within the last interval and the write under way; nothing when it was spilled.
+    Kill -9 loses at most what came within the last interval and the write under way; what a database that is away or
+    silent keeps waiting is on disk after eight intervals at the latest, and is not lost.
     """
 
     queue: int = 10_000
@@ -61,9 +64,13 @@ class UsageWriter:
         self._spill = Spill(rules.spill_path, rules.spill_max_bytes)
         self._wake = anyio.Event()
         self._writing = anyio.Lock()
+        self._under_way: Sequence[Record] = ()
+        self._rounds = 0
         self._spilled = 0
         self._lost = 0
         self._is_away = False
+        self._is_refused = False
+        self._is_losing = False
 
     @property
     def depth(self) -> int:
@@ -74,6 +81,11 @@ class UsageWriter:
     def spilled(self) -> int:
         """How many records have gone to disk so far."""
         return self._spilled
+
+    @property
+    def spill_size(self) -> int:
+        """Bytes of ours that wait on disk."""
+        return self._spill.size
 
     @property
     def lost(self) -> int:
@@ -91,7 +103,7 @@ class UsageWriter:
     def _take(self, record: Record) -> None:
         """Into memory, or to disk when memory is full."""
         if len(self._queue) >= self._rules.queue:
-            self._to_disk([record])
+            self._lose(self._refused([record]))
             return
         self._queue.append(record)
         if len(self._queue) >= self._rules.batch:
@@ -100,6 +112,13 @@ class UsageWriter:
     async def run(self) -> None:
         """Write until cancelled; what is still waiting then is `drain`'s. Starts with what a dead process left."""
         await anyio.to_thread.run_sync(self._spill.adopt)
+        if refusal := await anyio.to_thread.run_sync(self._spill.refuses):
+            log.error("usage cannot be spilled while the database is away", extra={"reason": refusal})
+        async with anyio.create_task_group() as both:
+            both.start_soon(self._keep_safe)
+            await self._keep_writing()
+
+    async def _keep_writing(self) -> None:
         pause = self._rules.interval
         while True:
             async with self._writing:
@@ -109,15 +128,27 @@ class UsageWriter:
             with anyio.move_on_after(pause):
                 await (self._next_batch() if is_stored else anyio.sleep_forever())
 
+    async def _keep_safe(self) -> None:
+        """Copy to disk what waits in memory when a database that is away or silent keeps it there for too long."""
+        while True:
+            rounds = self._rounds
+            await anyio.sleep(_LATE * self._rules.interval)
+            if rounds != self._rounds or not (self._queue or self._under_way):
+                continue
+            under_way = self._under_way
+            refused = await self._to_disk(under_way)
+            if not refused and self._under_way is under_way:
+                self._under_way = ()
+            await self._spill_waiting()
+
     async def drain(self, within: float = 5.0) -> None:
         """Store everything within these seconds; what the database does not take in time is on disk afterwards."""
         with anyio.move_on_after(within):
             async with self._writing:
                 await self._write_all()
         with anyio.CancelScope(shield=True):
-            rest = [self._queue.popleft() for _ in range(len(self._queue))]
-            if rest:
-                await anyio.to_thread.run_sync(self._to_disk_for_good, rest)
+            await self._spill_waiting()
+            self._lose([self._queue.popleft() for _ in range(len(self._queue))])
             await anyio.to_thread.run_sync(self._spill.close)
 
     async def _next_batch(self) -> None:
@@ -136,19 +167,24 @@ class UsageWriter:
         except StorageUnavailable as error:
             await self._go_away(error)
             return False
-        if self._is_away:
-            log.info("usage is written again")
-            self._is_away = False
+        if self._is_away or self._is_refused or self._is_losing:
+            log.info("usage is written again", extra={"lost_so_far": self._lost})
+            self._is_away = self._is_refused = self._is_losing = False
+        self._rounds += 1
         return True
 
     async def _write_batch(self) -> None:
         batch = [self._queue.popleft() for _ in range(min(self._rules.batch, len(self._queue)))]
+        self._under_way = batch
         try:
             await self._append(batch)
         except BaseException:
-            # Unknown whether it was stored: it is offered again, and its ids keep it from being stored twice.
-            self._queue.extendleft(reversed(batch))
+            # Unknown whether it was stored: it is offered again, and its ids keep it from being stored twice. What was
+            # copied to disk meanwhile is offered from there.
+            self._queue.extendleft(reversed(self._under_way))
             raise
+        finally:
+            self._under_way = ()
 
     async def _replay(self, file: SpillFile) -> None:
         batches = file.batches(self._rules.batch, record_of)
@@ -174,17 +210,33 @@ class UsageWriter:
         if not self._is_away:
             log.warning("usage is spilled to disk", extra={"reason": error.message})
             self._is_away = True
+        await self._spill_waiting()
+
+    async def _spill_waiting(self) -> None:
+        """From memory to disk; what the disk does not take stays, as far as memory has room."""
         waiting = [self._queue.popleft() for _ in range(len(self._queue))]
+        refused = await self._to_disk(waiting)
+        room = max(self._rules.queue - len(self._queue), 0)
+        self._queue.extendleft(reversed(refused[:room]))
+        self._lose(refused[room:])
+
+    async def _to_disk(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Those that are not on disk for good afterwards."""
+        refused: Sequence[Record] = ()
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self._to_disk_for_good, waiting)
+            refused = await anyio.to_thread.run_sync(lambda: self._refused(records, sync=True))
+        return refused  # noqa: RET504 - to mypy the scope may swallow what is returned within it
 
-    def _to_disk_for_good(self, records: Sequence[Record]) -> None:
-        self._to_disk(records, sync=True)
-
-    def _to_disk(self, records: Sequence[Record], *, sync: bool = False) -> None:
+    def _refused(self, records: Sequence[Record], *, sync: bool = False) -> Sequence[Record]:
         stored = self._spill.append(map(line_of, records), sync=sync)
         self._spilled += stored
-        if lost := len(records) - stored:
-            if not self._lost:
-                log.error("usage records are lost: the spill is full or cannot be written")
-            self._lost += lost
+        if stored < len(records) and not self._is_refused:
+            log.error("the disk takes no usage records", extra={"reason": self._spill.refusal})
+            self._is_refused = True
+        return records[stored:]
+
+    def _lose(self, records: Sequence[Record]) -> None:
+        if records and not self._is_losing:
+            log.error("usage records are lost", extra={"reason": self._spill.refusal})
+            self._is_losing = True
+        self._lost += len(records)

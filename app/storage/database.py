@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext, suppress
@@ -11,21 +12,24 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
+import aiosqlite
 import anyio
 import anyio.to_thread
 from sqlalchemy import event, text
-from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine import URL, AdaptedConnection, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
 from app.domain.usage import summed
 from app.storage.chain import Chain
 from app.storage.columns import json_text
 from app.storage.errors import DatabaseUnusable, translated_errors
-from app.storage.sqlite_driver import connected
+from app.storage.sqlite_driver import connecting
 
 _BEGIN: Final = "sqlite_begin"
 _CLEANUP_SECONDS: Final = 3.0
+_GIVE_BACK_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +211,6 @@ def begin_immediate(engine: AsyncEngine) -> AsyncEngine:
 
 
 def _sqlite_engine(url: URL, rules: DatabaseRules, factory: type[sqlite3.Connection]) -> AsyncEngine:
-    (name,), stated = url.get_dialect()().create_connect_args(url)
-    # Autocommit in the driver, so that the `begin` below is the only thing that opens a transaction.
-    options: dict[str, Any] = {**stated, "timeout": rules.busy, "isolation_level": None, "factory": factory}
-
     engine = create_async_engine(
         url,
         hide_parameters=True,
@@ -218,14 +218,39 @@ def _sqlite_engine(url: URL, rules: DatabaseRules, factory: type[sqlite3.Connect
         pool_size=rules.pool,
         max_overflow=rules.overflow,
         pool_timeout=rules.connect,
-        async_creator=lambda: connected(lambda: sqlite3.connect(name, **options)),
+        pool_reset_on_return=None,  # `give_back` below does it
+        # Autocommit in the driver, so that the `begin` below is the only thing that opens a transaction.
+        connect_args={
+            "timeout": rules.busy,
+            "isolation_level": None,
+            "factory": factory,
+            "async_creator_fn": connecting,
+        },
     )
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
 
+    @event.listens_for(engine.sync_engine, "reset")
+    def give_back(connection: AdaptedConnection, record: ConnectionPoolEntry, state: PoolResetState) -> None:
+        if state.asyncio_safe and not connection.run_async(_rolled_back):
+            record.invalidate()
+
     return engine
+
+
+async def _rolled_back(connection: aiosqlite.Connection) -> bool:
+    """Whether the connection can go to the next one; one whose thread still waits for a lock cannot.
+
+    A cancelled scope would end this as well, and the pool would report that with a stack. Shielded, it keeps a
+    cancelled caller no longer than a moment.
+    """
+    is_cancelled = anyio.current_effective_deadline() == -math.inf
+    with anyio.move_on_after(_GIVE_BACK_SECONDS if is_cancelled else _CLEANUP_SECONDS, shield=True):
+        await connection.rollback()
+        return True
+    return False
 
 
 class _SqliteConnection(sqlite3.Connection):

@@ -7,6 +7,8 @@ that nothing is left to close; SQLAlchemy asks for all rows of a statement anyho
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Self
@@ -21,19 +23,25 @@ SCRIPT: Final = "outcry: a script"
 _Found = tuple[Any, list[Any], int, int | None]
 
 
-async def connected(connector: Callable[[], sqlite3.Connection]) -> Connection:
-    """A connection that `connector` makes in the thread that it is used in from then on."""
-    connection = Connection(connector, _CHUNK)
-    # As SQLAlchemy has it for connections that it makes itself: none of them keeps the process alive.
-    connection._thread.daemon = True  # noqa: SLF001
-    await connection
-    return connection
+def connecting(*args: Any, **kwargs: Any) -> Connection:  # noqa: ANN401 - as `sqlite3.connect` takes them
+    """A connection, to be awaited; it is made in the thread that it is used in from then on."""
+    made = Connection(functools.partial(sqlite3.connect, *args, **kwargs), _CHUNK)
+    # As SQLAlchemy has it for connections that it makes itself: no lock keeps the process.
+    made._thread.daemon = True  # noqa: SLF001
+    return made
 
 
 class Connection(aiosqlite.Connection):
-    """One whose cursors cost nothing to make and to close."""
+    """One whose cursors cost nothing to make and to close, and whose thread is told to stop once.
+
+    A second word is never answered, and whoever closes would wait for it.
+    """
 
     _under_way = 0
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        """Have the thread close and end."""
+        return super().stop() if self._running else None
 
     def cursor(self) -> Any:  # noqa: ANN401 - only SQLAlchemy's adapter, which enters what it gets, asks for one
         return _Cursor(self)
@@ -45,6 +53,8 @@ class Connection(aiosqlite.Connection):
         """
         if self._under_way or self._conn.in_transaction:
             await super().rollback()
+            # It was the last in the queue.
+            self._under_way = 0
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as it is there
         self._under_way += 1

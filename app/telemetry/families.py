@@ -55,6 +55,9 @@ class Families:
         self.votes = self._counter("outcry_votes_total", "Votes and abstentions.", "provider", "model", "status")
         self.outcomes = self._counter("outcry_outcomes_total", "Outcomes of decisions on record, all versions.", "kind")
         self.spilled = self._counter("outcry_usage_spilled_total", "Usage records that went to disk.")
+        self.usage_lost = self._counter(
+            "outcry_usage_lost_total", "Usage records that neither database, disk nor memory had room for."
+        )
         self.restarts = self._counter("outcry_background_restarts_total", "Background jobs started again.", "job")
         self.alerts = self._counter(
             "outcry_alerts_total", "Alerts that fired or resolved.", "alert", "provider", "state"
@@ -115,6 +118,12 @@ class Families:
         self.queue_depth = Gauge(
             "outcry_usage_queue_depth",
             "Usage records waiting in memory.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self.spill_bytes = Gauge(
+            "outcry_usage_spill_bytes",
+            "Bytes of usage records that wait on disk.",
             registry=self._registry,
             multiprocess_mode="livesum",
         )

@@ -169,10 +169,12 @@ class Metrics:
         """Tasks of the event loop that have not ended."""
         self._families.tasks.set(count)
 
-    def set_usage_queue(self, depth: int, spilled: int) -> None:
-        """Records that wait in memory, and how many went to disk since the start."""
+    def set_usage_queue(self, depth: int, spilled: int, lost: int, spill_size: int) -> None:
+        """Records that wait in memory, how many went to disk and were lost since the start, and bytes on disk now."""
         self._families.queue_depth.set(depth)
+        self._families.spill_bytes.set(spill_size)
         self._count_up_to(self._families.spilled, spilled)
+        self._count_up_to(self._families.usage_lost, lost)
 
     def set_cache(self, size: int) -> None:
         """Bytes of the answers that are kept."""

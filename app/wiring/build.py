@@ -270,7 +270,7 @@ def _states(
                 ejections += target.breaker.ejections
         metrics.set_ejections(ejections)
         metrics.set_tasks(len(asyncio.all_tasks()))
-        metrics.set_usage_queue(writer.depth, writer.spilled)
+        metrics.set_usage_queue(writer.depth, writer.spilled, writer.lost, writer.spill_size)
         metrics.set_configuration(max(directory.revision, 0), directory.undecryptable + registry.undecryptable)
 
     return collect

@@ -19,8 +19,11 @@ from benchmarks.load import closed_loop, request
 from benchmarks.prove import prove
 from benchmarks.scoreboard.board import Row, Rule, Stage, percentile, spread, unmeasured
 from benchmarks.scoreboard.callers import Reply
+from benchmarks.scoreboard.endurance import slope_of
 from benchmarks.scoreboard.groups import GROUPS
+from benchmarks.scoreboard.kills import age
 from benchmarks.scoreboard.page import page
+from benchmarks.scoreboard.witnesses import Call, Recorded, Told
 from tests.behaviours import Answer, Status, Stream
 from tests.upstream import Upstream
 
@@ -88,6 +91,28 @@ def test_each_group_has_a_folder_and_a_chance_of_its_own_that_the_seed_repeats()
     assert [name for name, _ in seen] == ["first", "second"] * 3
     assert seen[:2] == seen[2:4] != seen[4:]
     assert seen[0][1] != seen[1][1]
+
+
+def test_a_slope_is_what_each_measurement_adds_whatever_the_noise() -> None:
+    assert slope_of([100, 110, 120, 130]) == pytest.approx(10)
+    assert abs(slope_of([100, 104, 96, 104, 96, 100])) < 1
+
+
+def test_a_missing_chat_is_as_old_as_its_kill_says() -> None:
+    kills = [10.0, 20.0]
+
+    ages = [age(Told(Call.CHAT, "req", at), kills) for at in (9.75, 10.25, 10.75, 21.0)]
+
+    # Read a little after the kill, it was sent before; long after it, the next one cost it.
+    assert ages == [0.25, 0.0, 9.25, math.inf]
+
+
+def test_what_is_missing_and_what_is_there_twice_is_counted() -> None:
+    told = [Told(Call.DECISION, "dec_1", 1.0), Told(Call.DECISION, "dec_2", 1.0), Told(Call.CHAT, "req_3", 1.0)]
+    recorded = Recorded({"dec_1": 2}, {("req_3", 1): 1, ("req_4", 1): 2})
+
+    assert recorded.missing(told) == [told[1]]
+    assert recorded.twice == 2
 
 
 def test_every_group_says_what_it_does() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.nursery import Nursery
 from tests.e2e.service import Service
 from tests.postgres import PostgresServer
 from tests.upstream import Upstream
@@ -23,23 +24,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[StartService]:
+def start(tmp_path: Path, gateway_nursery: Nursery | None) -> Iterator[StartService]:
     """`start(providers=[...], env={...})` gives a running gateway; each must end with exit code 0."""
     with ExitStack() as stack:
 
         def begin(**options: Any) -> Service:
             folder = tmp_path / f"gateway{len(list(tmp_path.iterdir()))}"
             folder.mkdir()
-            return stack.enter_context(Service(folder, **options))
+            return stack.enter_context(Service(folder, nursery=gateway_nursery, **options))
 
         yield begin
 
 
 @pytest.fixture(scope="module")
-def start_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartService]:
+def start_once(tmp_path_factory: pytest.TempPathFactory, gateway_nursery: Nursery | None) -> Iterator[StartService]:
     """The same, shared by a module's tests."""
     with ExitStack() as stack:
-        yield lambda **options: stack.enter_context(Service(tmp_path_factory.mktemp("gateway"), **options))
+
+        def begin(**options: Any) -> Service:
+            folder = tmp_path_factory.mktemp("gateway")
+            return stack.enter_context(Service(folder, nursery=gateway_nursery, **options))
+
+        yield begin
 
 
 @pytest.fixture

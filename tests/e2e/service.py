@@ -9,13 +9,17 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 import httpx
+
+from tests.e2e.nursery import PROGRAM, Forked, Nursery
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
@@ -33,7 +37,7 @@ class Service:
 
     `folder` becomes its working directory and holds its provider file, database and log. `config` is the whole
     provider file; `providers` is short for one with just these. With neither there is no file, and so the sandbox.
-    `cpu` pins it to one core.
+    `cpu` pins it to one core. With a `nursery` it is forked from there, else a Python of its own is started.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Service:
         env: Mapping[str, str] | None = None,
         database_url: str | None = None,
         cpu: int | None = None,
+        nursery: Nursery | None = None,
     ) -> None:
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
@@ -55,7 +60,8 @@ class Service:
         self._database_url = database_url or f"sqlite+aiosqlite:///{folder / 'outcry.db'}"
         self._env = dict(env or {})
         self._cpu = cpu
-        self._process: subprocess.Popen[bytes] | None = None
+        self._nursery = nursery
+        self._process: subprocess.Popen[bytes] | Forked | None = None
         self._log: IO[bytes] | None = None
         self._client: httpx.Client | None = None
 
@@ -74,9 +80,9 @@ class Service:
 
     @property
     def client(self) -> httpx.Client:
-        """A client that knows the base URL; it reads no proxy variables."""
+        """A client that knows the base URL."""
         if self._client is None:
-            self._client = httpx.Client(base_url=self.base_url, timeout=30, trust_env=False)
+            self._client = plain_client(self.base_url)
         return self._client
 
     @property
@@ -97,10 +103,7 @@ class Service:
     def start(self) -> None:
         """Start it and return once it says that it is ready."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        environ = self._environment()
-        command = [sys.executable, "-m", "app.cli", "serve"]
-        self._log = self._log_path.open("ab")
-        self._process = subprocess.Popen(command, cwd=self._folder, env=environ, stdout=self._log, stderr=self._log)
+        self._process = self._begun(self._environment())
         if self._cpu is not None:
             os.sched_setaffinity(self._process.pid, {self._cpu})
         try:
@@ -108,6 +111,26 @@ class Service:
         except BaseException:
             self.kill()
             raise
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """One command of the command line beside it, in its folder and environment, once it has ended."""
+        environ = self._environment()
+        if self._nursery is None:
+            command = [sys.executable, "-m", PROGRAM, *arguments]
+            return subprocess.run(
+                command,
+                check=False,
+                capture_output=True,
+                text=True,
+                env=environ,
+                cwd=self._folder,
+                timeout=START_SECONDS,
+            )
+        with tempfile.TemporaryDirectory() as place:
+            out, err = Path(place, "out"), Path(place, "err")
+            process = self._nursery.start(arguments, folder=self._folder, env=environ, out=out, err=err)
+            code = process.wait(START_SECONDS)
+            return subprocess.CompletedProcess(arguments, code, out.read_text(), err.read_text())
 
     def terminate(self) -> None:
         """Ask it to end, as a supervisor of processes does."""
@@ -132,11 +155,14 @@ class Service:
         if code != 0:
             raise ServiceFailed(f"exit code {code} after SIGTERM\n{self.log}")
 
-    def kill(self) -> None:
-        """End it at once, whatever it is doing."""
+    def kill(self, *others: int) -> None:
+        """End it at once, whatever it is doing, and these processes with it."""
         self._close_client()
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
+            for other in others:
+                with suppress(ProcessLookupError):
+                    os.kill(other, signal.SIGKILL)
             self._process.wait(10)
         self._close_log()
 
@@ -145,15 +171,19 @@ class Service:
         try:
             self.start()
         except ServiceFailed:
-            return self._running().returncode
+            return self.exit_code()
         self.kill()
         raise ServiceFailed(f"it started, though it should have refused to\n{self.log}")
 
+    def _begun(self, environ: dict[str, str]) -> subprocess.Popen[bytes] | Forked:
+        if self._nursery is not None:
+            return self._nursery.start(["serve"], folder=self._folder, env=environ, out=self._log_path)
+        command = [sys.executable, "-m", PROGRAM, "serve"]
+        self._log = self._log_path.open("ab")
+        return subprocess.Popen(command, cwd=self._folder, env=environ, stdout=self._log, stderr=self._log)
+
     def _environment(self) -> dict[str, str]:
-        environ = {name: os.environ[name] for name in INHERITED if name in os.environ}
-        environ |= {
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
+        environ = bare_environment() | {
             "OUTCRY_HOST": "127.0.0.1",
             "OUTCRY_PORT": str(self.port),
             "DATABASE_URL": self._database_url,
@@ -170,21 +200,22 @@ class Service:
         process = self._running()
         end = time.monotonic() + START_SECONDS
         last = "no answer"
-        while time.monotonic() < end:
-            if process.poll() is not None:
-                raise ServiceFailed(f"exit code {process.returncode} at start\n{self.log}")
-            try:
-                answer = httpx.get(f"{self.base_url}/health/ready", timeout=2, trust_env=False)
-            except httpx.HTTPError as error:
-                last = repr(error)
-            else:
-                if answer.status_code == 200:
-                    return
-                last = f"{answer.status_code} {answer.text[:500]}"
-            time.sleep(0.02)
+        with plain_client(self.base_url, seconds=2) as client:
+            while time.monotonic() < end:
+                if process.poll() is not None:
+                    raise ServiceFailed(f"exit code {process.returncode} at start\n{self.log}")
+                try:
+                    answer = client.get("/health/ready")
+                except httpx.HTTPError as error:
+                    last = repr(error)
+                else:
+                    if answer.status_code == 200:
+                        return
+                    last = f"{answer.status_code} {answer.text[:500]}"
+                time.sleep(0.02)
         raise ServiceFailed(f"not ready after {START_SECONDS:.0f} s: {last}\n{self.log}")
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> subprocess.Popen[bytes] | Forked:
         if self._process is None:
             raise ServiceFailed("not started")
         return self._process
@@ -198,6 +229,17 @@ class Service:
         if self._log is not None:
             self._log.close()
             self._log = None
+
+
+def bare_environment() -> dict[str, str]:
+    """What every gateway's environment begins with."""
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    return inherited | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def plain_client(base_url: str, *, seconds: float = 30) -> httpx.Client:
+    """A client for plain HTTP: it reads no proxy variables, and no certificates, which take 20 ms of CPU each time."""
+    return httpx.Client(base_url=base_url, timeout=seconds, trust_env=False, verify=False)
 
 
 def new_encryption_key() -> str:

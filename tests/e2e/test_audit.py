@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, text
 
 from tests.e2e.conftest import StartService
 from tests.e2e.markets import market
-from tests.e2e.service import ROOT, Service, new_encryption_key
+from tests.e2e.service import ROOT, Service, new_encryption_key, plain_client
 from tests.postgres import PostgresServer
 
 BODY = {"symbol": "BTC/USDT", "market": market(), "models": ["sandbox/trend", "sandbox/breakout"], "settle": "all"}
@@ -119,27 +119,25 @@ def test_what_was_changed_behind_its_back_is_named_over_http_and_on_the_command_
     engine.dispose()
 
     found = gateway.client.get("/audit/verify").json()
-    command = _outcry(gateway, "verify")
+    command = gateway.run("audit", "verify")
 
     assert (found["ok"], found["first_bad"]["id"]) == (False, f"decision:{decision}")
     assert (command.returncode, decision in command.stderr) == (1, True)
 
 
 def test_after_kill_9_every_decision_that_was_answered_is_on_a_valid_record(
-    tmp_path: Path, postgres: PostgresServer
+    start: StartService, postgres: PostgresServer
 ) -> None:
     for url in (None, postgres.create()):
-        folder = tmp_path / ("sqlite" if url is None else "postgresql")
-        gateway = Service(folder, database_url=url, env={"OUTCRY_SIGNING_KEY": new_encryption_key(), **QUICK})
+        gateway = start(database_url=url, env={"OUTCRY_SIGNING_KEY": new_encryption_key(), **QUICK})
         seen = []
         for _ in range(2):
-            gateway.start()
             seen += [_decide(gateway.client) for _ in range(4)]
             os.kill(gateway.pid, signal.SIGKILL)
             gateway.kill()
-        with gateway:
-            found = gateway.client.get("/audit/verify").json()
-            bundles = [gateway.client.get(f"/audit/{decision}/bundle").status_code for decision in seen]
+            gateway.start()
+        found = gateway.client.get("/audit/verify").json()
+        bundles = [gateway.client.get(f"/audit/{decision}/bundle").status_code for decision in seen]
         assert (found["ok"], found["first_bad"], found["chains"]) == (True, None, 2)
         assert bundles == [200] * 8
 
@@ -147,7 +145,7 @@ def test_after_kill_9_every_decision_that_was_answered_is_on_a_valid_record(
 def test_two_workers_write_two_chains_that_are_both_in_order(start: StartService) -> None:
     gateway = start(env={"OUTCRY_WORKERS": "2", **QUICK})
     for _ in range(30):
-        with httpx.Client(base_url=gateway.base_url, trust_env=False, timeout=30) as client:
+        with plain_client(gateway.base_url) as client:
             _decide(client)
 
     found = gateway.client.get("/audit/verify").json()
@@ -160,33 +158,27 @@ def test_two_workers_write_two_chains_that_are_both_in_order(start: StartService
     assert found["public_key"] is None
 
 
-def test_an_orderly_end_leaves_a_checkpoint_and_the_command_line_exports_what_it_needs(tmp_path: Path) -> None:
-    gateway = Service(tmp_path / "gateway", env={"OUTCRY_SIGNING_KEY": new_encryption_key()})
-    with gateway:
-        decision = _decide(gateway.client)
+def test_an_orderly_end_leaves_a_checkpoint_and_the_command_line_exports_what_it_needs(
+    start: StartService, tmp_path: Path
+) -> None:
+    gateway = start(env={"OUTCRY_SIGNING_KEY": new_encryption_key()})
+    decision = _decide(gateway.client)
+    gateway.stop()
 
-    verified = _outcry(gateway, "verify", "--json")
+    verified = gateway.run("audit", "verify", "--json")
     found = json.loads(verified.stdout)
     assert (verified.returncode, found["ok"], found["unsealed"], found["signed"] > 0) == (0, True, 0, True)
     exported, taken = tmp_path / "checkpoints.jsonl", tmp_path / "one.json"
-    assert _outcry(gateway, "export", str(exported)).returncode == 0
-    assert _outcry(gateway, "bundle", decision, str(taken)).returncode == 0
+    assert gateway.run("audit", "export", str(exported)).returncode == 0
+    assert gateway.run("audit", "bundle", decision, str(taken)).returncode == 0
     assert _checked_elsewhere(taken).returncode == 0
-    assert _outcry(gateway, "verify", "--checkpoints", str(exported)).returncode == 0
-    assert _outcry(gateway, "bundle", "dec_404").returncode == 65
+    assert gateway.run("audit", "verify", "--checkpoints", str(exported)).returncode == 0
+    assert gateway.run("audit", "bundle", "dec_404").returncode == 65
     engine = create_engine(f"sqlite:///{gateway.database}")
     with engine.begin() as connection:
         for table in ("audit_checkpoints", "audit_entries", "audit_payloads", "audit_chains", "decisions"):
             connection.execute(text(f"DELETE FROM {table}"))
     engine.dispose()
-    assert _outcry(gateway, "verify").returncode == 0
-    cut = _outcry(gateway, "verify", "--checkpoints", str(exported))
+    assert gateway.run("audit", "verify").returncode == 0
+    cut = gateway.run("audit", "verify", "--checkpoints", str(exported))
     assert (cut.returncode, "exported, and is not there any more" in cut.stderr) == (1, True)
-
-
-def _outcry(gateway: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environ: Any = gateway._environment()
-    command = [sys.executable, "-m", "app.cli", "audit", *arguments]
-    return subprocess.run(
-        command, check=False, capture_output=True, text=True, env=environ, cwd=gateway._folder, timeout=60
-    )

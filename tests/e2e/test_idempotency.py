@@ -14,7 +14,7 @@ import pytest
 from tests.behaviours import Answer
 from tests.e2e.conftest import StartService, StartUpstream
 from tests.e2e.markets import market, vote
-from tests.e2e.service import Service, new_encryption_key
+from tests.e2e.service import Service, new_encryption_key, plain_client
 from tests.e2e.speaking import PATIENT, error_of, provider, streamed
 from tests.postgres import PostgresServer
 from tests.upstream import Upstream
@@ -24,7 +24,7 @@ BODY = {"symbol": "BTC/USDT", "market": market(), "models": ["one/one-1"]}
 
 def post(gateway: Service, key: str, **fields: Any) -> httpx.Response:
     # A connection of its own: the kernel hands it to either worker.
-    with httpx.Client(base_url=gateway.base_url, timeout=30, trust_env=False) as client:
+    with plain_client(gateway.base_url) as client:
         return client.post("/decisions", json=BODY | fields, headers={"idempotency-key": key})
 
 
@@ -34,7 +34,7 @@ def at_once(gateways: list[Service], key: str, number: int) -> list[httpx.Respon
 
 
 def one_panel(answers: list[httpx.Response], upstream: Upstream) -> None:
-    assert {answer.status_code for answer in answers} == {200}
+    assert [answer.text for answer in answers if answer.status_code != 200] == []
     assert all(answer.json() == answers[0].json() for answer in answers)
     assert [answer.headers.get("idempotency-replayed") for answer in answers].count(None) == 1
     assert len(upstream.requests) == 1

@@ -11,7 +11,7 @@ import pytest
 
 from tests.behaviours import Answer, Silent, Stream
 from tests.e2e.conftest import StartService, StartUpstream
-from tests.e2e.service import Service
+from tests.e2e.service import Service, plain_client
 from tests.e2e.speaking import HELLO, error_of, provider, streamed
 from tests.upstream import Upstream
 
@@ -138,7 +138,7 @@ def test_panels_under_way_end_within_a_second_of_the_stop_on_all_workers(
 
     def decision() -> tuple[dict[str, Any], float]:
         # A connection of its own each: the kernel hands them to both workers.
-        with httpx.Client(base_url=gateway.base_url, timeout=30, trust_env=False) as client:
+        with plain_client(gateway.base_url) as client:
             answer = client.post("/decisions", json={**QUESTION, "deadline_ms": 20_000}).json()
             return answer, time.monotonic()
 
@@ -189,7 +189,7 @@ def test_a_committed_stream_ends_with_the_stop_in_band(start: StartService, upst
 
 def chat(gateway: Service) -> httpx.Response:
     # A connection of its own: the kernel hands it to either worker.
-    with httpx.Client(base_url=gateway.base_url, timeout=10, trust_env=False) as client:
+    with plain_client(gateway.base_url, seconds=10) as client:
         return client.post("/chat", json={"messages": HELLO})
 
 

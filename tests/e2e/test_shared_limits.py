@@ -11,7 +11,7 @@ import pytest
 
 from tests.behaviours import Answer
 from tests.e2e.conftest import StartService, StartUpstream
-from tests.e2e.service import Service
+from tests.e2e.service import Service, plain_client
 from tests.e2e.speaking import HELLO, PATIENT, error_of, provider
 from tests.upstream import Received, Upstream
 
@@ -59,7 +59,8 @@ def chats(gateway: Service, model: str, times: int, at_once: int = 50) -> list[h
 
     def chat(_: int) -> httpx.Response:
         body = {"model": model, "messages": HELLO, "max_tokens": 10}
-        return httpx.post(f"{gateway.base_url}/chat", json=body, timeout=30, trust_env=False)
+        with plain_client(gateway.base_url) as client:
+            return client.post("/chat", json=body)
 
     with ThreadPoolExecutor(at_once) as callers:
         return list(callers.map(chat, range(times)))

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.behaviours import Answer, Refuse, Status
 from tests.e2e.conftest import StartService, StartUpstream
-from tests.e2e.service import Service
+from tests.e2e.service import Service, plain_client
 from tests.e2e.speaking import HELLO, provider, within
 from tests.e2e.test_health_history import QUICK, Receiver
 from tests.upstream import Upstream
@@ -62,8 +61,8 @@ def everywhere(gateway: Service, holds: Callable[[dict[str, Any]], bool]) -> boo
     """Whether this is so of the provider, whichever worker is asked."""
 
     def row(_: int) -> dict[str, Any]:
-        answer = httpx.get(f"{gateway.base_url}/providers/health", timeout=10, trust_env=False)
-        found: dict[str, Any] = answer.json()["providers"]["alpha"]
+        with plain_client(gateway.base_url, seconds=10) as client:
+            found: dict[str, Any] = client.get("/providers/health").json()["providers"]["alpha"]
         return found
 
     with ThreadPoolExecutor(8) as callers:
@@ -72,7 +71,8 @@ def everywhere(gateway: Service, holds: Callable[[dict[str, Any]], bool]) -> boo
 
 def chat(gateway: Service) -> int:
     body = {"messages": HELLO, "max_tokens": 5}
-    return httpx.post(f"{gateway.base_url}/chat", json=body, timeout=30, trust_env=False).status_code
+    with plain_client(gateway.base_url) as client:
+        return client.post("/chat", json=body).status_code
 
 
 def test_a_pause_that_one_worker_was_asked_for_is_kept_by_all_until_it_is_ended_by_hand(

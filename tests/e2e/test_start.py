@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from benchmarks.scoreboard.process import family
 from tests.behaviours import Answer, Stream
 from tests.e2e.conftest import StartService, StartUpstream
 from tests.e2e.service import Service
-from tests.e2e.speaking import HELLO, content, events, provider
+from tests.e2e.speaking import HELLO, content, events, provider, within
 
 YAML = """\
 providers:
@@ -24,6 +25,11 @@ providers:
     {wrong}
     model: gpt-4o-mini
 """
+
+
+@pytest.fixture(scope="session")
+def gateway_nursery() -> None:
+    """Here each start is one from the very beginning, by a Python of its own."""
 
 
 def refused(folder: Path, text: str, name: str = "outcry.yaml") -> Service:
@@ -182,3 +188,15 @@ def test_a_day_on_one_connection_is_one_log_of_json_lines(start: StartService, u
 
     assert lines
     assert all(isinstance(json.loads(line), dict) for line in lines)
+
+
+def test_workers_whose_parent_was_killed_leave_the_port_to_the_next_start(start: StartService) -> None:
+    gateway = start(env={"OUTCRY_WORKERS": "2"})
+    workers = family(gateway.pid)
+    assert gateway.client.post("/chat", json={"messages": HELLO}).status_code == 200
+
+    gateway.kill()
+
+    assert within(20, lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    gateway.start()
+    assert gateway.client.get("/usage").json()["items"]  # and they had everything recorded

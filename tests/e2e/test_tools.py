@@ -6,12 +6,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.behaviours import Answer, Status, Stream, ToolCall
 from tests.e2e.conftest import StartService, StartUpstream
-from tests.e2e.service import Service
+from tests.e2e.service import Service, plain_client
 from tests.e2e.speaking import HELLO, PATIENT, error_of, metrics, provider, streamed, total, within
 from tests.tool_server import ToolServer
 from tests.upstream import Upstream
@@ -420,11 +419,11 @@ def test_every_worker_knows_a_tool_within_a_second(start: StartService, upstream
 
     def everybody(status: int) -> bool:
         """A connection each, so that both workers are met."""
-        statuses = [
-            httpx.post(f"{gateway.base_url}/chat", json=chat, trust_env=False, timeout=10).status_code
-            for _ in range(12)
-        ]
-        return set(statuses) == {status}
+        statuses = set()
+        for _ in range(12):
+            with plain_client(gateway.base_url, seconds=10) as client:
+                statuses.add(client.post("/chat", json=chat).status_code)
+        return statuses == {status}
 
     assert gateway.client.post("/tools", json=tool).status_code == 201
     assert within(3, lambda: everybody(200))

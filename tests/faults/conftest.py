@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.nursery import Nursery
 from tests.faults.house import House, house
 
 
 @pytest.fixture(scope="package")
-def shared_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def shared_house(tmp_path_factory: pytest.TempPathFactory, gateway_nursery: Nursery | None) -> Iterator[House]:
     """A gateway between two faulty providers and a healthy one."""
-    with house(tmp_path_factory.mktemp("house")) as one:
+    with house(tmp_path_factory.mktemp("house"), gateway_nursery) as one:
         yield one

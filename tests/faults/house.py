@@ -12,6 +12,7 @@ import httpx
 
 from app.domain.errors import CONSEQUENCES, Code
 from tests.behaviours import Answer, Behaviour
+from tests.e2e.nursery import Nursery
 from tests.e2e.service import Service
 from tests.e2e.speaking import HELLO, content, provider
 from tests.faults.aftermath import Aftermath, Reply, ask, assert_typed
@@ -173,7 +174,7 @@ class House:
 
 
 @contextmanager
-def house(folder: Path) -> Iterator[House]:
+def house(folder: Path, nursery: Nursery | None) -> Iterator[House]:
     """The house, for as long as the context lasts."""
     with ExitStack() as stack:
         alpha = stack.enter_context(Upstream(models=("gpt",)))
@@ -184,5 +185,5 @@ def house(folder: Path) -> Iterator[House]:
             provider("gamma", gamma, priority=1, models=["claude"], timeouts=TIMEOUTS, provider_type="anthropic"),
             provider("beta", beta, priority=2, models=["gpt", "claude"]),
         ]
-        gateway = stack.enter_context(Service(folder, providers=providers, env=ENVIRONMENT))
+        gateway = stack.enter_context(Service(folder, providers=providers, env=ENVIRONMENT, nursery=nursery))
         yield House(gateway, alpha, gamma, beta)

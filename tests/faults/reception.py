@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.behaviours import Answer
+from tests.e2e.nursery import Nursery
 from tests.e2e.service import Service
 from tests.e2e.speaking import HELLO, provider, total, within
 from tests.faults.aftermath import Aftermath
@@ -98,6 +99,7 @@ class Reception:
 def reception(
     folder: Path,
     *script: Any,
+    nursery: Nursery | None,
     env: Mapping[str, str] | None = None,
     warm: bool = True,
     key: str | None = None,
@@ -110,7 +112,9 @@ def reception(
     models = ["alpha-1", "alpha-2"]
     with (
         Upstream(*script) as alpha,
-        Service(folder, providers=[provider("alpha", alpha, models=models, **settings)], env=env) as one,
+        Service(
+            folder, providers=[provider("alpha", alpha, models=models, **settings)], env=env, nursery=nursery
+        ) as one,
     ):
         if key is not None:
             one.client.headers["x-api-key"] = key

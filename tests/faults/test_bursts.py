@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.behaviours import Answer
+from tests.e2e.nursery import Nursery
 from tests.faults.caller import Reply, request
 from tests.faults.reception import MODEL, ROUTES, Reception, reception
 
@@ -20,8 +21,8 @@ PARALLEL = 40
 
 
 @pytest.fixture(scope="module")
-def open_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reception]:
-    with reception(tmp_path_factory.mktemp("open")) as one:
+def open_place(tmp_path_factory: pytest.TempPathFactory, gateway_nursery: Nursery | None) -> Iterator[Reception]:
+    with reception(tmp_path_factory.mktemp("open"), nursery=gateway_nursery) as one:
         yield one
 
 
@@ -46,9 +47,9 @@ def burst(place: Reception, path: str) -> list[Reply]:
     ids=["sliding_window", "token_bucket"],
 )
 def test_of_a_burst_ten_times_the_limit_exactly_the_limit_is_served(
-    tmp_path_factory: pytest.TempPathFactory, limit: dict[str, Any]
+    tmp_path_factory: pytest.TempPathFactory, gateway_nursery: Nursery | None, limit: dict[str, Any]
 ) -> None:
-    with reception(tmp_path_factory.mktemp("flood"), rate_limit=limit, warm=False) as place:
+    with reception(tmp_path_factory.mktemp("flood"), nursery=gateway_nursery, rate_limit=limit, warm=False) as place:
         before = place.aftermath.samples()
         place.expects(Answer())
 
@@ -69,8 +70,9 @@ def test_of_a_burst_ten_times_the_limit_exactly_the_limit_is_served(
 
 def test_of_a_burst_at_a_place_for_few_at_once_the_others_are_told_soon(
     tmp_path_factory: pytest.TempPathFactory,
+    gateway_nursery: Nursery | None,
 ) -> None:
-    with reception(tmp_path_factory.mktemp("few"), max_concurrent=3) as place:
+    with reception(tmp_path_factory.mktemp("few"), nursery=gateway_nursery, max_concurrent=3) as place:
         before = place.aftermath.samples()
         place.expects(Answer(delay=1.0))
 

@@ -11,6 +11,7 @@ import pytest
 
 from app.domain.errors import CONSEQUENCES, Code
 from tests.behaviours import Answer, Behaviour, HangUp, Redirect, Refuse, Stream
+from tests.e2e.nursery import Nursery
 from tests.e2e.service import Service
 from tests.e2e.speaking import HELLO, provider
 from tests.faults.aftermath import Aftermath, ask, assert_typed
@@ -56,7 +57,7 @@ class Street:
 
 
 @pytest.fixture(scope="module")
-def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
+def street(tmp_path_factory: pytest.TempPathFactory, gateway_nursery: Nursery | None) -> Iterator[Street]:
     folder = tmp_path_factory.mktemp("street")
     ours, nobodys = Authority(folder), Authority(folder, "nobody")
     with ExitStack() as stack:
@@ -85,7 +86,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
         ]
         rows.append(provider("beta", plain, priority=2, models=list(urls)))
         env = {**ENVIRONMENT, "SSL_CERT_FILE": str(ours.trusted)}
-        gateway = stack.enter_context(Service(folder, providers=rows, env=env))
+        gateway = stack.enter_context(Service(folder, providers=rows, env=env, nursery=gateway_nursery))
         yield Street(gateway, [well, plain, expired, foreign, unknown], names)
 
 

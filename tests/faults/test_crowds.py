@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.behaviours import Answer, Behaviour, Refuse, Silent, Status, Stream
+from tests.e2e.service import plain_client
 from tests.e2e.speaking import HELLO
 from tests.faults.aftermath import Reply, assert_typed
 from tests.faults.house import CHAT, DEADLINE, DIALECTS, HEALTHY, Dialect, House
@@ -26,7 +27,7 @@ LEAVING: Final = 0.5
 def many(house: House, dialect: Dialect, times: int, *, stream: bool) -> list[Reply]:
     """So many chats, from a few callers at once, who have left when it returns."""
     with (
-        httpx.Client(base_url=house.gateway.base_url, timeout=30, trust_env=False) as client,
+        plain_client(house.gateway.base_url) as client,
         ThreadPoolExecutor(CALLERS) as callers,
     ):
         return list(callers.map(lambda _: house.ask(dialect, alone=False, stream=stream, client=client), range(times)))

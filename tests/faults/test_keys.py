@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from tests.behaviours import Answer
+from tests.e2e.nursery import Nursery
 from tests.e2e.speaking import HELLO
 from tests.faults.caller import Caller, Reply, head
 from tests.faults.reception import MODEL, ROUTES, WELL, Reception, reception
@@ -48,9 +49,9 @@ DISAGREEING: list[Mapping[str, str]] = [
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reception]:
+def place(tmp_path_factory: pytest.TempPathFactory, gateway_nursery: Nursery | None) -> Iterator[Reception]:
     keys = {"OUTCRY_API_KEYS": f"{KEY},{OTHER}:read"}
-    with reception(tmp_path_factory.mktemp("keys"), env=keys, key=KEY) as one:
+    with reception(tmp_path_factory.mktemp("keys"), nursery=gateway_nursery, env=keys, key=KEY) as one:
         yield one
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.behaviours import Answer, Drip, Silent, Stream
 from tests.e2e.markets import vote
+from tests.e2e.nursery import Nursery
 from tests.faults.caller import Caller, head, request
 from tests.faults.reception import ROUTES, STREAMS, Reception, reception
 
@@ -17,8 +18,8 @@ TICKS = ("tick",) * 2_000
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reception]:
-    with reception(tmp_path_factory.mktemp("leaving")) as one:
+def place(tmp_path_factory: pytest.TempPathFactory, gateway_nursery: Nursery | None) -> Iterator[Reception]:
+    with reception(tmp_path_factory.mktemp("leaving"), nursery=gateway_nursery) as one:
         yield one
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.behaviours import Answer
+from tests.e2e.nursery import Nursery
 from tests.faults.caller import chunked, head
 from tests.faults.reception import ROUTES, Reception, reception
 
@@ -20,8 +21,8 @@ LIMITS = {**NATIVE, "/v1/chat/completions": 10 * MIB, "/v1/responses": 10 * MIB,
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reception]:
-    with reception(tmp_path_factory.mktemp("malformed")) as one:
+def place(tmp_path_factory: pytest.TempPathFactory, gateway_nursery: Nursery | None) -> Iterator[Reception]:
+    with reception(tmp_path_factory.mktemp("malformed"), nursery=gateway_nursery) as one:
         yield one
 
 

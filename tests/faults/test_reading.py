@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.behaviours import Answer, Stream
+from tests.e2e.nursery import Nursery
 from tests.faults.reception import MODEL, ROUTES, STREAMS, WELL, Reception, reception
 from tests.upstream import Received
 
@@ -27,8 +28,8 @@ def script(request: Received) -> Stream | Answer:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reception]:
-    with reception(tmp_path_factory.mktemp("reading"), timeouts={"idle": 60}) as one:
+def place(tmp_path_factory: pytest.TempPathFactory, gateway_nursery: Nursery | None) -> Iterator[Reception]:
+    with reception(tmp_path_factory.mktemp("reading"), nursery=gateway_nursery, timeouts={"idle": 60}) as one:
         yield one
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from tests.behaviours import Answer, Behaviour, Drip, Silent, Stream
+from tests.e2e.nursery import Nursery
 from tests.e2e.speaking import within
 from tests.faults.aftermath import Aftermath
 from tests.faults.caller import request
@@ -21,8 +22,8 @@ PARALLEL = 64
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reception]:
-    with reception(tmp_path_factory.mktemp("storm")) as one:
+def place(tmp_path_factory: pytest.TempPathFactory, gateway_nursery: Nursery | None) -> Iterator[Reception]:
+    with reception(tmp_path_factory.mktemp("storm"), nursery=gateway_nursery) as one:
         with ThreadPoolExecutor(PARALLEL) as callers:
             list(
                 callers.map(lambda _: one.gateway.client.post("/decisions", json=ROUTES["/decisions"]), range(PARALLEL))

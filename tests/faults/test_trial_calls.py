@@ -11,6 +11,7 @@ import pytest
 
 from tests import behaviours as b
 from tests.behaviours import Answer, Behaviour, Status, Stream
+from tests.e2e.nursery import Nursery
 from tests.e2e.service import Service
 from tests.e2e.speaking import HELLO, provider, within
 from tests.faults.aftermath import Aftermath, ask, assert_typed
@@ -51,10 +52,12 @@ class Trial:
 
 
 @pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+def trial(tmp_path_factory: pytest.TempPathFactory, gateway_nursery: Nursery | None) -> Iterator[Trial]:
     with Upstream() as upstream:
         only = provider("alpha", upstream, timeouts=TIMEOUTS)
-        with Service(tmp_path_factory.mktemp("trial"), providers=[only], env=ENVIRONMENT) as gateway:
+        with Service(
+            tmp_path_factory.mktemp("trial"), providers=[only], env=ENVIRONMENT, nursery=gateway_nursery
+        ) as gateway:
             yield Trial(gateway, upstream)
 
 

@@ -46,6 +46,7 @@ class Repository:
         self.is_away = False
         self.refused: set[str] = set()
         self.silent_after_storing = False
+        self.is_silent = False
         self.called = anyio.Event()
 
     async def append(self, records: Sequence[Record]) -> None:
@@ -53,6 +54,8 @@ class Repository:
         called.set()
         if self.is_away:
             raise StorageUnavailable("away")
+        if self.is_silent:
+            await anyio.sleep_forever()
         if any(record.request_id in self.refused for record in records):
             raise ValueError("no such value")
         self.batches.append(len(records))

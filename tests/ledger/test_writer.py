@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,10 @@ def _give(writer: UsageWriter, count: int, first: int = 0) -> list[AttemptRecord
 
 def _ids(records: list[AttemptRecord]) -> set[str]:
     return {each.id for each in records}
+
+
+def _holds(repository: Repository, count: int) -> Callable[[], bool]:
+    return lambda: len(repository.rows) == count
 
 
 def _files(rules: LedgerRules) -> list[Path]:
@@ -208,3 +213,101 @@ async def test_a_spill_that_cannot_be_written_loses_and_says_so_but_never_raises
     with suppress(OSError):
         await writer.drain()
     assert len(repository.rows) == 1
+
+
+async def test_what_a_silent_database_keeps_waiting_is_on_disk_before_it_answers(
+    repository: Repository, rules: LedgerRules
+) -> None:
+    repository.is_silent = True
+    writer = UsageWriter(repository, rules)
+    async with anyio.create_task_group() as jobs:
+        jobs.start_soon(writer.run)
+        records = _give(writer, 4)
+        await repository.called.wait()
+        records += _give(writer, 3, first=4)  # while the others are under way
+
+        with anyio.fail_after(5):
+            while writer.spilled < 7:
+                await anyio.lowlevel.checkpoint()
+        jobs.cancel_scope.cancel()  # and nobody drains: it was killed
+
+    assert writer.depth == 0
+    (path,) = _files(rules)
+    assert len(path.read_bytes().splitlines()) == 7
+
+
+async def test_what_was_copied_to_disk_is_stored_once_when_the_database_speaks_again(
+    repository: Repository, rules: LedgerRules
+) -> None:
+    repository.silent_after_storing = True
+    writer = UsageWriter(repository, rules)
+    async with anyio.create_task_group() as jobs:
+        jobs.start_soon(writer.run)
+        records = _give(writer, 3)
+        with anyio.fail_after(5):
+            while writer.spilled < 3:
+                await anyio.lowlevel.checkpoint()
+        jobs.cancel_scope.cancel()
+    repository.silent_after_storing = False
+
+    await writer.drain()
+
+    assert set(repository.rows) == _ids(records)
+    assert _files(rules) == []
+
+
+async def test_what_the_disk_does_not_take_waits_in_memory_and_is_stored(
+    repository: Repository, rules: LedgerRules, caplog: pytest.LogCaptureFixture
+) -> None:
+    repository.is_away = True
+    writer = UsageWriter(repository, replace(rules, spill_max_bytes=0))
+    async with anyio.create_task_group() as jobs:
+        jobs.start_soon(writer.run)
+        records = _give(writer, 9)
+        with anyio.fail_after(5):
+            for _ in range(3):
+                await repository.called.wait()
+        assert (writer.spilled, writer.lost) == (0, 0)
+
+        repository.is_away = False
+
+        await repository.until(lambda: len(repository.rows) == 9)
+        jobs.cancel_scope.cancel()
+    assert set(repository.rows) == _ids(records)
+    assert "the disk takes no usage records" in caplog.text
+    assert "are lost" not in caplog.text
+
+
+async def test_what_neither_disk_nor_memory_has_room_for_is_lost_and_said_once_an_outage(
+    repository: Repository, rules: LedgerRules, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = UsageWriter(repository, replace(rules, spill_max_bytes=0))
+    for outage in (1, 2):
+        repository.is_away = True
+        async with anyio.create_task_group() as jobs:
+            jobs.start_soon(writer.run)
+            _give(writer, 13)
+            await repository.called.wait()
+            assert writer.lost == 3 * outage
+            repository.is_away = False
+            await repository.until(_holds(repository, 10 * outage))
+            jobs.cancel_scope.cancel()
+        await writer.drain()
+
+    assert caplog.text.count("usage records are lost") == 2
+
+
+def test_a_spill_says_beforehand_that_it_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a directory")
+
+    assert Spill(tmp_path / "file" / "usage.jsonl", 100).refuses()
+    assert not Spill(tmp_path / "new" / "usage.jsonl", 100).refuses()
+
+
+def test_a_spill_says_why_it_refused_a_line(tmp_path: Path) -> None:
+    spill = Spill(tmp_path / "usage.jsonl", 10)
+
+    assert spill.append([b"0123456789\n"]) == 0
+
+    assert "10 bytes" in spill.refusal
+    assert spill.size == 0

@@ -213,3 +213,40 @@ async def test_a_read_only_file_is_unusable_and_named(tmp_path: Path) -> None:
 async def test_a_file_in_a_directory_that_is_not_there_is_unusable(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnusable, match="nowhere"):
         await _open(f"sqlite:///{tmp_path}/nowhere/outcry.db")
+
+
+async def test_who_is_cancelled_while_he_waits_for_the_lock_is_gone_at_once_and_no_error_of_the_pool(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "locked.db"
+    async with open_database(f"sqlite:///{path}", DatabaseRules(busy=2.0)) as database:
+        await database.ping()
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            asked = time.monotonic()
+            with anyio.move_on_after(0.05) as patience:
+                await database.write(lambda session: session.execute(text("SELECT 1")))
+            waited = time.monotonic() - asked
+        await database.write(lambda session: session.execute(text("CREATE TABLE t (id INTEGER)")))
+
+    assert patience.cancelled_caught
+    assert waited < 1.5
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("sqlalchemy")] == []
+
+
+async def test_a_connection_whose_user_was_cancelled_goes_to_the_next_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def leaves(session: AsyncSession) -> None:
+        await session.execute(text("CREATE TABLE t (id INTEGER)"))
+        scope.cancel()
+        await session.execute(text("INSERT INTO t VALUES (1)"))
+
+    rules = DatabaseRules(pool=1, overflow=0)
+    async with open_database(f"sqlite:///{tmp_path}/one.db", rules) as database:
+        with anyio.CancelScope() as scope:
+            await database.write(leaves)
+        await database.write(lambda session: session.execute(text("CREATE TABLE t (id INTEGER)")))
+
+    assert scope.cancelled_caught
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("sqlalchemy")] == []

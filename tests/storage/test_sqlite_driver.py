@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from app.storage.sqlite_driver import SCRIPT, Connection, connected
+from app.storage.sqlite_driver import SCRIPT, Connection, connecting
 
 
 @pytest.fixture
 async def connection(tmp_path: Path) -> AsyncIterator[Connection]:
-    made = await connected(lambda: sqlite3.connect(tmp_path / "one.db", isolation_level=None, check_same_thread=False))
+    made = connecting(tmp_path / "one.db", isolation_level=None, check_same_thread=False)
+    await made
     await made.cursor().execute("CREATE TABLE numbers (number INTEGER PRIMARY KEY)")
     yield made
     await made.close()

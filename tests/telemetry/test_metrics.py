@@ -208,7 +208,7 @@ def test_states_are_collected_when_somebody_looks(metrics: Metrics) -> None:
         into.set_circuit(ALPHA, Circuit.OPEN)
         into.set_in_flight("alpha", 3)
         into.set_tasks(23)
-        into.set_usage_queue(5, 7)
+        into.set_usage_queue(5, 7, 3, 4_096)
         into.set_ejections(2)
         into.set_configuration(11, 1)
 
@@ -221,6 +221,8 @@ def test_states_are_collected_when_somebody_looks(metrics: Metrics) -> None:
     assert value(metrics, "outcry_tasks") == 23
     assert value(metrics, "outcry_usage_queue_depth") == 5
     assert value(metrics, "outcry_usage_spilled_total") == 7
+    assert value(metrics, "outcry_usage_lost_total") == 3
+    assert value(metrics, "outcry_usage_spill_bytes") == 4_096
     assert value(metrics, "outcry_ejections_total") == 2
     assert value(metrics, "outcry_config_revision") == 11
     assert value(metrics, "outcry_undecryptable_keys") == 1
@@ -264,6 +266,8 @@ CONTRACT = {
     "outcry_tasks": set(),
     "outcry_usage_queue_depth": set(),
     "outcry_usage_spilled_total": set(),
+    "outcry_usage_lost_total": set(),
+    "outcry_usage_spill_bytes": set(),
     "outcry_background_restarts_total": {"job"},
     "outcry_config_revision": set(),
     "outcry_undecryptable_keys": set(),
