@@ -140,7 +140,7 @@ class DecisionService:
 
     async def decide(self, question: Question) -> Decision:
         """The decision, stored. Overruns the deadline by at most 250 ms, whatever the members do."""
-        async with aclosing(self.stream(question)) as events:
+        async with aclosing(self._events(question, is_told=False)) as events:
             async for event in events:
                 if isinstance(event, DecisionEvent):
                     return event.decision
@@ -148,6 +148,12 @@ class DecisionService:
 
     async def stream(self, question: Question) -> AsyncGenerator[VoteEvent | DecisionEvent]:
         """Each vote as it arrives, then the decision. What is wrong with the question is raised before the first."""
+        async with aclosing(self._events(question, is_told=True)) as events:
+            async for event in events:
+                yield event
+
+    async def _events(self, question: Question, *, is_told: bool) -> AsyncGenerator[VoteEvent | DecisionEvent]:
+        """The same; a vote that is not told as it comes is marked with the others, when the decision is made."""
         question = entered(question, self._experiments, self._panels)
         session = self._opened(question)
         if (kill := self._stops.of(question.agent_id)) is not None:
@@ -165,7 +171,7 @@ class DecisionService:
             while result is None or panel.has_arrived:
                 heard = await panel.next(session.until(panel))
                 if heard is not None:
-                    yield VoteEvent(session.marked(heard.vote), heard.sample)
+                    yield VoteEvent(session.marked(heard.vote) if is_told else heard.vote, heard.sample)
                     result = session.result(panel)
                 if result is None and panel.unasked and panel.kill is None:
                     panel.ask(self._members(session, session.escalation(panel, is_late=heard is None)))
