@@ -290,7 +290,7 @@ class Spending(Protocol):
 
     is_set: bool
 
-    def left(self, payer: Payer) -> tuple[Decimal | None, int | None]: ...
+    def left(self, *payers: Payer) -> tuple[Decimal | None, int | None]: ...
 
 
 class Budgets(Protocol):

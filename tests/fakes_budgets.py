@@ -41,17 +41,26 @@ class FakeBudgets:
 
 
 class FakeSpend:
-    """What processes say they spent, in memory; `error` is raised by every exchange. `holder`s outlive nothing."""
+    """What processes say they spent, in memory; `error` is raised by every exchange.
+
+    Who is in `dead` was not heard of lately, and who is in `gone` not for so long that its grant is nobody's.
+    """
 
     def __init__(self) -> None:
         self.rows: dict[SpendKey, dict[str, Spend]] = {}
         self.dead: set[str] = set()
+        self.gone: set[str] = set()
         self.error: OutcryError | None = None
+        self.lost: OutcryError | None = None
+        """Raised once by an exchange that is on record all the same."""
         self.exchanges = 0
 
     async def everything(self) -> Spent:
         return {
-            key: [replace(one, is_alive=one.holder not in self.dead) for one in rows.values()]
+            key: [
+                replace(one, is_alive=one.holder not in self.dead, is_gone=one.holder in self.gone)
+                for one in rows.values()
+            ]
             for key, rows in self.rows.items()
         }
 
@@ -61,6 +70,11 @@ class FakeSpend:
         self.exchanges += 1
         for key, (spend, _) in decide(await self.everything()).said.items():
             self.rows.setdefault(key, {})[spend.holder] = spend
+            self.dead.discard(spend.holder)
+            self.gone.discard(spend.holder)
+        if self.lost is not None:
+            lost, self.lost = self.lost, None
+            raise lost
 
 
 def budgets_of(spending: Spending) -> BudgetService:

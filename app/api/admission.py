@@ -49,7 +49,7 @@ class Admission:
         expected = 0 if exchange.services.admission.is_open else expected_tokens(ask.request)
         return cls(
             exchange,
-            agent_id=_agent_of(ask),
+            agent_id=agent_of(ask),
             expected=expected,
             priority=ask.priority,
             deadline=ask.deadline,
@@ -88,7 +88,7 @@ def is_replay(replay: Replay | None) -> bool:
     return replay is not None and not replay.mode.may_go_live
 
 
-def _agent_of(ask: Ask) -> int | None:
+def agent_of(ask: Ask) -> int | None:
     """The agent that an ask names; whether there is such a one, planning finds out."""
     kind, _, number = ask.model.partition(":")
     if kind == "agent" and number.isascii() and number.isdigit() and len(number) <= 18:

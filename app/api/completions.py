@@ -11,7 +11,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import anyio
 import orjson
 
-from app.api.admission import Admission
+from app.api.admission import Admission, agent_of
+from app.api.budget_headers import left_headers
 from app.api.dollars import money
 from app.api.errors import Headers, header_value
 from app.api.exchange import Exchange
@@ -24,7 +25,6 @@ from app.domain.errors import Code, OutcryError, RequestRejected
 from app.domain.hindsight import AsOf, AsOfMode
 from app.domain.structured import Rung
 from app.domain.target import Target
-from app.ledger.spending import Payer
 from app.services import CompletionStream
 
 T = TypeVar("T")
@@ -100,8 +100,9 @@ async def answer(
 
     `warn`: warnings go into a header, because the body has no place for them.
     """
+    exchange.agent_id = agent_of(ask)
     completion = await Watch(exchange).run(counted(exchange, ask, (by or exchange.services.gateway).complete))
-    await tell(exchange, ask, completion, orjson.dumps(render(completion)), warn=warn)
+    await tell(exchange, completion, orjson.dumps(render(completion)), warn=warn)
 
 
 def counted(exchange: Exchange, ask: Ask, work: Callable[[Ask], Awaitable[C]]) -> Awaitable[C]:
@@ -118,9 +119,7 @@ async def _counted(exchange: Exchange, ask: Ask, work: Callable[[Ask], Awaitable
     return completion
 
 
-async def tell(
-    exchange: Exchange, ask: Ask, completion: Completion | EmbeddingCompletion, body: bytes, *, warn: bool
-) -> None:
+async def tell(exchange: Exchange, completion: Completion | EmbeddingCompletion, body: bytes, *, warn: bool) -> None:
     """Answers with this body, and headers that say who made it and what it cost."""
     exchange.overhead = completion.overhead
     headers = plan_headers(
@@ -131,8 +130,7 @@ async def tell(
         headers += replay_headers(replayed=completion.replayed)
     if completion.cost_usd is not None:
         headers.append((b"x-outcry-cost-usd", money(completion.cost_usd).encode()))
-    if exchange.services.spending.is_set:
-        headers += _left(exchange, ask, completion.target)
+    headers += left_headers(exchange, [completion.target.provider])
     if warn:
         headers += warning_headers(exchange, completion.warnings)
     await exchange.answer(200, body, headers)
@@ -144,6 +142,7 @@ async def stream(exchange: Exchange, ask: Ask, wire: StreamWire, *, warn: bool, 
     Until a target has committed, an error is raised and becomes a true status; afterwards it is told in the stream.
     """
     exchange.error_form = wire.error
+    exchange.agent_id = agent_of(ask)
     watch = Watch(exchange, ask.deadline)
     await watch.run(_pump(exchange, watch, ask, wire, warn=warn, by=by or exchange.services.gateway))
 
@@ -160,8 +159,7 @@ async def _pump(exchange: Exchange, watch: Watch, ask: Ask, wire: StreamWire, *,
         headers = plan_headers(upstream.target, attempts, upstream.overhead, is_fallback=is_fallback)
         headers += _structured(upstream.rung) + _cached(upstream.cache)
         headers += replay_headers(replayed=upstream.replayed)
-        if exchange.services.spending.is_set:
-            headers += _left(exchange, ask, upstream.target)
+        headers += left_headers(exchange, [upstream.target.provider])
         if warn:
             headers += warning_headers(exchange, upstream.warnings)
         await exchange.start_stream(headers)
@@ -186,20 +184,6 @@ def plan_headers(target: Target, attempts: int, overhead: float, *, is_fallback:
         (b"x-outcry-fallback", b"true" if is_fallback else b"false"),
         (b"x-outcry-overhead-ms", f"{max(overhead, 0.0) * 1000:.2f}".encode()),
     ]
-
-
-def _left(exchange: Exchange, ask: Ask, target: Target) -> Headers:
-    """What is left of the tightest budgets that paid for it; while it streams, what it may still take is taken off."""
-    payer = Payer(target.provider, exchange.caller.key_id, _agent_of(ask))
-    dollars, tokens = exchange.services.spending.left(payer)
-    headers = [] if dollars is None else [(b"x-outcry-budget-left-usd", money(dollars).encode())]
-    return headers if tokens is None else [*headers, (b"x-outcry-budget-left-tokens", str(tokens).encode())]
-
-
-def _agent_of(ask: Ask) -> int | None:
-    """The agent whose budgets count: one that the model's name names goes before the header's."""
-    named = ask.model.removeprefix("agent:")
-    return int(named) if named != ask.model and named.isascii() and named.isdigit() else ask.agent_id
 
 
 def _structured(rung: Rung | None) -> Headers:

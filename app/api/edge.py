@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Match, Route
 from app.api.access import ACCESS, Open, Row, check_scope
 from app.api.anthropic_errors import anthropic_error, is_anthropic
 from app.api.auth import authenticate
+from app.api.budget_headers import left_headers
 from app.api.drain import Drain
 from app.api.errors import CallerLeft, Headers, encoded_error, error_headers, internal_error, openai_form
 from app.api.exchange import EXCHANGE, Exchange, Receive, Scope, Send
@@ -122,7 +123,11 @@ class Edge:
         if not exchange.is_started:
             written = anthropic_error if is_anthropic(path) else encoded_error
             body = written(error, exchange.request_id)
-            await exchange.answer(error.status, body, [*error_headers(error), *self._allowed(exchange, error)])
+            headers = [*error_headers(error), *self._allowed(exchange, error)]
+            if error.code is Code.BUDGET_EXCEEDED:
+                target = error.trail.target
+                headers += left_headers(exchange, [] if target is None else [target.provider])
+            await exchange.answer(error.status, body, headers)
         elif exchange.error_form is not None and not exchange.is_complete:
             await exchange.push(exchange.error_form(error), last=True)
         else:

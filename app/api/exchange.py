@@ -40,11 +40,12 @@ class Exchange:
     """A request and its answer. `arrived` is monotonic seconds; `route` is a template, never what the caller sent.
 
     `status`, `code` and `overhead` (seconds) are what metrics hear at the end. `error_form` is how a stream tells an
-    error once its head is out.
+    error once its head is out. `agent_id` is whose budgets pay, as far as that is known.
     """
 
     __slots__ = (
         "_send",
+        "agent_id",
         "arrived",
         "caller",
         "code",
@@ -73,6 +74,7 @@ class Exchange:
         self.request_id = ""
         self.headers: Mapping[bytes, bytes] = {}
         self.caller: Caller = LOCAL_CALLER
+        self.agent_id: int | None = None
         self.route = "unknown"
         self.status = 0
         self.code: str | None = None

@@ -142,7 +142,8 @@ class UsageSettings(Group):
     attempts_days: Annotated[float, Field(ge=8, le=36_600, allow_inf_nan=False)] = Field(
         400.0, description="Days after which single attempts are deleted; their sums stay."
     )
-    rollups_days: Annotated[float, Field(ge=8, le=36_600, allow_inf_nan=False)] = Field(
+    # A budget of a month that is set anew counts what the month has cost so far.
+    rollups_days: Annotated[float, Field(ge=32, le=36_600, allow_inf_nan=False)] = Field(
         3660.0, description="Days after which the sums of a day are deleted too; not before its attempts."
     )
 

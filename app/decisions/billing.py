@@ -54,4 +54,8 @@ class Billing:
 
 
 def _paid(vote: Vote, attempts: Sequence[AttemptRecord]) -> Vote:
-    return replace(vote, cost_usd=spent_on(attempts)) if attempts else vote
+    if not attempts:
+        return vote
+    spent = spent_on(attempts)
+    # To the last zero: that is how it is told.
+    return vote if str(spent) == str(vote.cost_usd) else replace(vote, cost_usd=spent)

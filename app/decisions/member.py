@@ -75,7 +75,7 @@ class Member:
             log.exception("panel member failed", extra={"member": self.seat.name, "decision_id": self.decision_id})
             heard = Heard(self.seat, absent(self.seat, VoteStatus.ERROR, Code.INTERNAL.value))
         vote = replace(heard.vote, latency=self.now() - started, stage=self.seat.stage, role=self.seat.role)
-        return replace(heard, vote=vote, sample=self.sample)
+        return Heard(heard.seat, vote, heard.warnings, self.sample)
 
     async def _asked(self) -> Heard:
         completion = await self._strongest()

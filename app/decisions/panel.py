@@ -205,9 +205,11 @@ class Panel:
         return len(self._heard.get(seat.number, ())) < self._due.get(seat.number, 0)
 
     def _vote(self, seat: Seat, missing: Vote | None = None) -> Vote:
-        in_order = sorted(self._heard.get(seat.number, ()), key=lambda heard: heard.sample or 0)
-        votes = [heard.vote for heard in in_order]
-        late = self._due.get(seat.number, 0) - len(votes)
+        came = self._heard.get(seat.number, ())
+        late = self._due.get(seat.number, 0) - len(came)
+        if late == 0 and len(came) == 1:
+            return came[0].vote
+        votes = [heard.vote for heard in sorted(came, key=lambda heard: heard.sample or 0)]
         lacking = missing or absent(seat, VoteStatus.TIMEOUT, LATE)
         return merged([*votes, *([lacking] * late)])
 

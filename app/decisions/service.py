@@ -140,7 +140,7 @@ class DecisionService:
 
     async def decide(self, question: Question) -> Decision:
         """The decision, stored. Overruns the deadline by at most 250 ms, whatever the members do."""
-        async with aclosing(self.stream(question)) as events:
+        async with aclosing(self._events(question, is_told=False)) as events:
             async for event in events:
                 if isinstance(event, DecisionEvent):
                     return event.decision
@@ -148,6 +148,12 @@ class DecisionService:
 
     async def stream(self, question: Question) -> AsyncGenerator[VoteEvent | DecisionEvent]:
         """Each vote as it arrives, then the decision. What is wrong with the question is raised before the first."""
+        async with aclosing(self._events(question, is_told=True)) as events:
+            async for event in events:
+                yield event
+
+    async def _events(self, question: Question, *, is_told: bool) -> AsyncGenerator[VoteEvent | DecisionEvent]:
+        """The same; a vote that is not told as it comes is marked with the others, when the decision is made."""
         question = entered(question, self._experiments, self._panels)
         session = self._opened(question)
         if (kill := self._stops.of(question.agent_id)) is not None:
@@ -165,7 +171,7 @@ class DecisionService:
             while result is None or panel.has_arrived:
                 heard = await panel.next(session.until(panel))
                 if heard is not None:
-                    yield VoteEvent(session.marked(heard.vote), heard.sample)
+                    yield VoteEvent(session.marked(heard.vote) if is_told else heard.vote, heard.sample)
                     result = session.result(panel)
                 if result is None and panel.unasked and panel.kill is None:
                     panel.ask(self._members(session, session.escalation(panel, is_late=heard is None)))
@@ -344,8 +350,8 @@ class DecisionService:
             session.void_run()
         elif all((vote.reason or "").startswith(Code.KILLED.value) for vote in votes):
             result = _KILLED
-        elif all((vote.reason or "").startswith(Code.UNPRICED_MODEL.value) for vote in votes):
-            raise BudgetExhausted(Code.UNPRICED_MODEL, f"nobody on this panel has a known price: {votes[0].reason}")
+        elif (refusal := _refused_for_money(votes)) is not None:
+            raise refusal
         if session.run is not None:
             session.run.arrivals.settled()
         return self._made(session, result, votes, warnings)
@@ -446,6 +452,17 @@ class DecisionService:
         except Exception:
             # An observer cannot steer: the decision is stored and goes out.
             log.exception("decision observer failed", extra={"decision_id": decision.id})
+
+
+def _refused_for_money(votes: Sequence[Vote]) -> BudgetExhausted | None:
+    """Why nobody on the panel could be asked, where it was money that everybody lacked: then there is no decision."""
+    reasons = [vote.reason or "" for vote in votes]
+    if all(reason.startswith(Code.UNPRICED_MODEL.value) for reason in reasons):
+        return BudgetExhausted(Code.UNPRICED_MODEL, f"nobody on this panel has a known price: {reasons[0]}")
+    if all(reason.startswith((Code.BUDGET_EXCEEDED.value, Code.UNPRICED_MODEL.value)) for reason in reasons):
+        first = next(reason for reason in reasons if reason.startswith(Code.BUDGET_EXCEEDED.value))
+        return BudgetExhausted(Code.BUDGET_EXCEEDED, f"nobody on this panel could be asked: {first}")
+    return None
 
 
 def _is_pending(decision: Decision) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -10,7 +11,16 @@ from typing import Final
 
 def key_of(name: str) -> str:
     """A key without case, spaces, dashes and underscores: `stopLoss`, `stop_loss` and `Stop Loss` are one."""
+    return _known_key(name) if len(name) <= _LONGEST_KNOWN else _key(name)
+
+
+def _key(name: str) -> str:
     return re.sub(r"[\s_\-*`\"'“”]+", "", unicodedata.normalize("NFKC", name)).casefold()
+
+
+# Each answer has the same dozen keys, and each is looked at several times.
+_LONGEST_KNOWN: Final = 40
+_known_key = functools.lru_cache(maxsize=1024)(_key)
 
 
 def _key_list(names: str) -> list[str]:

@@ -168,7 +168,8 @@ class Spend:
 
     `used` is what it spent and what its calls under way may still take; `granted` is what it may use without asking,
     and nobody else may. `wants` is the least that a call waits for there, None when none does. Who is not alive was
-    not heard of lately: what it was granted counts as spent, since nobody knows how much of it was.
+    not heard of lately: what it was granted counts as spent, since nobody knows how much of it was. Who is gone was not
+    heard of for so long that it may use nothing any more, even if it lives: of its grant only what was used counts.
     """
 
     holder: str
@@ -177,11 +178,12 @@ class Spend:
     granted: Amount
     wants: Amount | None = None
     is_alive: bool = True
+    is_gone: bool = False
 
     @property
     def counted(self) -> Amount:
         """What nobody else may use."""
-        return self.granted.at_least(self.used)
+        return self.used if self.is_gone else self.granted.at_least(self.used)
 
     @property
     def surely_used(self) -> Amount:

@@ -113,6 +113,10 @@ class Attempt:
         """Who is asked."""
         return self.candidate.target
 
+    def retime(self, call: Call | EmbedCall, *, is_cut: bool) -> None:
+        """It waited before it began: its timers are others by now."""
+        self.call, self._is_cut = call, is_cut
+
     def waits_in(self, waiting: Waiting) -> None:
         """Where it waits from here on, for a stop to break off."""
         self._waiting = waiting

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from types import TracebackType
-from typing import Protocol
+from typing import Final, Protocol, TypeVar
 
 from app.domain.chat import Call, Timeouts
 from app.domain.embedding import EmbedCall, EmbedRequest
@@ -26,6 +27,10 @@ from app.gateway.walk import GRACE
 from app.ledger.spending import Payer, Spending
 from app.providers.state import ProviderState, TargetState
 from app.waiting import Waiting
+
+C = TypeVar("C", Call, EmbedCall)
+_NOTABLE: Final = 0.01
+"""Seconds of waiting for a budget from which on a call's timers are set anew."""
 
 
 class Providers(Protocol):
@@ -62,7 +67,7 @@ class Calls:
         attempt, call, rendition = self._chat_attempt(journey, leg, streamed=False)
         try:
             if self._spending is not None and self._spending.is_set:
-                await self._reserve(self._spending, attempt)
+                call = await self._reserve(self._spending, journey, leg, attempt, call)
             with attempt:
                 with _Bound(attempt, call.timeouts.total):
                     response = await _adapter(journey, attempt, rendition).complete(call)
@@ -79,7 +84,7 @@ class Calls:
         attempt, call, rendition = self._chat_attempt(journey, leg, streamed=True)
         try:
             if self._spending is not None and self._spending.is_set:
-                await self._reserve(self._spending, attempt)
+                call = await self._reserve(self._spending, journey, leg, attempt, call)
             async with AsyncExitStack() as stack:
                 stack.enter_context(attempt)
                 with _Bound(attempt, call.timeouts.total):
@@ -99,24 +104,30 @@ class Calls:
         attempt = self._attempt(journey, leg, call, streamed=False, is_cut=is_cut)
         try:
             if self._spending is not None and self._spending.is_set:
-                await self._reserve(self._spending, attempt)
+                call = await self._reserve(self._spending, journey, leg, attempt, call)
             with attempt:
-                with _Bound(attempt, timeouts.total):
+                with _Bound(attempt, call.timeouts.total):
                     response = await attempt.adapter.embed(call)
                 usage = attempt.answered(response.usage)
         finally:
             journey.note(attempt)
         return Embedded(attempt, response, usage)
 
-    async def _reserve(self, spending: Spending, attempt: Attempt) -> None:
-        """Have the attempt hold what it may cost of every budget that it falls under."""
-        ask, step = attempt.ask, attempt.candidate
+    async def _reserve(self, spending: Spending, journey: Journey, leg: Leg, attempt: Attempt, call: C) -> C:
+        """Have the attempt hold what it may cost of every budget that it falls under; the call with the time left."""
+        ask, step, began = attempt.ask, attempt.candidate, self._clock.now()
         payer = Payer(step.target.provider, ask.caller.key_id, ask.agent_id)
         try:
-            attempt.hold = await spending.reserve(payer, expected_spend(attempt.call.request, step))
+            estimate = expected_spend(call.request, step)
+            attempt.hold = await spending.reserve(payer, estimate, within=call.timeouts.total)
         except BaseException:
             attempt.forgo()
             raise
+        if self._clock.now() - began > _NOTABLE:
+            timeouts, is_cut = self._timeouts(journey, leg)
+            call = replace(call, timeouts=timeouts)
+            attempt.retime(call, is_cut=is_cut)
+        return call
 
     def _chat_attempt(self, journey: Journey, leg: Leg, *, streamed: bool) -> tuple[Attempt, Call, Rendition]:
         timeouts, is_cut = self._timeouts(journey, leg)

@@ -380,6 +380,8 @@ def _rehearsed(query: RoutingQuery) -> RoutingQuery:
 
 def _alone(plan: Plan) -> Plan:
     """The plan with its first target only."""
+    if len(plan.steps) == 1:
+        return plan
     others = {step.target for step in plan.steps[1:]}
     verdicts = tuple(
         replace(verdict, why_not="fallbacks are not allowed") if verdict.target in others else verdict

@@ -1,15 +1,16 @@
 """One budget in one window, as one process keeps it: what it spent, what calls under way hold, what it may use.
 
-A process uses what it was granted and no more; what all were granted, with what the dead had, never exceeds the cap.
-It lowers its own grant before it says so, and raises it after it has said so. A process that is alone needs no grant:
-it may use all that is not on record as spent by those before it.
+A process uses what it was granted and no more; what all were granted, with what the dead had, exceeds the cap by one
+call's error at most: the one that got the last of it, which was granted the most it may take under the record's lock.
+It lowers its own grant before it says so, and raises it after it has said so. A grant lasts `LEASE` after it was said;
+then it is nobody's. A process that is alone needs none: it may use all that is not on record as spent before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -17,6 +18,10 @@ from app.domain.budget import NOTHING, Amount, Budget, BudgetState, Cap, Estimat
 
 _AHEAD: Final = Decimal(60)
 """Seconds of spending that a process keeps in hand: the database may be away as long; a death costs as much."""
+LEASE: Final = 120.0
+"""Seconds after its last word from which on what a process was granted, and had not used, is the others' again."""
+# Shorter than what the others wait, by more than clocks run apart or are set back, and a word takes.
+_OWN_LEASE: Final = timedelta(seconds=90)
 _SMOOTHING: Final = Decimal("0.3")
 _STOCK: Final = Decimal(2)
 
@@ -36,12 +41,14 @@ class Grant:
 class Account:
     """`room` is what this process may use in this window, None before anybody has said; `reach` the most it might.
 
-    Without `keeps_stock` it has no more than it uses.
+    Without `keeps_stock` it has no more than it uses. `is_shared`: other processes spend of the same budget;
+    `is_wanted`: a call waits for room in one of them.
     """
 
     __slots__ = (
         "_expected",
         "_rate",
+        "_said_at",
         "_seen",
         "_waiting",
         "begins",
@@ -49,6 +56,8 @@ class Account:
         "ends",
         "held",
         "is_dirty",
+        "is_shared",
+        "is_wanted",
         "keeps_stock",
         "largest",
         "others",
@@ -58,7 +67,9 @@ class Account:
         "spent",
     )
 
-    def __init__(self, budget: Budget, begins: datetime, ends: datetime, *, room: Cap | None) -> None:
+    def __init__(
+        self, budget: Budget, begins: datetime, ends: datetime, *, room: Cap | None, is_shared: bool = False
+    ) -> None:
         self.budget = budget
         self.begins = begins
         self.ends = ends
@@ -70,9 +81,12 @@ class Account:
         self.others_spent = NOTHING
         self.largest = NOTHING
         self.is_dirty = False
+        self.is_shared = is_shared
+        self.is_wanted = False
         self.keeps_stock = True
         self._expected = NOTHING
-        self._waiting: list[Amount] = []
+        self._said_at: datetime | None = None
+        self._waiting: list[Estimate] = []
         self._rate = NOTHING
         self._seen = NOTHING
 
@@ -95,13 +109,24 @@ class Account:
         """Whether a call may go out.
 
         All others under way may take the most they can, and it what is expected of it: so the cap is passed by no
-        more than the error of this one's estimate.
+        more than the error of this one's estimate. Of several processes each has to have the most it can take: whose
+        call is the one that may pass the cap is settled where they exchange their grants.
         """
-        return self.room is not None and self.room.has_room(self.used, estimate.expected)
+        wanted = estimate.most if self.is_shared else estimate.expected
+        return self.room is not None and self.room.has_room(self.used, wanted)
 
     def may_come_to_fit(self, estimate: Estimate) -> bool:
-        """Whether the others might give up enough."""
-        return self.room != self.reach and self.reach.has_room(self.used, estimate.expected)
+        """Whether the others might give up enough, or nobody has said yet what they have."""
+        is_known = self.room is not None and not self.is_shared
+        return not is_known and self.reach.has_room(self.used, estimate.expected)
+
+    def expire(self, now: datetime) -> None:
+        """Forget a grant that was said too long ago: it may be somebody else's by now.
+
+        A clock that was set back to before it was said tells nothing, and so the grant is forgotten, too.
+        """
+        if self._said_at is not None and not timedelta(0) <= now - self._said_at < _OWN_LEASE:
+            self.room = self._said_at = None
 
     def hold(self, estimate: Estimate) -> None:
         """A call goes out."""
@@ -119,11 +144,11 @@ class Account:
 
     def wait(self, estimate: Estimate) -> None:
         """A call waits for room that others have."""
-        self._waiting.append(estimate.most)
+        self._waiting.append(estimate)
 
     def leave_line(self, estimate: Estimate) -> None:
         """It does not wait any more."""
-        self._waiting.remove(estimate.most)
+        self._waiting.remove(estimate)
 
     def change(self, budget: Budget) -> None:
         """The cap is another one from now on; what was spent stays."""
@@ -159,19 +184,24 @@ class Account:
         used, cap = self.used, self.budget.cap
         free = cap.without(_sum([one.counted for one in others]))
         is_wanted = any(one.wants is not None for one in others if one.is_alive)
-        need = used + _sum(self._waiting)
+        need = used + _sum([one.most for one in self._waiting])
         granted = need
         if self.keeps_stock and not is_wanted:
             living = sum(one.is_alive for one in others) + 1
             granted = need + self._stock().at_most(_part_of(free, need, 2 * living))
         granted = _within(granted, free)
-        least = min(self._waiting, key=lambda one: (one.cost, one.tokens), default=None)
-        if least is not None and is_wanted and not _room(granted, cap).has_room(used, least):
-            # Two that each hold half of what one call takes would both wait for ever.
-            granted = used
+        least = min(self._waiting, key=_size, default=None)
+        if least is not None and not _room(granted, cap).has_room(used, least.most):
+            if free.has_room(used, least.expected):
+                # The last one: nobody finds room beside the most it may take, so only its own error passes the cap.
+                granted = granted.at_least(used + least.most)
+            elif is_wanted:
+                # Two that each hold half of what one call takes would both wait for ever.
+                granted = used
         sure = _sum([one.surely_used for one in others])
+        wants = None if least is None else least.expected
         return Grant(
-            Spend(holder, self.spent, used, granted.at_least(used), least),
+            Spend(holder, self.spent, used, granted.at_least(used), wants),
             _room(granted, cap),
             cap.without(sure),
             sure,
@@ -185,13 +215,26 @@ class Account:
             self.room = _lower(self.room, grant.room)
         self.is_dirty = False
 
-    def take_over(self, grant: Grant) -> None:
-        """Have what the grant gives: it is on record."""
-        self.room, self.reach = grant.room, grant.reach
+    def hear(self, grant: Grant) -> bool:
+        """Know of the others what the grant knows, and have nothing of it; whether that may settle who waits here."""
+        may_settle = self.reach != grant.reach
+        self.reach, self.is_wanted = grant.reach, grant.is_wanted
         self.others, self.others_spent = grant.others, grant.others_spent
+        return may_settle
+
+    def take_over(self, grant: Grant, said_at: datetime) -> None:
+        """Have what the grant gives: it is on record, and was not before `said_at`."""
+        self.hear(grant)
+        self.room = grant.room
+        self._said_at = said_at if self.is_shared else None
 
     def _stock(self) -> Amount:
         return self._rate.times(_AHEAD).at_least(self.largest.times(_STOCK))
+
+
+def _size(estimate: Estimate) -> tuple[Decimal, int, Decimal, int]:
+    """What makes one call the least of several: what is expected of it, then the most it may take."""
+    return estimate.expected.cost, estimate.expected.tokens, estimate.most.cost, estimate.most.tokens
 
 
 def _sum(amounts: Sequence[Amount]) -> Amount:

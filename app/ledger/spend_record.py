@@ -1,14 +1,16 @@
 """Keeps what this process spends on record, and has its part of budgets that processes share.
 
 Alone, a process writes what it spent four times a second: kill -9 loses what was settled since, and what the calls
-under way were expected to take counts as spent. With others, it may use only what it was granted; all of that counts
-as spent when it is killed, until the window ends. It keeps a minute's spending in hand, and less near a cap.
+under way were expected to take counts as spent. With others, it may use only what it was granted. All of that counts as
+spent when it is killed, for two minutes; then what it had used by its last word, a second before at most, and the most
+that its calls under way could take. It keeps a minute's spending in hand, and less near a cap.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -27,8 +29,10 @@ FLUSH: Final = 0.25
 _BEAT: Final = 1.0
 _AT_MOST_EVERY: Final = 0.03
 _RENEW_AFTER: Final = 1.5
-# A crowd on a busy machine keeps a file locked for a second or two; that is no reason to refuse anybody.
-_PATIENCE: Final = 5.0
+_AWAY_AFTER: Final = 5.0
+"""Seconds of quick failures from which on the database is away."""
+# Who is kept waiting before it fails met a database that is busy with a crowd: no reason to refuse anybody.
+_QUICK: Final = 2.0
 _LEAVING: Final = 1.5
 
 
@@ -53,6 +57,8 @@ class SpendRecord:
         self._is_shared = is_shared
         self._now = now
         self._beat_at = now()
+        self._failing_since: float | None = None
+        self._is_unsure = False
         self._said: dict[SpendKey, tuple[Spend, float]] = {}
         self._event = anyio.Event()
         self._writing = anyio.Lock()
@@ -76,11 +82,13 @@ class SpendRecord:
                     await self._event.wait()
                 if not pause.cancelled_caught:
                     self._event = anyio.Event()
+                    began = self._now()
                     await self.look()
-                    await anyio.sleep(_AT_MOST_EVERY)
+                    # A database that is slow to answer gets as much time for others as for this.
+                    await anyio.sleep(max(_AT_MOST_EVERY, self._now() - began))
 
     async def beat(self) -> None:
-        """Put on record what has changed, within 5 s; with others, also that this process is alive."""
+        """Put on record what has changed; with others, also that this process is alive."""
         now = self._now()
         seconds, self._beat_at = now - self._beat_at, now
         for account in self._spending.accounts():
@@ -94,11 +102,7 @@ class SpendRecord:
 
     async def refresh(self) -> None:
         """Exchange now. Raises StorageUnavailable."""
-        try:
-            with anyio.fail_after(_PATIENCE):
-                await self._exchange()
-        except TimeoutError:
-            raise StorageUnavailable("what was spent could not be put on record in time") from None
+        await self._exchange()
 
     async def leave(self) -> None:
         """Keep nothing but what was spent; the others may have the rest at once."""
@@ -109,15 +113,19 @@ class SpendRecord:
     async def _bounded(self, work: Callable[[], Awaitable[None]]) -> None:
         if not self._spending.is_set:
             return
+        began = self._now()
         try:
-            with anyio.fail_after(_PATIENCE):
-                await work()
-        except (StorageUnavailable, TimeoutError) as error:
-            if not self._spending.is_away:
+            await work()
+        except StorageUnavailable as error:
+            if self._failing_since is None:
+                self._failing_since = began
                 log.warning("spending cannot be put on record", extra={"reason": str(error)})
-            self._spending.is_away = True
+            now = self._now()
+            if now - began < _QUICK and now - self._failing_since >= _AWAY_AFTER:
+                self._spending.is_away = True
             self._spending.look_again()
         else:
+            self._failing_since = None
             self._spending.is_away = False
 
     def _is_behind(self, account: Account) -> bool:
@@ -125,12 +133,25 @@ class SpendRecord:
 
     async def _look(self) -> None:
         accounts = self._spending.accounts()
-        if any(account.is_waited_for or self._is_behind(account) for account in accounts):
+        if not self._is_shared or any(account.room is None for account in accounts):
             await self._exchange()
-        elif self._is_shared:
-            spent = await self._repository.everything()
-            if any(one.wants is not None for account in accounts for one in self._others(spent, account)):
-                await self._exchange()
+            return
+        # To read locks nobody out: a crowd that waits must not keep everybody from the lock that writers take.
+        spent = await self._repository.everything()
+        grants = [(account, account.shared(self._holder, self._others(spent, account))) for account in accounts]
+        if any(self._is_worth_saying(account, grant) for account, grant in grants):
+            await self._exchange()
+            return
+        heard = [account.hear(grant) for account, grant in grants]
+        if any(heard):
+            self._spending.look_again()
+
+    def _is_worth_saying(self, account: Account, grant: Grant) -> bool:
+        """Whether who waits here would get something, or the others would hear what who waits there needs to know."""
+        if account.is_waited_for:
+            said = self._said.get(account.key)
+            return grant.room != account.room or said is None or said[0].wants != grant.spend.wants
+        return grant.is_wanted and self._is_due(account.key, grant)
 
     async def _exchange(self) -> None:
         async with self._writing:
@@ -138,6 +159,7 @@ class SpendRecord:
             if not accounts:
                 return
             grants: dict[SpendKey, Grant] = {}
+            said_at = self._spending.wall()
 
             def decide(spent: Spent) -> SpendWord:
                 for key, account in accounts.items():
@@ -153,33 +175,37 @@ class SpendRecord:
             try:
                 await self._repository.exchange(decide)
             except BaseException:
+                # It may have been written all the same: what is on record is not known, and has to be said anew.
+                self._said.clear()
+                self._is_unsure = True
                 for account in accounts.values():
                     account.is_dirty = True
                 raise
-            self._take_over(accounts, grants)
+            self._take_over(accounts, grants, said_at)
 
     def _is_due(self, key: SpendKey, grant: Grant) -> bool:
         """Whether it has to be said: something changed, or nobody has heard of it for a while."""
         spend, said = grant.spend, self._said.get(key)
         if said is None:
-            return spend.wants is not None or spend.counted != NOTHING
+            return self._is_unsure or spend.wants is not None or spend.counted != NOTHING
         return said[0] != spend or (self._is_shared and self._now() - said[1] > _RENEW_AFTER)
 
     def _others(self, spent: Spent, account: Account) -> list[Spend]:
         return [one for one in spent.get(account.key, ()) if one.holder != self._holder]
 
     def _is_news(self, key: SpendKey, grant: Grant) -> bool:
-        """Whether the others can do something with it: somebody waits here, or gets something."""
-        known = self._said.get(key)
-        gives = known is not None and known[0].granted.at_least(grant.spend.granted) != grant.spend.granted
-        return grant.spend.wants is not None or (grant.is_wanted and (gives or known is None))
+        """Whether the others can do something with it: somebody waits here, or there for what is new here."""
+        return grant.spend.wants is not None or (grant.is_wanted and self._is_due(key, grant))
 
-    def _take_over(self, accounts: Mapping[SpendKey, Account], grants: Mapping[SpendKey, Grant]) -> None:
+    def _take_over(
+        self, accounts: Mapping[SpendKey, Account], grants: Mapping[SpendKey, Grant], said_at: datetime
+    ) -> None:
         now = self._now()
         for key, grant in grants.items():
-            accounts[key].take_over(grant)
+            accounts[key].take_over(grant, said_at)
             if self._is_due(key, grant):
                 self._said[key] = grant.spend, now
         for key in self._said.keys() - accounts.keys():
             del self._said[key]
+        self._is_unsure = False
         self._spending.look_again()

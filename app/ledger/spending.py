@@ -1,6 +1,7 @@
 """Spending: each call takes from every budget that it falls under before it goes out, and settles when it is over.
 
-Only memory is asked. A call waits only where other processes have room that this one lacks, and then 3 s at most.
+Only memory is asked. A call waits only where other processes may have room that this one lacks, or where its last grant
+is too old to be used; then until its own time is over, and `PATIENCE` at most.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from app.domain.budget import NOTHING, NOTHING_SPENT, Amount, Budget, BudgetState, Estimate, ScopeKind
@@ -19,22 +21,26 @@ from app.ledger.accounts import Account
 
 log = logging.getLogger(__name__)
 
-PATIENCE: Final = 3.0
-"""Seconds that a call waits at most for room that other processes have."""
+PATIENCE: Final = 60.0
+"""Seconds that a call waits at most for room that other processes have: longer than a dead one counts as alive."""
+_START: Final = 3.0
+"""Seconds that a call waits at most, once, to learn which budgets there are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """Who a call falls under: the gateway, its provider, its key and, where it has one, its agent."""
+    """Who a call falls under: the gateway, its key and, where it has one, its provider and its agent."""
 
-    provider: str
+    provider: str | None
     key_id: str
     agent_id: int | None
 
     @property
     def scopes(self) -> tuple[str, ...]:
         """All of them, as budgets name them."""
-        scopes = (ScopeKind.GATEWAY.value, f"provider:{self.provider}", f"key:{self.key_id}")
+        scopes: tuple[str, ...] = (ScopeKind.GATEWAY.value, f"key:{self.key_id}")
+        if self.provider is not None:
+            scopes = (*scopes, f"provider:{self.provider}")
         return scopes if self.agent_id is None else (*scopes, f"agent:{self.agent_id}")
 
 
@@ -105,7 +111,7 @@ class Spending:
         self.is_set = True
         self.is_away = False
         """Whether the record could not be reached when it was tried last."""
-        self._wall = wall
+        self.wall = wall
         self._is_shared = is_shared
         self.short: Callable[[], None] = lambda: None
         """Told when a call needs more of a budget than this process has."""
@@ -144,17 +150,20 @@ class Spending:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    async def reserve(self, payer: Payer, estimate: Estimate) -> Hold | Shortfall | None:
+    async def reserve(
+        self, payer: Payer, estimate: Estimate, *, within: float | None = None
+    ) -> Hold | Shortfall | None:
         """Take what a call may cost from every budget it falls under, or from none; None where there is none.
 
-        Raises StorageUnavailable where the record that would tell is away, or takes longer than anybody waits.
+        Raises StorageUnavailable where the record that would tell is away, or takes longer than `within` seconds.
         """
         if not self._loaded.is_set():
             await self._loaded_in_time()
         wanted = self._taken_or_short(payer, estimate)
         if not isinstance(wanted, list):
             return wanted
-        return await self._within_patience(payer, estimate)
+        patience = self._patience if within is None else min(self._patience, within)
+        return await self._within_patience(payer, estimate, patience)
 
     def objection(self, provider: str, *, is_priced: bool) -> str | None:
         """Why nothing more may go to this provider now; None when something may."""
@@ -163,9 +172,10 @@ class Spending:
                 return Shortfall(account.budget, account.ends, is_final=False).message
         return None
 
-    def left(self, payer: Payer) -> tuple[Decimal | None, int | None]:
-        """Dollars and tokens left of the tightest budgets it falls under; None where none caps it."""
-        caps = [account.state().left for account in self._accounts_of(payer.scopes)]
+    def left(self, *payers: Payer) -> tuple[Decimal | None, int | None]:
+        """Dollars and tokens left of the tightest budgets they fall under; None where none caps them."""
+        scopes = {scope for payer in payers for scope in payer.scopes}
+        caps = [account.state().left for account in self._accounts_of(scopes)]
         costs = [cap.cost_usd for cap in caps if cap.cost_usd is not None]
         tokens = [cap.tokens for cap in caps if cap.tokens is not None]
         return min(costs, default=None), min(tokens, default=None)
@@ -185,7 +195,7 @@ class Spending:
         if self._gave_up:
             return
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(min(self._patience, _START)):
                 await self._loaded.wait()
         except TimeoutError:
             if not self._gave_up:
@@ -201,7 +211,7 @@ class Spending:
         if not lacking:
             for account in accounts:
                 account.hold(estimate)
-            return Hold(accounts, estimate, self._freed)
+            return Hold(accounts, estimate, partial(self._freed, accounts))
         hopeless = [account for account in lacking if not account.may_come_to_fit(estimate)]
         return self._shortfall(hopeless) if hopeless else lacking
 
@@ -211,9 +221,11 @@ class Spending:
         self._refused(account.budget)
         return Shortfall(account.budget, account.ends, is_final=account.budget.refuses)
 
-    async def _within_patience(self, payer: Payer, estimate: Estimate) -> Hold | Shortfall | None:
+    async def _within_patience(self, payer: Payer, estimate: Estimate, patience: float) -> Hold | Shortfall | None:
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._patience
+        until = loop.time() + patience
+        # Once: what has to be looked at again after that is heard of, by the bell or when a call here is over.
+        self.short()
         while True:
             found = self._taken_or_short(payer, estimate)
             if not isinstance(found, list):
@@ -229,7 +241,6 @@ class Spending:
         changed = self._changed
         for account in lacking:
             account.wait(estimate)
-        self.short()
         try:
             async with asyncio.timeout(seconds):
                 await changed.wait()
@@ -239,9 +250,12 @@ class Spending:
             for account in lacking:
                 account.leave_line(estimate)
 
-    def _freed(self) -> None:
-        if self._is_shared:
-            self.look_again()
+    def _freed(self, accounts: Sequence[Account]) -> None:
+        if not self._is_shared:
+            return
+        self.look_again()
+        if any(account.is_waited_for or account.is_wanted for account in accounts):
+            self.short()
 
     def _accounts_of(self, scopes: Iterable[str]) -> list[Account]:
         return [self._account(budget) for scope in scopes for budget in self._of_scope.get(scope, ())]
@@ -249,13 +263,15 @@ class Spending:
     def _account(self, budget: Budget) -> Account:
         """The account of the window that lasts now."""
         account = self._accounts.get(budget.id)
-        now = self._wall()
+        now = self.wall()
         if account is None or now >= account.ends:
             if account is not None:
                 self._ended.append(account)
             # Alone, nobody can have spent anything of a window that begins while this process runs.
             is_known = account is not None and account.room is not None and not self._is_shared
             begins, ends = budget.window.begin(now), budget.window.end(now)
-            account = Account(budget, begins, ends, room=budget.cap if is_known else None)
+            room = budget.cap if is_known else None
+            account = Account(budget, begins, ends, room=room, is_shared=self._is_shared)
             self._accounts[budget.id] = account
+        account.expire(now)
         return account

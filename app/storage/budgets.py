@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, func, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app.domain.attempt import AttemptOutcome
 from app.domain.audit import Author, Entry
 from app.domain.budget import NOTHING_SPENT, Budget, Cap, OnExceeded, ScopeKind, Window
+from app.domain.usage import summed
+from app.domain.usage_query import UsageFilter
 from app.ledger.changes import budget_fields, changed
-from app.storage.columns import ExactDecimal
 from app.storage.database import Database, reads, writes
 from app.storage.revision import count_up
-from app.storage.tables import ATTEMPTS, BUDGET_SPEND, BudgetRow
+from app.storage.tables import BUDGET_SPEND, BudgetRow
+from app.storage.usage_summary import Summing
 
 EARLIER: Final = "earlier"
 """The holder of what was spent in a window before its budget was set."""
-_A: Final = ATTEMPTS.c
 
 
 def _utc_now() -> datetime:
@@ -42,7 +45,7 @@ class SqlBudgetRepository:
 
     @writes
     async def put(self, session: AsyncSession, budget: Budget, begins: datetime, ends: datetime, by: Author) -> None:
-        """Set this scope's budget of this window. A first one counts what the window's attempts on record cost.
+        """Set this scope's budget of this window. A first one counts what usage on record cost in the window.
 
         What was set before keeps its id, and with it what was spent.
         """
@@ -80,15 +83,14 @@ class SqlBudgetRepository:
         return len(ids)
 
     async def _count_earlier(self, session: AsyncSession, budget: Budget, begins: datetime, ends: datetime) -> None:
-        exact_sum = func.exact_sum if self._database.is_sqlite else func.sum
-        sums = select(
-            exact_sum(_A.cost_usd, type_=ExactDecimal()),
-            func.coalesce(func.sum(func.coalesce(_A.input_tokens, 0) + func.coalesce(_A.output_tokens, 0)), 0),
-        ).where(_A.started_at >= begins, _A.started_at < ends, _A.outcome != "cached", *_of_scope(budget))
-        cost, tokens = (await session.execute(sums)).one()
+        summing = Summing(session, _of_scope(budget, begins, ends), is_sqlite=self._database.is_sqlite)
+        figures = await summing.figures(("outcome",), None)
+        paid = [sums for (outcome,), sums in figures.items() if outcome != AttemptOutcome.CACHED.value]
+        cost = summed(sums.cost for sums in paid) or NOTHING_SPENT
+        tokens = sum(sums.input_tokens + sums.output_tokens for sums in paid)
         values: dict[str, Any] = {"budget_id": budget.id, "begins": begins, "ends": ends, "holder": EARLIER}
         for name in ("spent", "used", "granted"):
-            values |= {f"{name}_usd": cost or NOTHING_SPENT, f"{name}_tokens": int(tokens)}
+            values |= {f"{name}_usd": cost, f"{name}_tokens": tokens}
         await session.execute(insert(BUDGET_SPEND).values(**values, wants_usd=None, wants_tokens=None, alive_until=0.0))
 
 
@@ -99,17 +101,18 @@ def _entry(by: Author, before: dict[str, Any] | None, after: dict[str, Any] | No
     return changed(f"budget:{one['scope']}", by, what="budget", before=told[0], after=told[1])
 
 
-def _of_scope(budget: Budget) -> list[ColumnElement[bool]]:
-    name = budget.scope.partition(":")[2]
+def _of_scope(budget: Budget, begins: datetime, ends: datetime) -> UsageFilter:
+    """The attempts that a budget of this scope pays for."""
+    everything, name = UsageFilter(begins, ends), budget.scope.partition(":")[2]
     match budget.kind:
         case ScopeKind.GATEWAY:
-            return []
+            return everything
         case ScopeKind.AGENT:
-            return [_A.agent_id == int(name)]
+            return replace(everything, agent=int(name))
         case ScopeKind.KEY:
-            return [_A.key_id == name]
+            return replace(everything, key=name)
         case ScopeKind.PROVIDER:
-            return [_A.provider == name]
+            return replace(everything, provider=name)
 
 
 def _budget(row: BudgetRow) -> Budget:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,17 @@ from typing import Any
 from sqlalchemy import DateTime, Numeric, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+
+class WrittenJSON(str):
+    """JSON that was written already: a column takes it as it is, so that its hash and it are written once."""
+
+    __slots__ = ()
+
+
+def json_text(value: Any) -> str:  # noqa: ANN401 - JSON
+    """What a JSON column stores: the engine's serializer."""
+    return value if type(value) is WrittenJSON else json.dumps(value)
 
 
 class UTCDateTime(TypeDecorator[datetime]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import hashlib
 import math
@@ -24,7 +23,9 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
 from app.domain.usage import summed
 from app.storage.chain import Chain
+from app.storage.columns import json_text
 from app.storage.errors import DatabaseUnusable, translated_errors
+from app.storage.sqlite_driver import connecting
 
 _BEGIN: Final = "sqlite_begin"
 _CLEANUP_SECONDS: Final = 3.0
@@ -168,6 +169,7 @@ def create_engine(
     return create_async_engine(
         parsed,
         hide_parameters=True,
+        json_serializer=json_text,
         pool_pre_ping=True,
         pool_size=rules.pool,
         max_overflow=rules.overflow,
@@ -212,6 +214,7 @@ def _sqlite_engine(url: URL, rules: DatabaseRules, factory: type[sqlite3.Connect
     engine = create_async_engine(
         url,
         hide_parameters=True,
+        json_serializer=json_text,
         pool_size=rules.pool,
         max_overflow=rules.overflow,
         pool_timeout=rules.connect,
@@ -221,7 +224,7 @@ def _sqlite_engine(url: URL, rules: DatabaseRules, factory: type[sqlite3.Connect
             "timeout": rules.busy,
             "isolation_level": None,
             "factory": factory,
-            "async_creator_fn": _connecting,
+            "async_creator_fn": connecting,
         },
     )
 
@@ -235,19 +238,6 @@ def _sqlite_engine(url: URL, rules: DatabaseRules, factory: type[sqlite3.Connect
             record.invalidate()
 
     return engine
-
-
-class _Connecting(aiosqlite.Connection):
-    """One whose thread is told to stop once: a second word is never answered, and whoever closes would wait for it."""
-
-    def stop(self) -> asyncio.Future[Any] | None:
-        return super().stop() if self._running else None
-
-
-def _connecting(*args: Any, **kwargs: Any) -> aiosqlite.Connection:  # noqa: ANN401 - passed on as they come
-    made = _Connecting(functools.partial(sqlite3.connect, *args, **kwargs), iter_chunk_size=64)
-    made._thread.daemon = True  # noqa: SLF001  (as SQLAlchemy has it: no lock keeps the process)
-    return made
 
 
 async def _rolled_back(connection: aiosqlite.Connection) -> bool:

@@ -14,17 +14,18 @@ from app.domain.errors import Code, Conflict
 from app.domain.horizons import Horizons
 from app.domain.payload import Payload
 from app.ledger.sealing import Sealer
+from app.storage.columns import WrittenJSON, json_text
 from app.storage.cursors import cursor_at, older_than
 from app.storage.database import Database, reads, writes
 from app.storage.idempotency import settle
 from app.storage.joining import JoinedWriter
 from app.storage.payloads import keep, latest_answers
+from app.storage.sheaf import put
 from app.storage.states import PREFIX, state_of, states
 from app.storage.tables import DECISIONS
-from app.storage.votes import rewrite_votes, write_horizon, write_votes
+from app.storage.votes import put_horizon, put_votes, rewrite_votes
 
 _D: Final = DECISIONS.c
-_INSERT: Final = DECISIONS.insert()
 
 
 class SqlDecisionRepository:
@@ -59,27 +60,24 @@ class SqlDecisionRepository:
     ) -> None:
         if filing.reservation is not None and not await settle(session, filing.reservation, filing.id):
             raise Conflict("another request took this key over", code=Code.IDEMPOTENCY_UNKNOWN_OUTCOME)
-        await session.execute(
-            _INSERT,
-            {
-                "id": filing.id,
-                "created_at": filing.created_at,
-                "symbol": filing.symbol,
-                "status": filing.status.value,
-                "action": filing.action.value,
-                "actionable": filing.actionable,
-                "agent_id": filing.agent_id,
-                "key_id": filing.key_id,
-                "request_id": filing.request_id,
-                "answer": answer,
-                "request": request,
-            },
-        )
-        await keep(session, payloads, is_sqlite=self._database.is_sqlite)
-        await write_votes(session, filing, answer)
-        await write_horizon(session, filing, answer, request, self._horizons)
+        texts = {"answer": WrittenJSON(json_text(answer)), "request": WrittenJSON(json_text(request))}
+        row = {
+            "id": filing.id,
+            "created_at": filing.created_at,
+            "symbol": filing.symbol,
+            "status": filing.status.value,
+            "action": filing.action.value,
+            "actionable": filing.actionable,
+            "agent_id": filing.agent_id,
+            "key_id": filing.key_id,
+            "request_id": filing.request_id,
+        }
+        put(session, DECISIONS, [row | texts])
+        await keep(session, payloads)
+        put_votes(session, filing, answer)
+        put_horizon(session, filing, answer, request, self._horizons)
         told = {**_filed(filing), "answer": answer, "request": request, "payloads": _hashes(payloads)}
-        state = state_of(filing, answer, request)
+        state = state_of(filing, **texts)
         entry = Entry(Kind.DECISION, f"{PREFIX}{filing.id}", filing.key_id, told, state)
         self._database.chain.append(session, entry)
 
@@ -90,7 +88,7 @@ class SqlDecisionRepository:
         """Replace a decision's answer by one with the votes that came in after it; an unknown id changes nothing."""
         found: Any = await session.execute(update(DECISIONS).where(_D.id == decision_id).values(answer=answer))
         if found.rowcount:
-            await keep(session, payloads, is_sqlite=self._database.is_sqlite)
+            await keep(session, payloads)
             await rewrite_votes(session, decision_id, answer)
             state = (await states(self._database, session, [decision_id]))[decision_id]
             told = {"answer": answer, "payloads": _hashes(payloads)}
@@ -127,7 +125,7 @@ class SqlDecisionRepository:
 
 def _hashes(payloads: Sequence[Payload]) -> dict[str, str]:
     """What was said stands in a table of its own, where it can be erased; its hashes are on record."""
-    return {payload.part: payload.sha256 for payload in payloads}
+    return {payload.part.value: payload.sha256 for payload in payloads}
 
 
 def _filed(filing: Filing) -> dict[str, Any]:

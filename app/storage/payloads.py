@@ -9,21 +9,18 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Row, select, text, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.audit import GATEWAY, Author, Entry, Kind
 from app.domain.payload import Erasure, Part, Payload, PayloadForm
 from app.storage.columns import storable
 from app.storage.database import Database, reads, writes
+from app.storage.sheaf import put
 from app.storage.states import PREFIX
 from app.storage.tables import PAYLOADS
 
 _P: Final = PAYLOADS.c
 _FIELDS: Final = tuple(field.name for field in fields(Payload))
-# Built once: it is on the way of every decision.
-_IN_SQLITE: Final = sqlite.insert(PAYLOADS).on_conflict_do_nothing()
-_IN_POSTGRESQL: Final = postgresql.insert(PAYLOADS).on_conflict_do_nothing()
 RETENTION: Final = "retention"
 """Who erases, and why, when content has become too old."""
 
@@ -98,8 +95,8 @@ async def latest_answers(session: AsyncSession, subjects: Collection[str]) -> di
     return {payload.subject: payload for payload in sorted(found, key=lambda payload: payload.part is Part.LATE)}
 
 
-async def keep(session: AsyncSession, payloads: Sequence[Payload], *, is_sqlite: bool) -> None:
-    """Store payloads in the caller's transaction; one that is there already changes nothing.
+async def keep(session: AsyncSession, payloads: Sequence[Payload]) -> None:
+    """Store payloads at the end of the caller's transaction; one that is there already changes nothing.
 
     What belongs to an erased subject comes too late to be kept: its hash is.
     """
@@ -109,8 +106,7 @@ async def keep(session: AsyncSession, payloads: Sequence[Payload], *, is_sqlite:
     if any(payload.part is Part.LATE for payload in payloads):
         erased = {one.subject: one for one in await payloads_of(session, subjects, (Part.ANSWER,)) if one.erased_at}
         payloads = [_as_late(payload, erased.get(payload.subject)) for payload in payloads]
-    insert = _IN_SQLITE if is_sqlite else _IN_POSTGRESQL
-    await session.execute(insert, [{name: getattr(payload, name) for name in _FIELDS} for payload in payloads])
+    put(session, PAYLOADS, [{name: getattr(payload, name) for name in _FIELDS} for payload in payloads], once=True)
 
 
 def _entry(subject: str, parts: Mapping[Part, str] | Mapping[str, str], by: Author, reason: str) -> Entry:

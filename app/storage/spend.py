@@ -12,19 +12,21 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.budget import Amount, Spend, SpendKey, SpendWord, Spent
+from app.ledger.accounts import LEASE
 from app.storage.bell import ring
 from app.storage.clock import shared_clock
 from app.storage.database import Database, reads, writes
 from app.storage.leases import CHANNEL
 from app.storage.tables import BUDGET_SPEND
 
-LIFE: Final = 5.0
-"""Seconds that a process counts as alive after it was heard of."""
+LIFE: Final = 15.0
+"""Seconds that a process counts as alive after it was heard of; on a busy machine a word may take some."""
 _S: Final = BUDGET_SPEND.c
 # Any number that nobody else on the same PostgreSQL locks: "budget" in ASCII.
 _LOCK: Final = 0x627564676574
 # Calls that began in a window may end after it, and be put on record then.
 _KEPT: Final = timedelta(minutes=10)
+_CLEAN_EVERY: Final = 60.0
 _KEYS: Final = ("budget_id", "begins", "holder")
 # Whatever a provider states has to fit its column.
 _MOST: Final = 10**15
@@ -35,6 +37,7 @@ class SqlSpendRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._clean_at = 0.0
 
     @reads
     async def everything(self, session: AsyncSession) -> Spent:
@@ -50,7 +53,9 @@ class SqlSpendRepository:
         spent = await _spent(session, clock)
         word = decide(spent)
         if word.said:
-            await session.execute(delete(BUDGET_SPEND).where(_S.ends < _moment(clock) - _KEPT))
+            if clock >= self._clean_at:
+                self._clean_at = clock + _CLEAN_EVERY
+                await session.execute(delete(BUDGET_SPEND).where(_S.ends < _moment(clock) - _KEPT))
             await self._put(session, word, clock)
         if word.rings:
             await ring(self._database, session, CHANNEL)
@@ -71,7 +76,8 @@ async def _spent(session: AsyncSession, clock: float) -> dict[SpendKey, list[Spe
     for row in rows.mappings():
         wants = None if row["wants_usd"] is None else Amount(row["wants_usd"], row["wants_tokens"])
         spent, used, granted = (Amount(row[f"{one}_usd"], row[f"{one}_tokens"]) for one in ("spent", "used", "granted"))
-        spend = Spend(row["holder"], spent, used, granted, wants, is_alive=row["alive_until"] >= clock)
+        silent = clock - row["alive_until"]
+        spend = Spend(row["holder"], spent, used, granted, wants, is_alive=silent <= 0, is_gone=silent >= LEASE - LIFE)
         found.setdefault((row["budget_id"], row["begins"]), []).append(spend)
     return found
 

@@ -7,7 +7,6 @@ action, actionable (0 or 1), agent_id, key_id, request_id, and SHA-256 of the st
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Any, Final
@@ -25,9 +24,9 @@ PREFIX: Final = "decision:"
 """What subjects begin with whose row has a state."""
 
 
-def state_of(filing: Filing, answer: dict[str, Any], request: dict[str, Any]) -> str:
-    """The state of a decision that is about to be stored."""
-    texts = (hashlib.sha256(json.dumps(one).encode()).hexdigest() for one in (answer, request))
+def state_of(filing: Filing, answer: str, request: str) -> str:
+    """The state of a decision that is about to be stored, its answer and request as text."""
+    texts = (hashlib.sha256(one.encode()).hexdigest() for one in (answer, request))
     return _hashed(
         [
             filing.id,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.casting import basis_of, cast_votes
 from app.domain.decision import Action, Filing, VoteStatus
 from app.domain.horizons import Horizons
-from app.domain.outcome import CastVote, Measured
+from app.domain.outcome import Basis, CastVote, Horizon, Measured
 from app.domain.symbols import market_of
 from app.storage.columns import storable
+from app.storage.sheaf import put
 from app.storage.tables import DECISIONS, GRADES, HORIZONS, OUTCOMES, VOTES
 
 _D: Final = DECISIONS.c
@@ -23,14 +23,12 @@ _V: Final = VOTES.c
 _VOTE: Final = tuple(CastVote.__dataclass_fields__)
 
 
-async def write_votes(session: AsyncSession, filing: Filing, answer: Mapping[str, Any]) -> None:
+def put_votes(session: AsyncSession, filing: Filing, answer: Mapping[str, Any]) -> None:
     """The votes of a new decision."""
-    rows = _rows(filing.id, filing.created_at, filing.symbol, filing.agent_id, answer)
-    if rows:
-        await session.execute(insert(VOTES), rows)
+    put(session, VOTES, _rows(filing.id, filing.created_at, filing.symbol, filing.agent_id, answer))
 
 
-async def write_horizon(
+def put_horizon(
     session: AsyncSession, filing: Filing, answer: Mapping[str, Any], request: Mapping[str, Any], horizons: Horizons
 ) -> None:
     """What the grades of a new decision start from, and until when it waits for a price."""
@@ -38,10 +36,10 @@ async def write_horizon(
     market = request.get("market")
     venue = market.get("venue") if isinstance(market, dict) else None
     base, quote = market_of(filing.symbol)
-    row = asdict(basis) | asdict(horizons.of(basis, filing.created_at, request))
+    row = _fields(basis) | _fields(horizons.of(basis, filing.created_at, request))
     row |= {"base": storable(base), "quote": storable(quote), "venue": venue_key(venue)}
     row["intent"] = None if basis.intent is None else storable(basis.intent)
-    await session.execute(insert(HORIZONS), [row])
+    put(session, HORIZONS, [row])
 
 
 async def rewrite_votes(session: AsyncSession, decision_id: str, answer: Mapping[str, Any]) -> None:
@@ -115,6 +113,11 @@ def _rows(
 
 
 def _row(vote: CastVote) -> dict[str, Any]:
-    row = asdict(vote)
+    row = _fields(vote)
     row |= {name: storable(row[name]) for name in ("provider", "model", "reason", "family") if row[name] is not None}
     return row | {"status": vote.status.value, "action": None if vote.action is None else vote.action.value}
+
+
+def _fields(flat: CastVote | Basis | Horizon) -> dict[str, Any]:
+    """By name; `asdict` would copy every value, too."""
+    return {name: getattr(flat, name) for name in flat.__dataclass_fields__}

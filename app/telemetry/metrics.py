@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from math import nan
 from typing import Final, TypeVar, cast
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     disable_created_metrics,
     generate_latest,
@@ -58,6 +60,7 @@ class Metrics:
         self._routes: set[str] = set()
         self._totals: dict[Counter, float] = {}
         self._spent: dict[Counter, Decimal] = {}
+        self._budgets_told: set[tuple[Gauge, tuple[str, str]]] = set()
         self._unpriced = Fresh()
         self._families = Families(self.registry)
         if multiprocess_dir is None:
@@ -110,18 +113,25 @@ class Metrics:
     def set_budgets(self, states: Iterable[BudgetState]) -> None:
         """What is left of budgets: of each kind the tightest. Nobody's name is a label."""
         used, dollars, tokens = self._families.budget_used, self._families.budget_usd, self._families.budget_tokens
-        if self._directory is None:
-            for gauge in (used, dollars, tokens):
-                gauge.clear()
+        told = set[tuple[Gauge, tuple[str, str]]]()
         of_kind: dict[tuple[str, str], list[BudgetState]] = {}
         for state in states:
             of_kind.setdefault((state.budget.kind.value, state.budget.window.value), []).append(state)
         for labels, alike in of_kind.items():
             used.labels(*labels).set(max(state.budget.cap.share_used(state.used) for state in alike))
+            told.add((used, labels))
             if costs := [state.left.cost_usd for state in alike if state.left.cost_usd is not None]:
                 dollars.labels(*labels).set(float(min(costs)))
+                told.add((dollars, labels))
             if counts := [state.left.tokens for state in alike if state.left.tokens is not None]:
                 tokens.labels(*labels).set(min(counts))
+                told.add((tokens, labels))
+        for gauge, labels in self._budgets_told - told:
+            # Of several workers' a series cannot be taken back: no number is what a budget that is gone has left.
+            gauge.labels(*labels).set(nan)
+            if self._directory is None:
+                gauge.remove(*labels)
+        self._budgets_told = told
 
     def panicked(self, is_admitted: bool) -> None:  # noqa: FBT001 - what the planner tells
         """Count a request for which only ejected targets were left, and whether one was tried all the same."""

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord
 from app.domain.audit import Author
 from app.domain.budget import NOTHING, Amount, Budget, Cap, OnExceeded, Spend, SpendWord, Spent, Window
 from app.domain.target import Target
 from app.domain.usage import Usage
+from app.ledger.accounts import LEASE
 from app.storage.budgets import EARLIER, SqlBudgetRepository
 from app.storage.database import Database
 from app.storage.revision import current_revision
-from app.storage.spend import SqlSpendRepository
+from app.storage.rollups import SqlRollUps
+from app.storage.spend import LIFE, SqlSpendRepository
+from app.storage.tables import BUDGET_SPEND
 from app.storage.usage import SqlUsageRepository
 
 NOW = datetime.now(UTC)
@@ -110,6 +116,58 @@ async def test_what_was_spent_in_the_window_before_counts(
 
     (earlier,) = (await spend.everything())[DAILY.id, BEGINS]
     assert earlier.counted == earlier.spent == Amount(Decimal(dollars), tokens)
+
+
+async def test_what_was_spent_counts_once_where_attempts_are_rolled_up_and_some_are_gone(
+    budgets: SqlBudgetRepository, spend: SqlSpendRepository, database: Database
+) -> None:
+    noon = datetime(2026, 10, 20, 12, 30, tzinfo=UTC)
+    begins, ends = Window.MONTH.begin(noon), Window.MONTH.end(noon)
+
+    def attempt(name: str, began: datetime, outcome: AttemptOutcome = AttemptOutcome.OK) -> AttemptRecord:
+        return AttemptRecord(
+            name, 1, Target("alpha", "m"), AttemptKind.FIRST, outcome, began, 0.1,
+            usage=Usage(3, 4), cost_usd=Decimal("0.000000000001"), agent_id=7, key_id="k1",
+        )  # fmt: skip
+
+    usage, rolling = SqlUsageRepository(database), SqlRollUps(database)
+    await usage.append([attempt("before", begins - timedelta(seconds=1)), attempt("first", begins)])
+    await usage.append([attempt("day", noon - timedelta(days=3)), attempt("hour", noon - timedelta(hours=2))])
+    await usage.append([attempt("free", noon, AttemptOutcome.CACHED)])
+    await rolling.roll(100)
+    assert await rolling.forget_attempts(noon - timedelta(days=1), 100) == 3
+    await usage.append([attempt("fresh", noon)])
+
+    await budgets.put(replace(DAILY, window=Window.MONTH), begins, ends, Author("key1"))
+
+    everybody = await database.read(_earlier)
+    assert everybody == [(Decimal("0.000000000004"), 28)]
+
+
+async def _earlier(session: AsyncSession) -> list[tuple[Decimal, int]]:
+    rows = await session.execute(select(BUDGET_SPEND.c.spent_usd, BUDGET_SPEND.c.spent_tokens))
+    return [(cost, tokens) for cost, tokens in rows]
+
+
+async def test_a_silent_process_is_dead_after_a_while_and_gone_after_its_lease(
+    spend: SqlSpendRepository, database: Database
+) -> None:
+    def said(silent: float) -> Callable[[AsyncSession], Awaitable[None]]:
+        async def back(session: AsyncSession) -> None:
+            await session.execute(update(BUDGET_SPEND).values(alive_until=BUDGET_SPEND.c.alive_until - silent))
+
+        return back
+
+    word = Spend("here", Amount(tokens=1), Amount(tokens=2), Amount(tokens=9))
+    seen = []
+    for silent in (0.0, LIFE + 1, LEASE - LIFE - 2, 3.0):
+        if not silent:
+            await spend.exchange(lambda _: saying(word))
+        await database.write(said(silent))
+        (one,) = (await spend.everything())[DAILY.id, BEGINS]
+        seen.append((one.is_alive, one.is_gone, one.counted.tokens))
+
+    assert seen == [(True, False, 9), (False, False, 9), (False, False, 9), (False, True, 2)]
 
 
 async def test_two_processes_never_decide_at_once(spend: SqlSpendRepository) -> None:

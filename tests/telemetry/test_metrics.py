@@ -325,6 +325,41 @@ def test_one_worker_speaks_for_all(tmp_path: Path) -> None:
     assert "outcry_request_overhead_seconds_count 2.0" in text
 
 
+BUDGETED_WORKER = """
+import sys
+from datetime import UTC, datetime
+from decimal import Decimal
+from app.domain.budget import NOTHING, Amount, Budget, BudgetState, Cap, Window
+from app.telemetry.metrics import Metrics
+metrics = Metrics(multiprocess_dir=sys.argv[1] if len(sys.argv) > 1 else None)
+noon = datetime(2026, 11, 20, 12, tzinfo=UTC)
+def state(window, left):
+    budget = Budget("b", "agent:7", window, Cap(Decimal(10), None))
+    used = Amount(Decimal(10) - left)
+    return BudgetState(budget, window.begin(noon), window.end(noon), used, NOTHING, Cap(left, None))
+metrics.set_budgets([state(Window.DAY, Decimal(4)), state(Window.DAY, Decimal(3)), state(Window.MONTH, Decimal(1))])
+print(metrics.render()[0].decode())
+metrics.set_budgets([state(Window.DAY, Decimal(2))])
+print("later")
+print(metrics.render()[0].decode())
+"""
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_budget_that_is_gone_has_nothing_left_that_could_be_read(tmp_path: Path, *, is_shared: bool) -> None:
+    environ = {**os.environ, **({"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)} if is_shared else {})}
+    command = [sys.executable, "-c", BUDGETED_WORKER, *([str(tmp_path)] if is_shared else [])]
+
+    text = subprocess.run(command, env=environ, capture_output=True, check=True, text=True).stdout
+    before, after = text.split("later")
+
+    assert 'outcry_budget_left_usd{scope="agent",window="day"} 3.0' in before
+    assert 'outcry_budget_used_ratio{scope="agent",window="month"} 0.9' in before
+    assert 'outcry_budget_left_usd{scope="agent",window="day"} 2.0' in after
+    assert 'outcry_budget_left_usd{scope="agent",window="month"} 1.0' not in after
+    assert ('outcry_budget_left_usd{scope="agent",window="month"} NaN' in after) is is_shared
+
+
 def test_calls_of_tools_are_counted_and_made_up_names_are_other(metrics: Metrics) -> None:
     failed = ToolCallStatus.FAILED
     metrics.tool_called(called())

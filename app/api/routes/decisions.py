@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 
 from app.api.admission import Admission, is_replay
 from app.api.body import NATIVE_LIMIT, read_checked
+from app.api.budget_headers import left_headers
 from app.api.completions import CLOSING, replay_headers
 from app.api.decision_wire import DecisionAnswer, DecisionBody, DecisionPage, question_of, read_decision
 from app.api.deps import MAX_ID, CurrentExchange, CurrentServices, Cursor, Limit, body_of, described
@@ -57,6 +58,7 @@ async def decide(exchange: Exchange) -> None:
         exchange, NATIVE_LIMIT, lambda said: (said, read_decision(said, wrong_panel)), "market"
     )
     question = question_of(body, intent, exchange)
+    exchange.agent_id = question.agent_id
     if key is not None:
         await _decide_once(exchange, await bound(key, exchange, content, intent), question, streamed=body.stream)
         return
@@ -64,7 +66,8 @@ async def decide(exchange: Exchange) -> None:
         await _stream(exchange, question)
         return
     decision = await Watch(exchange).run(_decided(exchange, question))
-    await exchange.answer_json(rendered(decision), _headers(decision))
+    headers = _headers(decision) + left_headers(exchange, [vote.provider for vote in decision.votes])
+    await exchange.answer_json(rendered(decision), headers)
 
 
 def _with_its_question(exchange: Exchange, content: dict[str, Any]) -> tuple[dict[str, Any], DecisionBody]:
@@ -100,7 +103,7 @@ async def _told(exchange: Exchange, watch: Watch, question: Question, admission:
         async for happened in events:
             if not exchange.is_started:
                 # Only now is it sure that the question was a good one.
-                await exchange.start_stream([])
+                await exchange.start_stream(left_headers(exchange))
             if isinstance(happened, DecisionEvent):
                 _counted(admission, happened.decision)
                 await watch.push(event("decision", rendered(happened.decision)))
@@ -122,6 +125,7 @@ async def _decide_once(exchange: Exchange, key: RequestKey, question: Question, 
     told = await watch.run(_last(events))
     headers = [REPLAYED] if told.is_replayed else _cost(told.body["cost_usd"])
     headers = headers + _of_run(told.body.get("decision_hash"), replayed=told.body.get("replayed") is True)
+    headers += left_headers(exchange, [vote["provider"] for vote in told.body["votes"]])
     await exchange.answer_json(told.body, headers)
 
 
@@ -149,7 +153,7 @@ async def _retold(exchange: Exchange, watch: Watch, events: AsyncGenerator[Told]
     async with aclosing(events):
         async for told in events:
             if not exchange.is_started:
-                await exchange.start_stream([REPLAYED] if told.is_replayed else [])
+                await exchange.start_stream([*([REPLAYED] if told.is_replayed else []), *left_headers(exchange)])
             await watch.push(event(told.name, told.body))
     await exchange.push(b"", last=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio.to_thread
 
 from app.api import embeddings_wire
+from app.api.admission import agent_of
 from app.api.body import OPENAI_LIMIT, read_object
 from app.api.completions import counted, intent_of, tell, uncached
 from app.api.exchange import Exchange
@@ -16,6 +17,7 @@ async def embed(exchange: Exchange) -> None:
     intent = uncached(intent_of(exchange))
     body = await read_object(exchange, OPENAI_LIMIT)
     ask = embeddings_wire.ask_of(body, intent, exchange)
+    exchange.agent_id = agent_of(ask)
     completion = await Watch(exchange).run(counted(exchange, ask, exchange.services.gateway.embed))
     vectors, encoding = completion.response, embeddings_wire.encoding_of(body)
     if embeddings_wire.is_large(vectors):
@@ -23,4 +25,4 @@ async def embed(exchange: Exchange) -> None:
         answer = await anyio.to_thread.run_sync(embeddings_wire.rendered, vectors, completion.usage, encoding)
     else:
         answer = embeddings_wire.rendered(vectors, completion.usage, encoding)
-    await tell(exchange, ask, completion, answer, warn=True)
+    await tell(exchange, completion, answer, warn=True)

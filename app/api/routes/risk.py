@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.api.admission import Admission
 from app.api.body import NATIVE_LIMIT, read_object
+from app.api.budget_headers import left_headers
 from app.api.completions import live
 from app.api.dollars import money
 from app.api.exchange import Exchange
@@ -17,9 +18,11 @@ async def assess(exchange: Exchange) -> None:
     """`POST /risk-assessments`."""
     intent = live(read_intent(exchange.headers))
     body = read_risk(await read_object(exchange, NATIVE_LIMIT))
-    judged = await Watch(exchange).run(_judged(exchange, proposal_of(body, intent, exchange)))
+    proposal = proposal_of(body, intent, exchange)
+    exchange.agent_id = proposal.agent_id
+    judged = await Watch(exchange).run(_judged(exchange, proposal))
     headers = [] if judged.cost_usd is None else [(b"x-outcry-cost-usd", money(judged.cost_usd).encode())]
-    await exchange.answer_json(judged.rendered(), headers)
+    await exchange.answer_json(judged.rendered(), headers + left_headers(exchange))
 
 
 async def _judged(exchange: Exchange, proposal: Proposal) -> Judged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ class Figures:
             case float():
                 return self._number(value, place)
             case str():
-                return without_angles(json.dumps(without_invisible(value), ensure_ascii=False))
+                return _text(value)
             case Mapping():
                 return self._object(value, place)
             case Sequence():
@@ -69,10 +70,7 @@ class Figures:
     def _object(self, value: Mapping[str, Any], place: tuple[str, str]) -> str:
         if place[1] == "series" and value.get("name", "").lower() in _PRICE_SERIES:
             place = ("", "price")
-        members = (
-            f"{self._written(key, place)}:{self._written(value[key], self._inside(place, key))}"
-            for key in sorted(value)
-        )
+        members = (f"{_name(key)}:{self._written(value[key], self._inside(place, key))}" for key in sorted(value))
         return f"{{{','.join(members)}}}"
 
     def _inside(self, place: tuple[str, str], key: str) -> tuple[str, str]:
@@ -85,6 +83,19 @@ class Figures:
         if place in _DIFFERENCES:
             return _fixed(value, self.decimals + FINER)
         return _trimmed(format(Decimal(f"{value:.{PLAIN_DIGITS}g}"), "f"))
+
+
+def _text(value: str) -> str:
+    return without_angles(json.dumps(without_invisible(value), ensure_ascii=False))
+
+
+def _name(key: str) -> str:
+    return _known_name(key) if len(key) <= _LONGEST_KNOWN else _text(key)
+
+
+# The names in a context are ours, but for a few.
+_LONGEST_KNOWN: Final = 40
+_known_name = functools.lru_cache(maxsize=512)(_text)
 
 
 def _fixed(value: float, decimals: int) -> str:
