@@ -386,7 +386,7 @@ def test_two_workers_together_answer_exactly_what_the_cap_is_worth(workers: Serv
 
 
 def _said(gateway: Service) -> set[tuple[str, str] | None]:
-    """The cap, and what is spent of it, as the workers say; asked at once, since one alone may take all who come slowly."""
+    """The cap, and what is spent of it, as all say; asked at once: one worker may take whoever comes one by one."""
 
     def one(_: int) -> tuple[str, str] | None:
         with plain_client(gateway.base_url) as client:

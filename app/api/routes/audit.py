@@ -113,10 +113,10 @@ async def list_changes(
     subject: Annotated[str | None, Query(max_length=512)] = None,
     kind: ChangeKind | None = None,
 ) -> dict[str, Any]:
-    """Agents, configurations, tools, the strategy, stops, keys, templates, the provider file, and what was erased.
+    """Changes of whatever is configured here or in files, stops, experiments, and what was erased.
 
-    `subject` is `agent:<id>`, `tool:<name>`, `kill:<scope>`, `setting:<name>`, `configuration:<name>` or, of an
-    erasure, `decision:<id>`. Of a key there is only what happened to it, and its hint.
+    `subject` is `agent:<id>`, `tool:<name>`, `budget:<scope>`, `experiment:<id>`, `kill:<scope>`, `setting:<name>`,
+    `configuration:<name>` or, of an erasure, `decision:<id>`. Of a key there is what happened to it, and its hint.
     """
     kinds = [Kind(one) for one in ([kind] if kind is not None else ChangeKind)]
     found, following = await services.changes.page(limit=limit, cursor=cursor, subject=subject, kinds=kinds)
