@@ -13,7 +13,7 @@ from typing import Any, Final
 from app.agents.experiments import Experiments
 from app.decisions.arrivals import Arrivals
 from app.decisions.background import Background
-from app.decisions.billing import LEAVING, Billing
+from app.decisions.billing import Billing
 from app.decisions.calibrating import UNCALIBRATED
 from app.decisions.composition import (
     Composition,
@@ -28,26 +28,24 @@ from app.decisions.counting import UNGRADED, Counter
 from app.decisions.dossier import MadeBy, Witness
 from app.decisions.filing import Papering
 from app.decisions.hindsight import Guard
+from app.decisions.making import Making
 from app.decisions.member import Asker, Member
 from app.decisions.news_check import NewsChecked
 from app.decisions.officer import Judged, Officer, Proposal
-from app.decisions.panel import LATE, Panel, Voter, why_stopped
+from app.decisions.panel import Panel, Voter
 from app.decisions.question import Question
 from app.decisions.record import DecisionRecord
 from app.decisions.replaying import DecisionRuns
-from app.decisions.risk_check import proposal_of, risk_checked, with_cost
-from app.decisions.samples import cost_of_all
-from app.decisions.seat import Seat, absent
+from app.decisions.seat import Seat
 from app.decisions.session import Session
 from app.decisions.shadows import Shadows
 from app.decisions.splitting import entered
-from app.decisions.verdict import Settled, at_deadline, decision_from
 from app.decisions.voting import Result
 from app.domain.audit import Author
-from app.domain.decision import Action, Decision, DecisionStatus, Role, SettledReason, Vote, VoteStatus
-from app.domain.errors import BudgetExhausted, Code, OutcryError, StorageUnavailable, Violation
+from app.domain.decision import Decision, Role, Vote, VoteStatus
+from app.domain.errors import OutcryError, StorageUnavailable, Violation
 from app.domain.idempotency import Reservation
-from app.domain.kill import NO_STOPS, Kill, Stops
+from app.domain.kill import NO_STOPS, Stops
 from app.domain.payload import Erasure
 from app.domain.ports import Confidences, DecisionRepository, Grades, PayloadRepository, Shelf
 from app.domain.target import Target
@@ -60,9 +58,6 @@ log = logging.getLogger(__name__)
 
 OFFICERS_SHARE: Final = 0.25
 """Of the time for an answer, what a risk officer gets when the panel takes all of its own."""
-
-_NOBODY: Final = Result(Action.HOLD, DecisionStatus.NO_QUORUM, SettledReason.NO_QUORUM)
-_KILLED: Final = Result(Action.HOLD, DecisionStatus.KILLED, SettledReason.KILLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +128,7 @@ class DecisionService:
         self._background = Background()
         self._officer = Officer(asker, self._background, now)
         self._billing = billing or Billing()
+        self._making = Making(asker, self._background, stops, self._billing, now=now, wall=wall)
         self._experiments = experiments or Experiments()
         self._runs = DecisionRuns(shelf, wall)
         self._witness = witness or Witness()
@@ -157,7 +153,10 @@ class DecisionService:
         question = entered(question, self._experiments, self._panels)
         session = self._opened(question)
         if (kill := self._stops.of(question.agent_id)) is not None:
-            yield DecisionEvent(await self._refused(session, kill))
+            decision = self._making.refused(session, kill)
+            await self._store(session, decision)
+            self._tell(decision)
+            yield DecisionEvent(decision)
             return
         session, panel = await self._begun(session)
         is_handed_over = False
@@ -177,7 +176,7 @@ class DecisionService:
                     panel.ask(self._members(session, session.escalation(panel, is_late=heard is None)))
                 elif heard is None:
                     break
-            decision = await self._made_up(session, panel, shadows, result)
+            decision = await self._making.made_up(session, panel, shadows, result)
             await self._store(session, decision)
             is_live = result is not None and panel.kill is None
             waits = is_live and bool(panel.outstanding) and question.settle == "all"
@@ -308,86 +307,6 @@ class DecisionService:
         order = Arrivals() if session.run is None else session.run.arrivals
         return NewsChecked(member, session.without_news, self._background.start, session.decide_at, order)
 
-    async def _refused(self, session: Session, kill: Kill) -> Decision:
-        """The answer while an operator's stop is in force, on record as any other; nobody is asked."""
-        votes = [absent(seat, VoteStatus.CANCELLED, why_stopped(kill)) for seat in session.composition.seats]
-        decision = self._made(session, _KILLED, votes, [*session.composition.warnings, kill.says()])
-        await self._store(session, decision)
-        self._tell(decision)
-        return decision
-
-    async def _made_up(
-        self, session: Session, panel: Panel, shadows: Shadows | None, result: Result | None
-    ) -> Decision:
-        """The decision as it goes out; whom nobody waits for is not asked any longer."""
-        question, decision = session.question, self._decision(session, panel, result)
-        if result is None or panel.kill is not None or question.settle == "early":
-            await panel.leave(LEAVING)
-        if question.risk_check:
-            decision = await self._risk_checked(session, panel, decision)
-        if shadows is not None:
-            decision = await shadows.beside(decision, goes_on=result is not None and panel.kill is None)
-        return session.stamped(self._billing.billed(decision, session.composition.everybody))
-
-    def _decision(self, session: Session, panel: Panel, result: Result | None) -> Decision:
-        question = session.question
-        kill = panel.kill or self._stops.of(question.agent_id)
-        if kill is not None:
-            result = _KILLED
-            votes = session.votes(panel, VoteStatus.CANCELLED, why_stopped(kill))
-        elif result is not None:
-            is_pending = question.settle == "all"
-            votes = session.votes(
-                panel, *((VoteStatus.PENDING, None) if is_pending else (VoteStatus.CANCELLED, result.reason.value))
-            )
-        else:
-            result = at_deadline(session.result(panel, is_over=True) or _NOBODY)
-            votes = session.votes(panel, VoteStatus.TIMEOUT, LATE)
-        warnings = session.warnings(panel, self._wall())
-        if kill is not None:
-            # Stopped while the members thought: what they said is on record, and nobody may act on it.
-            warnings = [*warnings, kill.says()]
-            session.void_run()
-        elif all((vote.reason or "").startswith(Code.KILLED.value) for vote in votes):
-            result = _KILLED
-        elif (refusal := _refused_for_money(votes)) is not None:
-            raise refusal
-        if session.run is not None:
-            session.run.arrivals.settled()
-        return self._made(session, result, votes, warnings)
-
-    def _made(self, session: Session, result: Result, votes: Sequence[Vote], warnings: Sequence[str]) -> Decision:
-        question, composition = session.question, session.composition
-        elapsed = self._now() - question.arrived
-        quorum = composition.first_quorum if session.is_first_alone(votes) else composition.quorum
-        settled = Settled(result, tuple(votes), composition.method, quorum, elapsed, elapsed)
-        decision = decision_from(
-            question,
-            session.prompt,
-            settled,
-            decision_id=session.decision_id,
-            created_at=self._wall(),
-            warnings=warnings,
-        )
-        return session.judged(decision)
-
-    async def _risk_checked(self, session: Session, panel: Panel, decision: Decision) -> Decision:
-        """The decision after the rule and, where one is named, the officer; a panel without a result has no risk."""
-        question = session.question
-        if decision.status is not DecisionStatus.DECIDED:
-            return decision
-        officer = question.risk_officer if session.composition.is_checked_by_officer else None
-        proposal = replace(proposal_of(decision, question, session.answer_by), model=officer)
-        order = None if session.run is None else session.run.arrivals
-        by = Officer(session.asker(self._asker), self._background, self._now, order)
-        judged = await panel.unless_stopped(by.judged(proposal))
-        checked = decision if judged is None else risk_checked(decision, judged, question.market)
-        if (kill := panel.kill or self._stops.of(question.agent_id)) is not None:
-            # Stopped while the officer thought.
-            session.void_run()
-            return self._made(session, _KILLED, decision.votes, [*checked.warnings, kill.says()])
-        return replace(checked, latency=self._now() - question.arrived)
-
     async def _store(self, session: Session, decision: Decision) -> None:
         """Returns once the decision is durable, or raises StorageUnavailable in time for the caller to hear it."""
         await self._record.keep(
@@ -401,34 +320,15 @@ class DecisionService:
     async def _completed(
         self, session: Session, panel: Panel, shadows: Shadows | None, decision: Decision, *, waits: bool
     ) -> None:
-        """Waits for the votes still out, until the deadline, and puts them into the record.
-
-        Those of the panel where it `waits` for them, and its shadows'.
-        """
+        """Puts the votes still out into the record, once they came: the panel's where it `waits`, and its shadows'."""
         try:
-            if waits:
-                while await panel.next(session.decide_at) is not None:
-                    pass
-                await panel.leave(LEAVING)
-                votes = tuple(self._last_votes(session, panel))
-                cost = with_cost(cost_of_all(votes), decision.risk)
-                decision = session.judged(replace(decision, votes=votes, cost_usd=cost))
-            if shadows is not None:
-                decision = await shadows.finished(decision)
-            complete = self._billing.billed(decision, session.composition.everybody)
+            complete = await self._making.completed(session, panel, shadows, decision, waits=waits)
             await self._record.complete(decision.id, self._papers.late(session, complete))
         except OutcryError:
             log.exception("late votes lost", extra={"decision_id": decision.id})
         finally:
             self._left(session, panel, shadows)
             self._end(session)
-
-    def _last_votes(self, session: Session, panel: Panel) -> list[Vote]:
-        """The votes of a panel that nobody waits for any more."""
-        if panel.kill is None:
-            return session.votes(panel, VoteStatus.TIMEOUT, LATE)
-        session.void_run()
-        return session.votes(panel, VoteStatus.CANCELLED, why_stopped(panel.kill))
 
     def _left(self, session: Session, panel: Panel, shadows: Shadows | None) -> None:
         """Nobody asks this panel any more, nor its shadows."""
@@ -452,17 +352,6 @@ class DecisionService:
         except Exception:
             # An observer cannot steer: the decision is stored and goes out.
             log.exception("decision observer failed", extra={"decision_id": decision.id})
-
-
-def _refused_for_money(votes: Sequence[Vote]) -> BudgetExhausted | None:
-    """Why nobody on the panel could be asked, where it was money that everybody lacked: then there is no decision."""
-    reasons = [vote.reason or "" for vote in votes]
-    if all(reason.startswith(Code.UNPRICED_MODEL.value) for reason in reasons):
-        return BudgetExhausted(Code.UNPRICED_MODEL, f"nobody on this panel has a known price: {reasons[0]}")
-    if all(reason.startswith((Code.BUDGET_EXCEEDED.value, Code.UNPRICED_MODEL.value)) for reason in reasons):
-        first = next(reason for reason in reasons if reason.startswith(Code.BUDGET_EXCEEDED.value))
-        return BudgetExhausted(Code.BUDGET_EXCEEDED, f"nobody on this panel could be asked: {first}")
-    return None
 
 
 def _is_pending(decision: Decision) -> bool:
