@@ -4,59 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
-import anyio
-
 from app.agents.directory import AgentDirectory
 from app.agents.service import AgentService
-from app.agents.trials import Trials
 from app.conformance.suite import ConformanceTests
-from app.decisions.idempotency import Idempotency
 from app.decisions.rendering import PromptRendering
 from app.decisions.seating import Seating
-from app.decisions.service import DecisionService
-from app.domain.horizons import Horizons
 from app.gateway.admission import Admission
 from app.gateway.control import RoutingControl
 from app.gateway.estimates import Estimates
-from app.ledger.rollups import RollUpJob, RollUpRules
-from app.ledger.spill import Spill
 from app.ledger.words import Words
 from app.ledger.writer import UsageWriter
 from app.model_listing import ModelListing
-from app.outcomes.board import Boards
-from app.outcomes.refreshing import ScoreReader
-from app.outcomes.service import OutcomeService
 from app.providers.lookup import ProviderLookup
 from app.providers.pool import Pool
 from app.services import GatewayKey, Services
 from app.settings import Settings
 from app.storage.agents import SqlAgentRepository
 from app.storage.arrival import Arrival
-from app.storage.bell import Bell
 from app.storage.changes import SqlChangeRepository
-from app.storage.decisions import SqlDecisionRepository
-from app.storage.experiments import SqlArmRecords, SqlExperimentRepository
-from app.storage.idempotency import SqlIdempotencyRepository
-from app.storage.leases import CHANNEL
-from app.storage.listener import ConfigListener
-from app.storage.outcomes import SqlOutcomeRepository
-from app.storage.prices import SqlPriceRepository
-from app.storage.rollups import SqlRollUps
-from app.storage.scores import SqlScores
 from app.storage.usage_queries import SqlUsageQueries
 from app.storage.vault import Vault
-from app.supervisor import Supervisor
 from app.telemetry.metrics import Metrics
 from app.tools.registry import ToolRegistry
-from app.wiring.asking import Asking, asking, each_told
+from app.wiring.asking import Asking, asking
 from app.wiring.auditing import auditor, inventory
-from app.wiring.ground import Ground, laid, score_rules
+from app.wiring.deciding import deciding
+from app.wiring.ground import laid
+from app.wiring.jobs import jobs
 from app.wiring.purse import Purse, purse
-from app.wiring.recording import Recording, recording
+from app.wiring.recording import recording
 from app.wiring.watching import Watchers, watchers
 
 
@@ -70,52 +50,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     rows = SqlAgentRepository(database, Vault(settings.encryption_keys))
     agents = AgentService(rows, way.directory, ProviderLookup(pool, ground.catalog), way.gateway.complete, clock.now)
     record = recording(ground, lambda: {"stored": way.directory.revision, "providers": pool.revision})
-    decisions = DecisionService(
-        way.gateway,
-        Seating(pool, way.directory),
-        SqlDecisionRepository(database, record.sealer, Horizons(**settings.outcomes.model_dump())),
-        now=clock.now,
-        wall=clock.wall,
-        decided=each_told(metrics.decision_finished, ground.validity.decided),
-        stops=way.kills,
-        grades=ground.book,
-        confidences=ground.book,
-        spill=Spill(settings.ledger.decision_spill_path, settings.ledger.spill_max_bytes),
-        shelf=way.tapes,
-        sealer=record.sealer,
-        payloads=record.payloads,
-        witness=way.witness,
-        made_by=record.made_by,
-        billing=way.billing,
-        experiments=way.experiments,
-    )
-    scores = SqlScores(database)
-    trials = Trials(
-        SqlExperimentRepository(database),
-        way.experiments,
-        agents,
-        scores,
-        SqlArmRecords(database),
-        known=Seating(pool, way.directory).known,
-        wall=clock.wall,
-    )
-    reader = ScoreReader(scores, ground.book, score_rules(settings), clock.wall)
-    outcomes = OutcomeService(
-        SqlOutcomeRepository(database, clock.wall),
-        SqlPriceRepository(database, clock.wall),
-        decisions.get,
-        now=clock.now,
-        wall=clock.wall,
-        recorded=metrics.outcomes_recorded,
-    )
+    judging = deciding(ground, way, record, agents)
     audit, stock = auditor(ground, Words(record.payloads, record.sealer)), inventory(ground)
-    idempotency = Idempotency(
-        SqlIdempotencyRepository(database, record.sealer),
-        now=clock.now,
-        wall=clock.wall,
-        stops=way.kills,
-        spilled=decisions.held_on_disk,
-    )
     metrics.collectors += [
         _states(pool, way.writer, way.directory, way.tools.registry),
         lambda metrics: metrics.set_cache(way.cache.kept.size),
@@ -124,26 +60,13 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     ]
     for close in (
         audit.close, watching.days.sync, purses.record.leave, way.writer.drain, way.tapes.drain,
-        way.cache.flights.close, decisions.close, idempotency.close,
+        way.cache.flights.close, judging.decisions.close, judging.idempotency.close,
     ):  # fmt: skip
         stack.push_async_callback(close)
-    jobs = _jobs(
-        ground,
-        watching,
-        way,
-        purses,
-        stack,
-        agents=agents,
-        trials=trials,
-        decisions=decisions,
-        outcomes=outcomes,
-        idempotency=idempotency,
-        record=record,
-        reader=reader,
-    )
-    jobs.add("inventory", Arrival(database, settings.database_url).before(stock.run))
-    jobs.add("audit", Arrival(database, settings.database_url).before(audit.run))
-    await stack.enter_async_context(jobs)
+    background = jobs(ground, watching, way, purses, judging, agents=agents, record=record, stack=stack)
+    background.add("inventory", Arrival(database, settings.database_url).before(stock.run))
+    background.add("audit", Arrival(database, settings.database_url).before(audit.run))
+    await stack.enter_async_context(background)
     stack.enter_context(ground.configuration.reloaded_on_hangup(stock.wake))
     listing = ModelListing(pool, ground.catalog)
     return Services(
@@ -151,10 +74,10 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         admission=Admission(
             lambda: pool.current.caller_limits, now=clock.now, wall=clock.wall, rejected=metrics.limit_rejected
         ),
-        decisions=decisions,
-        outcomes=outcomes,
+        decisions=judging.decisions,
+        outcomes=judging.outcomes,
         prompts=PromptRendering(Seating(pool, way.directory), Estimates(way.planner, way.counter), clock.wall),
-        idempotency=idempotency,
+        idempotency=judging.idempotency,
         agents=agents,
         tools=way.tools,
         providers=pool,
@@ -164,8 +87,8 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         kills=way.kills,
         audit=audit,
         changes=SqlChangeRepository(database),
-        experiments=trials,
-        scoring=Boards(scores, ground.book, wall=clock.wall),
+        experiments=judging.trials,
+        scoring=judging.boards,
         history=watching.health_rows,
         # Not the monitor, nor the metrics: what a test provokes says nothing about how the provider is.
         conformance=ConformanceTests(pool, [way.writer], clock, spending=purses.spending),
@@ -183,71 +106,6 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         max_deadline=settings.max_deadline,
         embargo=settings.as_of_embargo_days,
     )
-
-
-def _jobs(
-    ground: Ground,
-    watching: Watchers,
-    way: Asking,
-    purses: Purse,
-    stack: AsyncExitStack,
-    *,
-    agents: AgentService,
-    trials: Trials,
-    decisions: DecisionService,
-    outcomes: OutcomeService,
-    idempotency: Idempotency,
-    record: Recording,
-    reader: ScoreReader,
-) -> Supervisor:
-    """What runs in the background, still at rest; docs/architecture.md says what each is for."""
-    metrics, database, settings = ground.metrics, ground.database, ground.settings
-    supervisor = Supervisor(metrics.job_restarted)
-    arrival = Arrival(database, settings.database_url)
-    bell = Bell(database, CHANNEL, hurries=lambda: watching.leases.is_needed() or purses.record.is_needed())
-    usage = settings.usage
-    # Sums are never forgotten before what they were made of: that would be lost from both.
-    rules = RollUpRules(usage.rollup_interval, usage.attempts_days, max(usage.rollups_days, usage.attempts_days + 1))
-    rollups = RollUpJob(SqlRollUps(database), rules, now=ground.clock.now, wall=ground.clock.wall)
-    # What is stopped comes first: it must hold here within a second of when it was stopped elsewhere.
-    views = [
-        way.kills.refresh,
-        agents.refresh,
-        trials.refresh,
-        way.tools.refresh,
-        way.strategy.refresh,
-        purses.budgets.refresh,
-    ]
-    for name, job in {
-        "health": watching.monitor.run,
-        "history": watching.history.run,
-        "alerts": watching.alerts.run,
-        "voice": watching.voice.run,
-        "webhooks": watching.webhooks.run,
-        "usage": way.writer.run,
-        "rollups": arrival.before(rollups.run),
-        "decisions": decisions.run,
-        "runs": way.tapes.run,
-        "days": arrival.before(watching.days.run),
-        "scores": arrival.before(reader.run),
-        "outcomes": arrival.before(outcomes.run),
-        "idempotency": arrival.before(idempotency.run),
-        "retention": arrival.before(record.retain),
-        "spending": arrival.before(purses.record.run),
-        "budgets": purses.alerts.run,
-        "configuration": arrival.before(lambda: ConfigListener(database).run(partial(_refresh, views))),
-    }.items():
-        supervisor.add(name, job)
-    if settings.is_shared:
-        stack.push_async_callback(watching.leases.leave)
-        supervisor.add("leases", arrival.before(watching.leases.run))
-        supervisor.add("news", arrival.before(watching.news.run))
-        supervisor.add(
-            "bell", arrival.before(lambda: bell.run(ground.shortage.told, watching.news.ring, purses.record.wake))
-        )
-    if metrics.is_shared:
-        supervisor.add("metrics", _refreshed(metrics))
-    return supervisor
 
 
 def _unready(settings: Settings, watching: Watchers, way: Asking, purses: Purse, draining: asyncio.Event) -> list[str]:
@@ -275,20 +133,3 @@ def _states(
         metrics.set_configuration(max(directory.revision, 0), directory.undecryptable + registry.undecryptable)
 
     return collect
-
-
-def _refreshed(metrics: Metrics) -> Callable[[], Awaitable[None]]:
-    """The job that keeps this worker's states fresh where another worker may be the one that is scraped."""
-
-    async def refresh() -> None:
-        while True:
-            metrics.refresh()
-            await anyio.sleep(1)
-
-    return refresh
-
-
-async def _refresh(views: Sequence[Callable[[], Awaitable[None]]]) -> None:
-    """Read again what is kept in memory of the stored configuration."""
-    for refresh in views:
-        await refresh()
