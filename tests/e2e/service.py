@@ -217,7 +217,7 @@ class Service:
                     last = repr(error)
                 else:
                     said = said + 1 if answer.status_code == 200 else 0
-                    if said >= wanted and self.log.count(BEGUN) >= begun + workers:
+                    if said >= wanted and (workers == 1 or self.log.count(BEGUN) >= begun + workers):
                         return
                     last = f"{answer.status_code} {answer.text[:500]}"
                 if not 0 < said < wanted:

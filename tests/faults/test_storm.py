@@ -28,7 +28,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, gateway_nursery: Nursery | N
             list(
                 callers.map(lambda _: one.gateway.client.post("/decisions", json=ROUTES["/decisions"]), range(PARALLEL))
             )
-        # Only now: the database's pool opens its connections when many want one.
+        # Only now: the client's own connections stand, and everything that is made once has been made.
         yield replace(one, aftermath=Aftermath(one.gateway, [one.alpha]))
 
 
@@ -53,7 +53,8 @@ def test_three_hundred_callers_who_leave_at_any_moment_leave_nothing_behind(plac
     with ThreadPoolExecutor(PARALLEL) as callers:
         list(callers.map(come_and_go, range(CALLERS)))
 
-    assert within(2, lambda: place.aftermath.held().in_flight == {"alpha": 0})
+    # On a busy machine the last of them are read when all have left.
+    assert within(20, lambda: place.aftermath.held().in_flight == {"alpha": 0})
     place.aftermath.assert_moved(before, "outcry_requests_total", CALLERS // 10, status="499", code="caller_cancelled")
     place.aftermath.assert_moved(before, "outcry_attempts_total", CALLERS // 10, outcome="cancelled")
     place.assert_unharmed(before)
