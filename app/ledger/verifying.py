@@ -6,7 +6,7 @@ Chains come in the order in which they were begun. Only a page is in memory at a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from app.domain.audit import GONE, Bad, Checkpoint, Findings, Found, Head, Kind, Link, Words
@@ -53,6 +53,14 @@ class Shelf(Protocol):
         """The parts of which somebody has put on record that he erased them."""
         ...
 
+    async def amiss(self, links: Sequence[Link]) -> Mapping[tuple[str, int], str]:
+        """What is wrong with what these links say became of a decision, or with what follows from it."""
+        ...
+
+    async def sealed(self) -> Mapping[str, int]:
+        """How far each chain is said to be covered by checkpoints."""
+        ...
+
     async def is_superseded(self, link: Link, state: str) -> bool:
         """Whether a later link says what the subject's row holds, or that some row is in this state."""
         ...
@@ -63,13 +71,13 @@ class Shelf(Protocol):
 @dataclass(slots=True)
 class _Count:
     rows: int = 0
-    chains: int = 0
+    chains: set[str] = field(default_factory=set)
     checkpoints: int = 0
     signed: int = 0
     unsealed: int = 0
 
     def verdict(self, bad: Bad | None) -> Findings:
-        return Findings(self.rows, bad, self.chains, self.checkpoints, self.signed, self.unsealed)
+        return Findings(self.rows, bad, len(self.chains), self.checkpoints, self.signed, self.unsealed)
 
 
 async def verified(shelf: Shelf, trusted: frozenset[str], kept: Sequence[Checkpoint] = ()) -> Findings:
@@ -94,16 +102,20 @@ async def _chains(shelf: Shelf, count: _Count) -> Bad | None:
             if wrong is not None:
                 break
             good.append(found)
-            count.chains += is_first
+            count.chains.add(found.link.chain)
             last = found.link
         # What a link speaks of is looked up only once the link itself is in order.
         stated = [found.link.subject for found in good if found.link.state is not None]
         states = await shelf.states(stated) if stated else {}
         words = await _Words.beside(shelf, [found.link for found in good])
+        results = [found.link for found in good if found.link.kind == Kind.OUTCOME]
+        amiss = await shelf.amiss(results) if results else {}
         for found in good:
             count.rows += 1
             if bad := await _beside(shelf, found, states) or await words.about(found.link):
                 return bad
+            if reason := amiss.get((found.link.chain, found.link.seq)):
+                return _bad(found.link, reason)
         if wrong is not None:
             count.rows += 1
             return wrong
@@ -207,6 +219,8 @@ async def _sealed(shelf: Shelf, trusted: frozenset[str], count: _Count, kept: Se
     """Whether every checkpoint is in order, and whether the chains go as far as it says."""
     wanted = {checkpoint.number: checkpoint for checkpoint in kept}
     last: Checkpoint | None = None
+    # Before the checkpoints: what is drawn up meanwhile covers more, never less.
+    claimed, covered = await shelf.sealed(), dict[str, int]()
     while page := await shelf.checkpoints(_BEFORE_ALL if last is None else last.number, _CHECKPOINTS):
         for checkpoint in page:
             wrong = complaint(checkpoint, last, trusted)
@@ -218,11 +232,24 @@ async def _sealed(shelf: Shelf, trusted: frozenset[str], count: _Count, kept: Se
             last = checkpoint
         count.checkpoints += len(page)
         count.signed += sum(checkpoint.signature is not None for checkpoint in page)
+        covered |= {head.chain: head.seq for checkpoint in page for head in heads_of(checkpoint)}
         if bad := await _about_heads(shelf, page):
             return bad
     if wanted:
         return Bad(None, None, f"checkpoint:{min(wanted)}", "was exported, and is not there any more")
+    if bad := _about_list(count.chains, claimed, covered):
+        return bad
     count.unsealed = sum((await shelf.ends()).values())
+    return None
+
+
+def _about_list(chains: set[str], claimed: Mapping[str, int], covered: Mapping[str, int]) -> Bad | None:
+    """What is wrong with the list of chains, by which the next checkpoint knows what to cover."""
+    for chain in sorted(chains - claimed.keys()):
+        return Bad(_shown(chain), None, None, "is missing in the list of chains: no checkpoint would cover it")
+    for chain, sealed in claimed.items():
+        if _number(sealed) is None or sealed > covered.get(chain, 0):
+            return Bad(_shown(chain), None, None, "is said to be sealed further than any checkpoint goes")
     return None
 
 
