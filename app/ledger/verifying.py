@@ -20,6 +20,7 @@ _LATE: Final = "late"
 _ERASED: Final = "is erased, and nobody has put that on record"
 _TELLING: Final = frozenset((Kind.DECISION.value, Kind.LATE_VOTES.value))
 _BEFORE_ALL: Final = -(2**62)
+_Said = tuple[str, str | None]
 
 
 class Shelf(Protocol):
@@ -41,8 +42,8 @@ class Shelf(Protocol):
     async def payload(self, chain: str, seq: int) -> Mapping[str, Any] | None: ...
     async def states(self, subjects: Sequence[str]) -> Mapping[str, str]: ...
     async def is_erased(self, link: Link) -> bool: ...
-    async def said(self, places: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], Mapping[str, str]]:
-        """What these links say was said: each part with its hash."""
+    async def said(self, places: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], Mapping[str, _Said]]:
+        """What these links say was said: each part with its hash, and how it is kept, where they say that."""
         ...
 
     async def words(self, subjects: Sequence[str]) -> Mapping[str, Sequence[Words]]:
@@ -157,7 +158,7 @@ class _Words:
     """What a page of links says was said, and what is stored of it."""
 
     shelf: Shelf
-    said: Mapping[tuple[str, int], Mapping[str, str]]
+    said: Mapping[tuple[str, int], Mapping[str, _Said]]
     stored: Mapping[str, Sequence[Words]]
 
     @classmethod
@@ -184,15 +185,18 @@ class _Words:
         return None
 
 
-def _about_words(said: str | None, stored: Words | None) -> str | None:
+def _about_words(said: _Said | None, stored: Words | None) -> str | None:
     if said is None:
         return "is not on record"
     if stored is None:
         return "is gone"
-    if stored.sha256 != said or stored.found not in (None, said):
+    digest, form = said
+    if stored.sha256 != digest or stored.found not in (None, digest):
         return "was changed"
     if stored.form == PayloadForm.ERASED:
         return _ERASED
+    if form not in (None, stored.form):
+        return "is not kept as it was"
     return "is gone" if not stored.is_stored and stored.form != PayloadForm.HASHED else None
 
 

@@ -111,15 +111,16 @@ class SqlAuditRepository:
     @reads
     async def said(
         self, session: AsyncSession, places: Sequence[tuple[str, int]]
-    ) -> dict[tuple[str, int], dict[str, str]]:
-        """What these links say was said: each part with its hash."""
-        found: dict[tuple[str, int], dict[str, str]] = {}
+    ) -> dict[tuple[str, int], dict[str, tuple[str, str | None]]]:
+        """What these links say was said: each part with its hash, and how it is kept."""
+        found: dict[tuple[str, int], dict[str, tuple[str, str | None]]] = {}
         for start in range(0, len(places), _AT_ONCE):
             some = tuple_(_P.chain, _P.seq).in_(places[start : start + _AT_ONCE])
             for chain, seq, body in await session.execute(select(_P.chain, _P.seq, _P.body).where(some)):
-                parts = _object(body).get("payloads")
+                told = _object(body)
+                parts, forms = told.get("payloads"), told.get("forms") or {}
                 if isinstance(parts, dict):
-                    found[chain, seq] = parts
+                    found[chain, seq] = {part: (digest, forms.get(part)) for part, digest in parts.items()}
         return found
 
     @reads

@@ -81,6 +81,7 @@ async def amiss(session: AsyncSession, told: Mapping[str, Sequence[Mapping[str, 
     ids = sorted(told)
     for start in range(0, len(ids), _AT_ONCE):
         some = ids[start : start + _AT_ONCE]
+        cases: Mapping[str, _Case | None]
         try:
             cases = await _cases(session, some)
         except _UNREADABLE:

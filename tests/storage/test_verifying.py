@@ -332,6 +332,16 @@ async def spoken(database: Database) -> Database:
         ("UPDATE payloads SET content = NULL WHERE subject = 'dec-1' AND part = 'dossier'", 2, "(dossier) is gone"),
         ("DELETE FROM payloads WHERE subject = 'dec-1' AND part = 'late'", 4, "(late) is gone"),
         (
+            "UPDATE payloads SET content = NULL, form = 'hashed' WHERE subject = 'dec-2' AND part = 'dossier'",
+            3,
+            "(dossier) is not kept as it was",
+        ),
+        (
+            "UPDATE payloads SET content = :x, form = 'encrypted' WHERE subject = 'dec-1' AND part = 'late'",
+            4,
+            "(late) is not kept as it was",
+        ),
+        (
             "UPDATE payloads SET content = NULL, form = 'erased' WHERE subject = 'dec-2' AND part = 'dossier'",
             3,
             "(dossier) is erased, and nobody has put that on record",
