@@ -120,7 +120,7 @@ def _about_signature(found: Checkpoint, before: Checkpoint | None, trusted: froz
         Ed25519PublicKey.from_public_bytes(public_key).verify(bytes.fromhex(found.signature), found.body.encode())
     except (InvalidSignature, ValueError, TypeError):
         return "the signature is not of this checkpoint"
-    if found.signature != found.signature.lower():
+    if found.signature != bytes.fromhex(found.signature).hex():
         return "the signature is not spelt as it was"
     if trusted and found.public_key not in trusted:
         return f"the checkpoint is signed by {found.key_id}, which is not among the keys that are trusted"

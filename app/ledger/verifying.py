@@ -6,7 +6,7 @@ Chains come in the order in which they were begun. Only a page is in memory at a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from app.domain.audit import GONE, Bad, Checkpoint, Findings, Found, Head, Kind, Link, Words
@@ -20,6 +20,7 @@ _LATE: Final = "late"
 _ERASED: Final = "is erased, and nobody has put that on record"
 _TELLING: Final = frozenset((Kind.DECISION.value, Kind.LATE_VOTES.value))
 _BEFORE_ALL: Final = -(2**62)
+_Said = tuple[str, str | None]
 
 
 class Shelf(Protocol):
@@ -41,8 +42,8 @@ class Shelf(Protocol):
     async def payload(self, chain: str, seq: int) -> Mapping[str, Any] | None: ...
     async def states(self, subjects: Sequence[str]) -> Mapping[str, str]: ...
     async def is_erased(self, link: Link) -> bool: ...
-    async def said(self, places: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], Mapping[str, str]]:
-        """What these links say was said: each part with its hash."""
+    async def said(self, places: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], Mapping[str, _Said]]:
+        """What these links say was said: each part with its hash, and how it is kept, where they say that."""
         ...
 
     async def words(self, subjects: Sequence[str]) -> Mapping[str, Sequence[Words]]:
@@ -51,6 +52,14 @@ class Shelf(Protocol):
 
     async def erased_parts(self, subject: str) -> frozenset[str]:
         """The parts of which somebody has put on record that he erased them."""
+        ...
+
+    async def amiss(self, links: Sequence[Link]) -> Mapping[tuple[str, int], str]:
+        """What is wrong with what these links say became of a decision, or with what follows from it."""
+        ...
+
+    async def sealed(self) -> Mapping[str, int]:
+        """How far each chain is said to be covered by checkpoints."""
         ...
 
     async def is_superseded(self, link: Link, state: str) -> bool:
@@ -63,13 +72,13 @@ class Shelf(Protocol):
 @dataclass(slots=True)
 class _Count:
     rows: int = 0
-    chains: int = 0
+    chains: set[str] = field(default_factory=set)
     checkpoints: int = 0
     signed: int = 0
     unsealed: int = 0
 
     def verdict(self, bad: Bad | None) -> Findings:
-        return Findings(self.rows, bad, self.chains, self.checkpoints, self.signed, self.unsealed)
+        return Findings(self.rows, bad, len(self.chains), self.checkpoints, self.signed, self.unsealed)
 
 
 async def verified(shelf: Shelf, trusted: frozenset[str], kept: Sequence[Checkpoint] = ()) -> Findings:
@@ -94,16 +103,20 @@ async def _chains(shelf: Shelf, count: _Count) -> Bad | None:
             if wrong is not None:
                 break
             good.append(found)
-            count.chains += is_first
+            count.chains.add(found.link.chain)
             last = found.link
         # What a link speaks of is looked up only once the link itself is in order.
         stated = [found.link.subject for found in good if found.link.state is not None]
         states = await shelf.states(stated) if stated else {}
         words = await _Words.beside(shelf, [found.link for found in good])
+        results = [found.link for found in good if found.link.kind == Kind.OUTCOME]
+        amiss = await shelf.amiss(results) if results else {}
         for found in good:
             count.rows += 1
             if bad := await _beside(shelf, found, states) or await words.about(found.link):
                 return bad
+            if reason := amiss.get((found.link.chain, found.link.seq)):
+                return _bad(found.link, reason)
         if wrong is not None:
             count.rows += 1
             return wrong
@@ -145,7 +158,7 @@ class _Words:
     """What a page of links says was said, and what is stored of it."""
 
     shelf: Shelf
-    said: Mapping[tuple[str, int], Mapping[str, str]]
+    said: Mapping[tuple[str, int], Mapping[str, _Said]]
     stored: Mapping[str, Sequence[Words]]
 
     @classmethod
@@ -172,15 +185,18 @@ class _Words:
         return None
 
 
-def _about_words(said: str | None, stored: Words | None) -> str | None:
+def _about_words(said: _Said | None, stored: Words | None) -> str | None:
     if said is None:
         return "is not on record"
     if stored is None:
         return "is gone"
-    if stored.sha256 != said or stored.found not in (None, said):
+    digest, form = said
+    if stored.sha256 != digest or stored.found not in (None, digest):
         return "was changed"
     if stored.form == PayloadForm.ERASED:
         return _ERASED
+    if form not in (None, stored.form):
+        return "is not kept as it was"
     return "is gone" if not stored.is_stored and stored.form != PayloadForm.HASHED else None
 
 
@@ -207,6 +223,8 @@ async def _sealed(shelf: Shelf, trusted: frozenset[str], count: _Count, kept: Se
     """Whether every checkpoint is in order, and whether the chains go as far as it says."""
     wanted = {checkpoint.number: checkpoint for checkpoint in kept}
     last: Checkpoint | None = None
+    # Before the checkpoints: what is drawn up meanwhile covers more, never less.
+    claimed, covered = await shelf.sealed(), dict[str, int]()
     while page := await shelf.checkpoints(_BEFORE_ALL if last is None else last.number, _CHECKPOINTS):
         for checkpoint in page:
             wrong = complaint(checkpoint, last, trusted)
@@ -218,11 +236,24 @@ async def _sealed(shelf: Shelf, trusted: frozenset[str], count: _Count, kept: Se
             last = checkpoint
         count.checkpoints += len(page)
         count.signed += sum(checkpoint.signature is not None for checkpoint in page)
+        covered |= {head.chain: head.seq for checkpoint in page for head in heads_of(checkpoint)}
         if bad := await _about_heads(shelf, page):
             return bad
     if wanted:
         return Bad(None, None, f"checkpoint:{min(wanted)}", "was exported, and is not there any more")
+    if bad := _about_list(count.chains, claimed, covered):
+        return bad
     count.unsealed = sum((await shelf.ends()).values())
+    return None
+
+
+def _about_list(chains: set[str], claimed: Mapping[str, int], covered: Mapping[str, int]) -> Bad | None:
+    """What is wrong with the list of chains, by which the next checkpoint knows what to cover."""
+    for chain in sorted(chains - claimed.keys()):
+        return Bad(_shown(chain), None, None, "is missing in the list of chains: no checkpoint would cover it")
+    for chain, sealed in claimed.items():
+        if _number(sealed) is None or sealed > covered.get(chain, 0):
+            return Bad(_shown(chain), None, None, "is said to be sealed further than any checkpoint goes")
     return None
 
 

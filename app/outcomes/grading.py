@@ -7,12 +7,16 @@ for a SELL, whose trade wins when the price falls.
 tau = max(fees / (entry x quantity), 0.25 x ATR / entry), of those that are known and never below 0;
 0.0005 when neither is known.
 The entry price is the outcome's, else the last price of the market that the decision was made from.
+
+Both are worked out from the decimals that were written and rounded once, at the end: a move of just tau, such as from
+64 to 64.64 where tau is 0.01, is none, whatever binary fractions make of these prices.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Final
 
 from app.domain.decision import Action
@@ -57,12 +61,17 @@ def _violations(basis: Basis, outcome: Outcome) -> Iterator[Violation]:
         yield Violation("realized_pnl", "does not tell which way the price went: this decision opened no trade")
 
 
+def moved(entry: float, end: float) -> float:
+    """What the market did from one price to another, as a fraction of the first; infinite beyond what floats hold."""
+    return _rounded((_written(end) - _written(entry)) / _written(entry))
+
+
 def _forward_return(basis: Basis, outcome: Outcome) -> float:
     if outcome.forward_return is not None:
         return outcome.forward_return
-    entry = _entry(basis, outcome) or math.nan
-    if outcome.exit_price is not None:
-        return (outcome.exit_price - entry) / entry
+    entry = _entry(basis, outcome)
+    if entry is not None and outcome.exit_price is not None:
+        return moved(entry, outcome.exit_price)
     made = _share(outcome.realized_pnl, entry, outcome.quantity)
     return math.nan if made is None else made * (-1 if basis.action is Action.SELL else 1)
 
@@ -70,17 +79,32 @@ def _forward_return(basis: Basis, outcome: Outcome) -> float:
 def _threshold(basis: Basis, outcome: Outcome) -> float:
     entry = _entry(basis, outcome)
     fees = _share(outcome.fees, entry, outcome.quantity)
-    noise = None if basis.atr is None or entry is None else ATR_SHARE * basis.atr / entry
+    noise = (
+        None
+        if basis.atr is None or entry is None
+        else _rounded(_written(ATR_SHARE) * _written(basis.atr) / _written(entry))
+    )
     known = [part for part in (fees, noise) if part is not None]
     return max(0.0, *known) if known else UNKNOWN_THRESHOLD
 
 
 def _share(amount: float | None, entry: float | None, quantity: float | None) -> float | None:
-    """An amount of money as a fraction of what was traded; infinite where that is nothing as far as floats can say."""
+    """An amount of money as a fraction of what was traded; infinite beyond what floats hold."""
     if amount is None or entry is None or quantity is None:
         return None
-    traded = entry * quantity
-    return amount / traded if traded > 0 else math.inf
+    return _rounded(_written(amount) / (_written(entry) * _written(quantity)))
+
+
+def _written(number: float) -> Fraction:
+    """The decimal that somebody wrote, of which the float is the nearest."""
+    return Fraction(repr(number))
+
+
+def _rounded(share: Fraction) -> float:
+    try:
+        return float(share)
+    except OverflowError:
+        return math.inf if share > 0 else -math.inf
 
 
 def _entry(basis: Basis, outcome: Outcome) -> float | None:

@@ -35,7 +35,7 @@ class PanelVotes:
     def action(self) -> Action | None:
         """What the panel decided; None where its HOLD is the gateway's own, for want of a result."""
         is_backed = self._first.consensus in self._actions.values()
-        return self._first.consensus if is_backed and (self._is_action or self._recounted() is Action.HOLD) else None
+        return self._first.consensus if is_backed and (self._is_action or self._leader() is Action.HOLD) else None
 
     @property
     def agreement(self) -> float:
@@ -70,12 +70,16 @@ class PanelVotes:
         return self._first.consensus is not Action.HOLD
 
     def _recounted(self, without: int | None = None) -> Action:
+        return self._leader(without) or Action.HOLD
+
+    def _leader(self, without: int | None = None) -> Action | None:
+        """Who has the most weight; None in a tie."""
         sums = dict.fromkeys(Action, 0.0)
         for number, weight in self._weights.items():
             if number != without and (action := self._actions[number]) is not None:
                 sums[action] += weight
         first, second, *_ = sorted(sums, key=lambda action: -sums[action])
-        return first if sums[first] - sums[second] > _EQUAL else Action.HOLD
+        return first if sums[first] - sums[second] > _EQUAL else None
 
     def _is_right(self, action: Action) -> bool | None:
         moved, threshold = self._forward_return, self._threshold

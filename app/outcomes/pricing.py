@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from app.domain.outcome import DuePrice, Outcome, OutcomeKind
+from app.outcomes.grading import moved
 
 RESERVED: Final = "prices:"
 """How the ids of our own outcomes begin; no caller's may."""
@@ -20,6 +21,6 @@ def outcome_at(due: DuePrice) -> Outcome:
         horizon=due.length,
         entry_price=due.entry_price,
         exit_price=due.bar.close,
-        forward_return=(due.bar.close - due.entry_price) / due.entry_price,
+        forward_return=moved(due.entry_price, due.bar.close),
         source="prices",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -13,13 +14,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.audit import GONE, Bad, Checkpoint, Found, Head, Kind, Link, Words
 from app.domain.payload import Part, PayloadForm
 from app.storage.database import Database, reads
+from app.storage.graded import amiss
 from app.storage.states import PREFIX, digest_of, digest_of_bytes, states
-from app.storage.tables import AUDIT_CHAINS, AUDIT_CHECKPOINTS, AUDIT_ENTRIES, AUDIT_PAYLOADS, DECISIONS, PAYLOADS
+from app.storage.tables import (
+    AUDIT_CHAINS,
+    AUDIT_CHECKPOINTS,
+    AUDIT_ENTRIES,
+    AUDIT_PAYLOADS,
+    DECISIONS,
+    OUTCOMES,
+    PAYLOADS,
+)
 
 _E: Final = AUDIT_ENTRIES.c
 _P: Final = AUDIT_PAYLOADS.c
 _C: Final = AUDIT_CHECKPOINTS.c
 _W: Final = PAYLOADS.c
+_O: Final = OUTCOMES.c
 _LINK: Final = (
     _E.chain,
     _E.seq,
@@ -100,15 +111,16 @@ class SqlAuditRepository:
     @reads
     async def said(
         self, session: AsyncSession, places: Sequence[tuple[str, int]]
-    ) -> dict[tuple[str, int], dict[str, str]]:
-        """What these links say was said: each part with its hash."""
-        found: dict[tuple[str, int], dict[str, str]] = {}
+    ) -> dict[tuple[str, int], dict[str, tuple[str, str | None]]]:
+        """What these links say was said: each part with its hash, and how it is kept."""
+        found: dict[tuple[str, int], dict[str, tuple[str, str | None]]] = {}
         for start in range(0, len(places), _AT_ONCE):
             some = tuple_(_P.chain, _P.seq).in_(places[start : start + _AT_ONCE])
             for chain, seq, body in await session.execute(select(_P.chain, _P.seq, _P.body).where(some)):
-                parts = _object(body).get("payloads")
+                told = _object(body)
+                parts, forms = told.get("payloads"), told.get("forms") or {}
                 if isinstance(parts, dict):
-                    found[chain, seq] = parts
+                    found[chain, seq] = {part: (digest, forms.get(part)) for part, digest in parts.items()}
         return found
 
     @reads
@@ -131,6 +143,34 @@ class SqlAuditRepository:
         parts = {part for _, one in await _erasures(session, subject) for part in one.get("parts") or ()}
         return frozenset(parts | {Part.LATE.value} if parts else parts)
 
+    async def amiss(self, links: Sequence[Link]) -> dict[tuple[str, int], str]:
+        """What is wrong with what these links say became of a decision, as its rows have it, or with its grades."""
+        found = await self._amiss(links)
+        # Nobody locks anything for a check: what changed while it was read is in order at the second look.
+        return await self._amiss([link for link in links if (link.chain, link.seq) in found]) if found else found
+
+    @reads
+    async def _amiss(self, session: AsyncSession, links: Sequence[Link]) -> dict[tuple[str, int], str]:
+        bodies: dict[tuple[str, int], dict[str, Any]] = {}
+        places = [(link.chain, link.seq) for link in links]
+        for start in range(0, len(places), _AT_ONCE):
+            some = tuple_(_P.chain, _P.seq).in_(places[start : start + _AT_ONCE])
+            rows = await session.execute(select(_P.chain, _P.seq, _P.body).where(some))
+            bodies |= {(chain, seq): told for chain, seq, body in rows if (told := _object(body))}
+        told = defaultdict[str, list[tuple[tuple[str, int], dict[str, Any]]]](list)
+        for link in links:
+            place = (link.chain, link.seq)
+            if place in bodies:
+                told[link.subject.removeprefix(PREFIX)].append((place, bodies[place]))
+        wrong = await amiss(session, {one: [body for _, body in outcomes] for one, outcomes in told.items()})
+        return {told[one][number][0]: reason for one, some in wrong.items() for number, reason in some.items()}
+
+    @reads
+    async def sealed(self, session: AsyncSession) -> dict[str, int]:
+        """Of each chain, how far checkpoints are said to cover it."""
+        rows = await session.execute(select(AUDIT_CHAINS.c.chain, AUDIT_CHAINS.c.sealed))
+        return {row.chain: row.sealed for row in rows}
+
     @reads
     async def is_superseded(self, session: AsyncSession, link: Link, state: str) -> bool:
         """Whether a later link says what the subject's row holds, or that some row is in this state.
@@ -151,10 +191,12 @@ class SqlAuditRepository:
 
     @reads
     async def orphan(self, session: AsyncSession) -> Bad | None:
-        """A decision that nobody put on record, of those stored since there is one, or votes that came late to one."""
-        since = await session.scalar(select(func.min(AUDIT_CHAINS.c.begun_at)))
-        if since is None:
+        """What is stored and on no record: a decision since there is one, an outcome, votes that came late."""
+        # The list of chains says it, too, but nothing holds that fast.
+        first_at = await session.scalar(select(_E.at).where(_E.seq == 1).order_by(_E.chain).limit(1))
+        if first_at is None:
             return None
+        since = datetime.fromisoformat(first_at)
         on_record = exists().where(_E.subject == PREFIX + DECISIONS.c.id)
         first = select(DECISIONS.c.id).where(DECISIONS.c.created_at > since, ~on_record)
         found = await session.scalar(first.order_by(DECISIONS.c.created_at).limit(1))
@@ -164,7 +206,9 @@ class SqlAuditRepository:
         about = [exists().where(_E.subject == PREFIX + _W.subject, _E.kind == kind.value) for kind in _TELLING]
         late = select(_W.subject).where(_W.part == Part.LATE.value, about[0], ~about[1])
         found = await session.scalar(late.order_by(_W.subject).limit(1))
-        return None if found is None else Bad(None, None, f"{PREFIX}{found}", "has late votes that are not on record")
+        if found is not None:
+            return Bad(None, None, f"{PREFIX}{found}", "has late votes that are not on record")
+        return await _orphaned_outcome(session)
 
     @reads
     async def of_subject(self, session: AsyncSession, subject: str) -> list[Link]:
@@ -192,6 +236,19 @@ class SqlAuditRepository:
         """The text of these payloads, where it is there."""
         rows = await session.execute(select(_P.chain, _P.seq, _P.body).where(tuple_(_P.chain, _P.seq).in_(places)))
         return {(chain, seq): body for chain, seq, body in rows}
+
+
+async def _orphaned_outcome(session: AsyncSession) -> Bad | None:
+    """A decision on record with an outcome that is not: each that is has its row by then, so that more are too many."""
+    told = select(_E.subject, func.count().label("count")).where(_E.kind == Kind.OUTCOME.value).group_by(_E.subject)
+    told_by = told.subquery()
+    is_known = exists().where(_E.subject == PREFIX + _O.decision_id, _E.kind == Kind.DECISION.value)
+    stored = select(_O.decision_id, func.count().label("count")).where(is_known).group_by(_O.decision_id).subquery()
+    beside = stored.outerjoin(told_by, told_by.c.subject == PREFIX + stored.c.decision_id)
+    more = stored.c.count > func.coalesce(told_by.c.count, 0)
+    wanted = select(stored.c.decision_id).select_from(beside).where(more).order_by(stored.c.decision_id).limit(1)
+    found = await session.scalar(wanted)
+    return None if found is None else Bad(None, None, f"{PREFIX}{found}", "has an outcome that is not on record")
 
 
 async def _erasures(session: AsyncSession, subject: str) -> list[tuple[str, dict[str, Any]]]:

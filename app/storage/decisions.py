@@ -76,7 +76,7 @@ class SqlDecisionRepository:
         await keep(session, payloads)
         put_votes(session, filing, answer)
         put_horizon(session, filing, answer, request, self._horizons)
-        told = {**_filed(filing), "answer": answer, "request": request, "payloads": _hashes(payloads)}
+        told = {**_filed(filing), "answer": answer, "request": request, **_said(payloads)}
         state = state_of(filing, **texts)
         entry = Entry(Kind.DECISION, f"{PREFIX}{filing.id}", filing.key_id, told, state)
         self._database.chain.append(session, entry)
@@ -91,7 +91,7 @@ class SqlDecisionRepository:
             await keep(session, payloads)
             await rewrite_votes(session, decision_id, answer)
             state = (await states(self._database, session, [decision_id]))[decision_id]
-            told = {"answer": answer, "payloads": _hashes(payloads)}
+            told = {"answer": answer, **_said(payloads)}
             late = Entry(Kind.LATE_VOTES, f"{PREFIX}{decision_id}", GATEWAY, told, state)
             self._database.chain.append(session, late)
 
@@ -123,9 +123,15 @@ class SqlDecisionRepository:
         return answers, None if last is None else cursor_at(last.created_at, last.id)
 
 
-def _hashes(payloads: Sequence[Payload]) -> dict[str, str]:
-    """What was said stands in a table of its own, where it can be erased; its hashes are on record."""
-    return {payload.part.value: payload.sha256 for payload in payloads}
+def _said(payloads: Sequence[Payload]) -> dict[str, dict[str, str]]:
+    """What was said stands in a table of its own, where it can be erased; its hashes are on record, and how it is kept.
+
+    Otherwise words could be taken away, and their row say that only their hash had ever been kept.
+    """
+    return {
+        "payloads": {payload.part.value: payload.sha256 for payload in payloads},
+        "forms": {payload.part.value: payload.form.value for payload in payloads},
+    }
 
 
 def _filed(filing: Filing) -> dict[str, Any]:

@@ -121,15 +121,21 @@ def outcome_in(row: Mapping[Any, Any]) -> Outcome:
     return Outcome(**{name: row[name] for name in _OUTCOME} | {"kind": OutcomeKind(row["kind"])})
 
 
+def best_of(outcomes: Sequence[Outcome]) -> Outcome | None:
+    """The one of a decision's outcomes that it is scored by; None where none of them may grade."""
+    grading = [outcome for outcome in outcomes if outcome.may_grade]
+    return max(grading, key=lambda one: (one.kind is OutcomeKind.REALIZED, one.observed_at, one.id), default=None)
+
+
 async def _choose(session: AsyncSession, decisions: Sequence[str]) -> None:
     """Mark the outcome that each decision is scored by: a realized one before any other, then the last observed."""
     found = defaultdict[str, list[Outcome]](list)
     for (decision_id, _), outcome in (await newest_versions(session, decisions)).items():
-        if outcome.may_grade:
-            found[decision_id].append(outcome)
+        found[decision_id].append(outcome)
     await session.execute(update(OUTCOMES).where(_O.decision_id.in_(decisions), _O.counts).values(counts=False))
     for decision_id, outcomes in found.items():
-        best = max(outcomes, key=lambda one: (one.kind is OutcomeKind.REALIZED, one.observed_at, one.id))
+        if (best := best_of(outcomes)) is None:
+            continue
         chosen = (_O.decision_id == decision_id, _O.id == best.id, _O.version == best.version)
         await session.execute(update(OUTCOMES).where(*chosen).values(counts=True))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, exists, func, literal_column, or_, select, update
@@ -145,7 +145,7 @@ class SqlPriceRepository:
             .where(
                 _H.state.in_((HorizonState.WAITING.value, HorizonState.GRADED.value)),
                 _H.base.in_(sorted({row["base"] for row in rows})),
-                _H.due_at >= min(moments) - _LATEST,
+                _H.due_at >= _before(min(moments)),
                 _H.due_at <= max(moments),
                 exists().where(is_ours),
             )
@@ -157,6 +157,14 @@ class SqlPriceRepository:
         for start in range(0, len(graded), _AT_ONCE):
             again = _H.decision_id.in_(graded[start : start + _AT_ONCE])
             await session.execute(update(HORIZONS).where(again).values(state=HorizonState.WAITING.value))
+
+
+def _before(moment: datetime) -> datetime:
+    """How far back a bar of this moment may matter; the calendar has a first day."""
+    try:
+        return moment - _LATEST
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _row(bar: PriceBar, batch: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ _VOTE: Final = tuple(CastVote.__dataclass_fields__)
 
 def put_votes(session: AsyncSession, filing: Filing, answer: Mapping[str, Any]) -> None:
     """The votes of a new decision."""
-    put(session, VOTES, _rows(filing.id, filing.created_at, filing.symbol, filing.agent_id, answer))
+    put(session, VOTES, vote_rows(filing.id, filing.created_at, filing.symbol, filing.agent_id, answer))
 
 
 def put_horizon(
@@ -36,10 +36,14 @@ def put_horizon(
     market = request.get("market")
     venue = market.get("venue") if isinstance(market, dict) else None
     base, quote = market_of(filing.symbol)
-    row = _fields(basis) | _fields(horizons.of(basis, filing.created_at, request))
+    row = basis_row(basis) | _fields(horizons.of(basis, filing.created_at, request))
     row |= {"base": storable(base), "quote": storable(quote), "venue": venue_key(venue)}
-    row["intent"] = None if basis.intent is None else storable(basis.intent)
     put(session, HORIZONS, [row])
+
+
+def basis_row(basis: Basis) -> dict[str, Any]:
+    """What the grades of a decision start from, as its row has it."""
+    return _fields(basis) | {"intent": None if basis.intent is None else storable(basis.intent)}
 
 
 async def rewrite_votes(session: AsyncSession, decision_id: str, answer: Mapping[str, Any]) -> None:
@@ -48,7 +52,7 @@ async def rewrite_votes(session: AsyncSession, decision_id: str, answer: Mapping
     decision = (await session.execute(wanted)).one_or_none()
     if decision is None:
         return
-    rows = _rows(decision_id, decision.created_at, decision.symbol, decision.agent_id, answer)
+    rows = vote_rows(decision_id, decision.created_at, decision.symbol, decision.agent_id, answer)
     await session.execute(delete(VOTES).where(_V.decision_id == decision_id))
     await session.execute(delete(GRADES).where(GRADES.c.decision_id == decision_id))
     if not rows:
@@ -94,9 +98,10 @@ def venue_key(venue: str | None) -> str:
     return storable(venue or "").strip().lower()[:64]
 
 
-def _rows(
+def vote_rows(
     decision_id: str, decided_at: datetime, symbol: str, agent_id: int | None, answer: Mapping[str, Any]
 ) -> Sequence[dict[str, Any]]:
+    """The votes of a decision as rows, by its answer."""
     consensus = answer.get("consensus")
     method = consensus.get("method") if isinstance(consensus, dict) else None
     variant = answer.get("variant")

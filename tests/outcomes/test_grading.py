@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -24,6 +25,10 @@ RETURNS = st.floats(-1, 10, allow_nan=False)
 
 def outcome(kind: OutcomeKind = OutcomeKind.REALIZED, **fields: Any) -> Outcome:
     return Outcome("fill-1", "dec_1", kind, fields.pop("observed_at", THEN + timedelta(hours=4)), **fields)
+
+
+def exact(number: float) -> Fraction:
+    return Fraction(str(number))
 
 
 def of(basis: Basis = BASIS, **fields: Any) -> Measured:
@@ -49,6 +54,20 @@ def test_a_move_of_just_the_threshold_is_none(tau: float) -> None:
     assert Measured(-beyond, tau).is_right(Action.SELL)
 
 
+@pytest.mark.parametrize(
+    ("entry", "atr", "end"), [(64.0, 2.56, 64.64), (64.0, 2.56, 63.36), (0.3, 0.12, 0.33), (1.1, 0.88, 1.32)]
+)
+def test_prices_that_moved_just_the_threshold_did_not_move(entry: float, atr: float, end: float) -> None:
+    found = of(replace(BASIS, entry_price=entry, atr=atr), exit_price=end)
+
+    assert found.is_right(Action.HOLD)
+    assert abs(found.forward_return) == found.threshold == float(exact(atr) / 4 / exact(entry))
+
+
+def test_fees_that_ate_just_the_move_leave_none() -> None:
+    assert of(entry_price=0.7, exit_price=0.77, fees=0.21, quantity=3.0) == Measured(0.1, 0.1)
+
+
 def test_an_abstention_is_neither_right_nor_wrong() -> None:
     assert Measured(0.5, 0.0).is_right(None) is None
 
@@ -57,7 +76,7 @@ def test_an_abstention_is_neither_right_nor_wrong() -> None:
 def test_a_price_that_rose_is_a_return_above_nothing_whatever_was_decided(entry: float, end: float) -> None:
     for action in Action:
         r = of(replace(BASIS, action=action), entry_price=entry, exit_price=end).forward_return
-        assert r == (end - entry) / entry
+        assert r == float((exact(end) - exact(entry)) / exact(entry))
         assert (r > 0) == (end > entry)
 
 
@@ -83,9 +102,9 @@ def test_the_threshold_is_the_larger_of_fees_and_a_quarter_atr(
 ) -> None:
     tau = of(replace(BASIS, atr=atr), entry_price=entry, fees=fees, quantity=quantity, exit_price=entry).threshold
 
-    known = [] if fees is None or quantity is None else [fees / (entry * quantity)]
-    known += [] if atr is None else [0.25 * atr / entry]
-    assert tau == (max(known) if known else UNKNOWN_THRESHOLD)
+    known = [] if fees is None or quantity is None else [exact(fees) / (exact(entry) * exact(quantity))]
+    known += [] if atr is None else [exact(atr) / 4 / exact(entry)]
+    assert tau == (float(max(known)) if known else UNKNOWN_THRESHOLD)
 
 
 def test_a_rebate_makes_no_threshold_below_nothing() -> None:

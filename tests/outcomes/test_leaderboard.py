@@ -180,6 +180,14 @@ def test_the_gateways_own_hold_is_no_vote_for_hold() -> None:
     assert dict(found.tally.abstentions) == {"no_result": 2}
 
 
+def test_a_tie_with_one_who_holds_is_no_vote_for_hold_either() -> None:
+    votes = panel("1", {"a": "BUY", "b": "SELL", "c": "HOLD"}, 0.0, consensus="HOLD")
+
+    (found,) = rows(votes, By.METHOD).values()
+
+    assert (dict(found.tally.abstentions), found.tally.resolved) == ({"no_result": 1}, 0)
+
+
 def test_agents_and_variants_have_rows_of_their_own() -> None:
     votes = [
         *streak("a", 1, 0, agent_id=7, variant="new"),

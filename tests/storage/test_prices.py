@@ -78,6 +78,11 @@ async def test_a_decision_is_graded_by_the_first_bar_from_its_horizon_on(
     assert await settled(prices) == (0, 0)
 
 
+@pytest.mark.parametrize("moment", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)])
+async def test_bars_of_the_first_and_the_last_day_are_stored(prices: SqlPriceRepository, moment: datetime) -> None:
+    assert await prices.put([replace(bar(0), at=moment)]) == StoredBars(1, 0, 0)
+
+
 @pytest.mark.parametrize("minutes", [-0.001, 120.001])
 async def test_a_bar_before_the_horizon_or_absurdly_late_grades_nobody(
     decisions: SqlDecisionRepository, prices: SqlPriceRepository, minutes: float

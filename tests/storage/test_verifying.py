@@ -16,15 +16,19 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from app.domain.audit import Author, Entry, Kind
+from app.domain.outcome import Outcome, OutcomeKind
 from app.domain.payload import Part
 from app.ledger.checkpoints import Signer
 from app.ledger.sealing import Sealer
+from app.outcomes.grading import measured
 from app.storage.audit import SqlAuditRepository
 from app.storage.checking import checked, checked_elsewhere
 from app.storage.database import Database, open_database
 from app.storage.decisions import SqlDecisionRepository
+from app.storage.outcomes import SqlOutcomeRepository
 from app.storage.payloads import SqlPayloadRepository
 from tests.storage.auditing import SIGNER, START, Changes, decide, decision, seal, tamper, verify
+from tests.storage.decided import NOON, answered, asked, filing, vote
 
 COLUMNS = ("chain", "seq", "at", "kind", "subject", "by", "payload_hash", "state", "prev", "own", "hash")
 CHECKPOINT_COLUMNS = ("at", "body", "hash", "key_id", "public_key", "signature")
@@ -107,6 +111,8 @@ async def test_an_end_cut_off_with_its_checkpoints_is_seen_by_one_that_was_expor
     await tamper(record, "DELETE FROM audit_payloads WHERE seq > 6")
     await tamper(record, "DELETE FROM audit_checkpoints WHERE number = 2")
     await tamper(record, "DELETE FROM decisions WHERE id > 'dec-3'")
+    assert (await _first_bad(url))[2] == "is said to be sealed further than any checkpoint goes"
+    await tamper(record, "UPDATE audit_chains SET sealed = 6")
     assert (await verify(url)).ok  # by itself no chain can show it
 
     assert (await _first_bad(url, kept=exported))[1:] == ("checkpoint:2", "was exported, and is not there any more")
@@ -165,16 +171,15 @@ async def test_a_payload_that_was_erased_is_missed_unless_an_entry_says_so(recor
 
 
 async def test_a_decision_of_which_nothing_is_on_record_is_named(record: Database, url: str) -> None:
-    columns = ", ".join(("created_at", "actionable", "agent_id", *DECISION_COLUMNS))
-    await tamper(
-        record, f"INSERT INTO decisions (id, {columns}) SELECT 'forged', {columns} FROM decisions WHERE id = 'dec-1'"
-    )
-    await tamper(
-        record,
-        "UPDATE audit_chains SET begun_at = '2026-01-01 00:00:00.000000'"
-        + ("" if record.is_sqlite else "::timestamptz"),
-    )
+    columns = ", ".join(("actionable", "agent_id", *DECISION_COLUMNS))
+    copied = f"SELECT 'forged', '2098-01-01 00:00:00.000000', {columns} FROM decisions WHERE id = 'dec-1'"
+    if not record.is_sqlite:
+        copied = copied.replace("00.000000'", "00Z'::timestamptz")
+    await tamper(record, f"INSERT INTO decisions (id, created_at, {columns}) {copied}")
 
+    assert (await _first_bad(url))[1:] == ("decision:forged", "is stored, and not on record")
+    # What nothing holds fast is not believed.
+    await tamper(record, "UPDATE audit_chains SET begun_at = '2099-01-01 00:00:00.000000'")
     assert (await _first_bad(url))[1:] == ("decision:forged", "is stored, and not on record")
 
 
@@ -327,6 +332,16 @@ async def spoken(database: Database) -> Database:
         ("UPDATE payloads SET content = NULL WHERE subject = 'dec-1' AND part = 'dossier'", 2, "(dossier) is gone"),
         ("DELETE FROM payloads WHERE subject = 'dec-1' AND part = 'late'", 4, "(late) is gone"),
         (
+            "UPDATE payloads SET content = NULL, form = 'hashed' WHERE subject = 'dec-2' AND part = 'dossier'",
+            3,
+            "(dossier) is not kept as it was",
+        ),
+        (
+            "UPDATE payloads SET content = :x, form = 'encrypted' WHERE subject = 'dec-1' AND part = 'late'",
+            4,
+            "(late) is not kept as it was",
+        ),
+        (
             "UPDATE payloads SET content = NULL, form = 'erased' WHERE subject = 'dec-2' AND part = 'dossier'",
             3,
             "(dossier) is erased, and nobody has put that on record",
@@ -361,3 +376,85 @@ async def test_words_that_were_erased_through_the_gateway_are_in_order(spoken: D
     assert (await verify(url)).ok
     await tamper(spoken, "UPDATE audit_payloads SET body = NULL WHERE seq = 2")
     assert await _first_bad(url) == (2, "decision:dec-1", "has lost its payload")
+
+
+@pytest.fixture
+async def graded(database: Database) -> Database:
+    """Three decisions with votes; of the first two it is known what became of them, of the first in two versions."""
+    repository, results = SqlDecisionRepository(database), SqlOutcomeRepository(database, lambda: NOON)
+    for number in (1, 2, 3):
+        made = filing(number)
+        await repository.append(made, answered(made, vote("BUY"), vote("SELL"), vote(None, "timeout")), asked())
+    for number, price in ((1, 101.0), (1, 102.0), (2, 99.0)):
+        told = Outcome("fill", f"dec-{number}", OutcomeKind.REALIZED, NOON + timedelta(hours=1), exit_price=price)
+        await results.record(told, measured, agent_id=None)
+    await results.record(
+        Outcome("mark", "dec-1", OutcomeKind.FORWARD_RETURN, NOON + timedelta(hours=2), forward_return=0.5),
+        measured,
+        agent_id=None,
+    )
+    answer = answered(filing(2), vote("BUY"), vote("SELL"), vote("HOLD", latency_ms=900.0))
+    await repository.update("dec-2", answer)
+    await seal(database)
+    return database
+
+
+async def test_what_became_of_decisions_is_in_order(graded: Database, url: str) -> None:
+    assert (await verify(url)).ok
+
+
+@pytest.mark.parametrize(
+    ("statement", "seq", "reason"),
+    [
+        ("UPDATE outcomes SET exit_price = 103 WHERE version = 2", 6, "the outcome it is about was changed"),
+        ("UPDATE outcomes SET kind = 'expired' WHERE decision_id = 'dec-2'", 7, "the outcome it is about was changed"),
+        ("UPDATE outcomes SET threshold = 0.5 WHERE version = 1 AND id = 'fill'", 5, "the outcome it is about was"),
+        ("DELETE FROM outcomes WHERE version = 2", 6, "the outcome it is about is gone"),
+        (
+            "UPDATE outcomes SET counts = (id = 'mark') WHERE decision_id = 'dec-1'",
+            5,
+            "another outcome is said to count",
+        ),
+        ("UPDATE grades SET correct = NOT correct WHERE decision_id = 'dec-2'", 7, "the grades that follow"),
+        ("DELETE FROM grades WHERE outcome_id = 'mark'", 5, "the grades that follow from it were changed"),
+        ("UPDATE votes SET action = 'SELL' WHERE decision_id = 'dec-2' AND number = 1", 7, "the votes that it grades"),
+        ("UPDATE votes SET confidence = 0.9 WHERE decision_id = 'dec-1'", 5, "the votes that it grades were changed"),
+        ("DELETE FROM votes WHERE decision_id = 'dec-1' AND number = 2", 5, "the votes that it grades were changed"),
+        (
+            "UPDATE horizons SET entry_price = 1 WHERE decision_id = 'dec-1'",
+            5,
+            "what its grades start from was changed",
+        ),
+    ],
+)
+async def test_what_became_of_a_decision_is_compared_with_what_is_on_record(
+    graded: Database, url: str, statement: str, seq: int, reason: str
+) -> None:
+    assert await tamper(graded, statement) > 0
+
+    bad = await _first_bad(url)
+
+    assert (bad[0], reason in bad[2]) == (seq, True), bad
+
+
+async def test_an_outcome_that_nobody_put_on_record_is_named(graded: Database, url: str) -> None:
+    names = "kind, observed_at, recorded_at, counts"
+    copied = f"SELECT 'dec-3', 'forged', 1, {names} FROM outcomes WHERE version = 2"
+    await tamper(graded, f"INSERT INTO outcomes (decision_id, id, version, {names}) {copied}")
+
+    assert await _first_bad(url) == (None, "decision:dec-3", "has an outcome that is not on record")
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("DELETE FROM audit_chains", "is missing in the list of chains: no checkpoint would cover it"),
+        ("UPDATE audit_chains SET sealed = sealed + 1", "is said to be sealed further than any checkpoint goes"),
+    ],
+)
+async def test_a_list_of_chains_that_would_keep_checkpoints_away_is_named(
+    graded: Database, url: str, statement: str, reason: str
+) -> None:
+    await tamper(graded, statement)
+
+    assert await _first_bad(url) == (None, None, reason)
