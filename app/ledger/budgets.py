@@ -37,7 +37,7 @@ class BudgetService:
         self._wall = wall
         self._reading = anyio.Lock()
         self.is_loaded = False
-        """Whether it was ever known which budgets there are, and what is spent of them."""
+        """Whether it was ever known which budgets there are."""
 
     def of(self, scope: str, window: Window | None = None) -> Sequence[BudgetState]:
         """The scope's budgets as they stand, the shortest window first, or that of one window.
@@ -74,10 +74,7 @@ class BudgetService:
         # One at a time, so that what was read first is never put in force last.
         async with self._reading:
             self._spending.load(await self._repository.everything())
-            if not self.is_loaded:
-                # Or a caller would be told, for a moment after the start, that nothing is spent.
-                await self._record.refresh()
-                self.is_loaded = True
+            self.is_loaded = True
         self._record.wake()
 
 
