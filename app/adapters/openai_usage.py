@@ -65,5 +65,6 @@ def _cost(usage: dict[str, Any]) -> Decimal | None:
         # No zero below zero: it would be told as one.
         return abs(Decimal(str(cost)))
     ticks = usage.get("cost_in_usd_ticks")
-    is_count = isinstance(ticks, int) and not isinstance(ticks, bool) and ticks >= 0
-    return Decimal(ticks) / _TICKS_PER_DOLLAR if is_count else None
+    if isinstance(ticks, int) and not isinstance(ticks, bool) and ticks >= 0:
+        return Decimal(ticks) / _TICKS_PER_DOLLAR
+    return None
