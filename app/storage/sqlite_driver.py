@@ -10,10 +10,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Sequence
+from queue import SimpleQueue
 from typing import Any, Final, Self
 
 import aiosqlite
+from aiosqlite.core import _connection_worker_thread
 
 _CHUNK: Final = 64
 SCRIPT: Final = "outcry: a script"
@@ -27,8 +30,22 @@ def connecting(*args: Any, **kwargs: Any) -> Connection:  # noqa: ANN401 - as `s
     """A connection, to be awaited; it is made in the thread that it is used in from then on."""
     made = Connection(functools.partial(sqlite3.connect, *args, **kwargs), _CHUNK)
     # As SQLAlchemy has it for connections that it makes itself: no lock keeps the process.
-    made._thread.daemon = True  # noqa: SLF001
+    made._thread = threading.Thread(target=_work, args=(made._tx,), daemon=True)  # noqa: SLF001
     return made
+
+
+def _work(queue: SimpleQueue[tuple[Any, Callable[[], Any]]]) -> None:
+    """What the thread does: aiosqlite's loop, until it is told to stop or the loop that asks is closed.
+
+    Who was cancelled while SQLite worked, waiting for a lock perhaps, may be gone with its loop when that is done.
+    """
+    try:
+        _connection_worker_thread(queue)
+    except RuntimeError:
+        waiting = [queue.get_nowait() for _ in range(queue.qsize())]
+        if waiting:
+            # Nobody waits for the rest; a connection's last word is that it closes.
+            waiting[-1][1]()
 
 
 class Connection(aiosqlite.Connection):
