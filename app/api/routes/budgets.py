@@ -149,7 +149,7 @@ async def put_budget(
 ) -> BudgetAnswer:
     """The scope's budget of this window, in force at once; on other workers within a second.
 
-    What was spent in the window before counts, by the attempts on record.
+    What was spent in the window before counts, by the attempts on record: those of the last two seconds may not be yet.
     """
     budget = wanted.budget(await _known(scope, exchange.services))
     return BudgetAnswer.of(await exchange.services.budgets.put(budget, exchange.author))
