@@ -10,12 +10,11 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack
 from types import FrameType
 from typing import Any
 
-import anyio
 import uvicorn
 
 from app.api.gate import STATE, Gate
@@ -37,13 +36,8 @@ ANSWER_SECONDS = 60
 Uvicorn's five are less than one needs to load on a busy machine, and whoever is replaced for that makes it busier.
 """
 
-ARRIVAL_SECONDS = 2.0
-"""What a start waits for the database's first answer before it takes callers all the same: they would be refused."""
-
 LEAVING_SECONDS = 2.0
 """What the loop may take to end once everything is recorded and closed."""
-
-_LOOK = 0.01
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +94,6 @@ class Application:
             _announce_stop(draining)
             _stop_with_parent()
             spare_collections()
-            await _until_known(services.unready)
             await self._app(scope, receive, send_all_but_the_end)
         # Only now is everything recorded and closed.
         _leave_within(LEAVING_SECONDS)
@@ -121,16 +114,6 @@ def spare_collections() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
-
-
-async def _until_known(unready: Callable[[], Sequence[str]]) -> None:
-    """Wait, at most ARRIVAL_SECONDS, until it is known which agents and budgets there are.
-
-    Beside a worker that is ready, one that is not would refuse every other caller of its agents.
-    """
-    with anyio.move_on_after(ARRIVAL_SECONDS):
-        while unready():
-            await anyio.sleep(_LOOK)
 
 
 def _stop_with_parent() -> None:

@@ -81,4 +81,6 @@ def budgets_of(spending: Spending) -> BudgetService:
     """Budgets that are stored nowhere, for one process; none is set."""
     spending.load(())
     record = SpendRecord(spending, FakeSpend(), holder="here", is_shared=False, now=time.monotonic)
-    return BudgetService(FakeBudgets(), spending, record, lambda: datetime.now(UTC))
+    service = BudgetService(FakeBudgets(), spending, record, lambda: datetime.now(UTC))
+    service.is_loaded = True
+    return service

@@ -62,6 +62,9 @@ def _count(value: Any, name: str) -> int:  # noqa: ANN401 - a wire body
 def _cost(usage: dict[str, Any]) -> Decimal | None:
     cost = usage.get("cost")
     if isinstance(cost, int | float) and not isinstance(cost, bool) and cost >= 0:
-        return Decimal(str(cost))
+        # No zero below zero: it would be told as one.
+        return abs(Decimal(str(cost)))
     ticks = usage.get("cost_in_usd_ticks")
-    return Decimal(ticks) / _TICKS_PER_DOLLAR if isinstance(ticks, int) and ticks >= 0 else None
+    if isinstance(ticks, int) and not isinstance(ticks, bool) and ticks >= 0:
+        return Decimal(ticks) / _TICKS_PER_DOLLAR
+    return None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields, replace
-from decimal import Decimal
 from typing import Any
 
 import anyio
@@ -13,6 +12,7 @@ from pydantic import SecretStr
 from app.agents.changes import UNSET, ConfigChange
 from app.agents.directory import AgentDirectory, in_tried_order
 from app.agents.hints import hint_of
+from app.agents.prices import with_listed_prices
 from app.agents.rules import agent_violations, config_violations, key_violations, raise_for
 from app.agents.validation import ProviderView, Validation
 from app.domain.agent import Agent, AgentConfig
@@ -20,7 +20,6 @@ from app.domain.attempt import Ask, Completion
 from app.domain.audit import THE_GATEWAY, Author
 from app.domain.errors import Code, NotFound, Violation
 from app.domain.ports import AgentRepository
-from app.domain.usage import PriceCard
 
 __all__ = ["AgentService", "ProviderView"]
 
@@ -83,9 +82,11 @@ class AgentService:
             await self.refresh()
 
     async def configs(self, agent_id: int) -> list[AgentConfig]:
-        """All configurations: the enabled ones in the order they are tried, then the others."""
-        await self.get(agent_id)
-        return in_tried_order(await self._repository.configs(agent_id))
+        """All configurations: the enabled ones in the order they are tried, then the others.
+
+        Prices that nobody stated are the listed ones, where they are known.
+        """
+        return [self._priced(config) for config in await self._stored(agent_id)]
 
     async def put_primary(
         self, agent_id: int, change: ConfigChange, *, by: Author = THE_GATEWAY
@@ -95,7 +96,7 @@ class AgentService:
         When none is enabled, the one that would be primary if it were is replaced: repeating a PUT adds nothing.
         """
         async with self._writing:
-            stored = next(iter(await self.configs(agent_id)), None)
+            stored = next(iter(await self._stored(agent_id)), None)
             base = _blank(agent_id) if stored is None else _blank(agent_id, stored)
             return await self._save(change, base, stored, by), stored is None
 
@@ -108,9 +109,9 @@ class AgentService:
     async def patch_config(
         self, agent_id: int, config_id: int, change: ConfigChange, *, by: Author = THE_GATEWAY
     ) -> AgentConfig:
-        """The configuration with what was said changed; prices of another model are looked up anew."""
+        """The configuration with what was said changed; prices that were stated for a model stay behind with it."""
         async with self._writing:
-            stored = await self.config(agent_id, config_id)
+            stored = _named(await self._stored(agent_id), agent_id, config_id)
             base = stored
             if _moves(change, stored):
                 base = replace(stored, cost_per_1k_input_tokens=None, cost_per_1k_output_tokens=None)
@@ -126,17 +127,14 @@ class AgentService:
 
     async def config(self, agent_id: int, config_id: int) -> AgentConfig:
         """One configuration; raises NotFound."""
-        found = next((config for config in await self.configs(agent_id) if config.id == config_id), None)
-        if found is None:
-            raise _unknown_config(agent_id, config_id)
-        return found
+        return _named(await self.configs(agent_id), agent_id, config_id)
 
     async def validate_config(self, agent_id: int, which: int | ConfigChange | None = None) -> dict[str, Any]:
         """A real, tiny call with the configuration of that id, with the primary one, or with that one changed.
 
         A change is tried and not stored; a key in it is refused, as only stored keys are ever sent anywhere.
         """
-        configs = await self.configs(agent_id)
+        configs = await self._stored(agent_id)
         named = which if isinstance(which, int) else None
         config = next((config for config in configs if named in (None, config.id)), None)
         if isinstance(which, ConfigChange):
@@ -156,10 +154,15 @@ class AgentService:
     ) -> AgentConfig:
         saved = await self._repository.save_config(self._checked(change, base, stored), by=by)
         await self.refresh()
-        return saved
+        return self._priced(saved)
+
+    async def _stored(self, agent_id: int) -> list[AgentConfig]:
+        """As they were said, in the same order."""
+        await self.get(agent_id)
+        return in_tried_order(await self._repository.configs(agent_id))
 
     def _checked(self, change: ConfigChange, base: AgentConfig, stored: AgentConfig | None) -> AgentConfig:
-        """What the change makes of the base, complete with key and prices; raises with every wrong field."""
+        """What the change makes of the base, complete with its key; raises with every wrong field."""
         given = _stated(change)
         missing = [name for name in ("provider", "model_name") if not getattr(base, name) and name not in given]
         raise_for([Violation(name, "required") for name in missing])
@@ -167,7 +170,7 @@ class AgentService:
         config = replace(base, **given)
         wrong_key = key_violations(change.api_key) if isinstance(change.api_key, SecretStr) else []
         raise_for([*(config_violations(config) or self._unknown_names(config)), *wrong_key])
-        return self._with_prices(self._with_key(config, change.api_key, stored))
+        return self._with_key(config, change.api_key, stored)
 
     def _unknown_names(self, config: AgentConfig) -> list[Violation]:
         found = self._unknown("provider", config.provider, "model_name", config.model_name)
@@ -206,18 +209,15 @@ class AgentService:
             undecryptable=stored.undecryptable,
         )
 
-    def _with_prices(self, config: AgentConfig) -> AgentConfig:
-        """Prices that nobody stated come from the catalog, where it knows them."""
-        card = self._providers.card(config.provider, config.model_name)
-        if card is None:
-            return config
-        stated_input, stated_output = config.cost_per_1k_input_tokens, config.cost_per_1k_output_tokens
-        listed_input, listed_output = _per_thousand(card)
-        return replace(
-            config,
-            cost_per_1k_input_tokens=listed_input if stated_input is None else stated_input,
-            cost_per_1k_output_tokens=listed_output if stated_output is None else stated_output,
-        )
+    def _priced(self, config: AgentConfig) -> AgentConfig:
+        return with_listed_prices(config, self._providers.card(config.provider, config.model_name))
+
+
+def _named(configs: Sequence[AgentConfig], agent_id: int, config_id: int) -> AgentConfig:
+    found = next((config for config in configs if config.id == config_id), None)
+    if found is None:
+        raise _unknown_config(agent_id, config_id)
+    return found
 
 
 def _moves(change: ConfigChange, stored: AgentConfig) -> bool:
@@ -243,12 +243,6 @@ def _blank(agent_id: int, replaced: AgentConfig | None = None) -> AgentConfig:
         created_at=replaced.created_at,
         updated_at=replaced.updated_at,
     )
-
-
-def _per_thousand(card: PriceCard) -> tuple[Decimal | None, Decimal | None]:
-    prices = card.tiers[0].input, card.tiers[0].output
-    per_input, per_output = (None if price is None else price / 1000 for price in prices)
-    return per_input, per_output
 
 
 def _unknown(agent_id: int) -> NotFound:

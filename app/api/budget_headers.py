@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from app.api.dollars import money
 from app.api.errors import Headers
 from app.api.exchange import Exchange
+from app.domain.usage import money
 from app.ledger.spending import Payer
 
 

@@ -13,7 +13,6 @@ import orjson
 
 from app.api.admission import Admission, agent_of
 from app.api.budget_headers import left_headers
-from app.api.dollars import money
 from app.api.errors import Headers, header_value
 from app.api.exchange import Exchange
 from app.api.intent import Intent, malformed, read_intent
@@ -25,6 +24,7 @@ from app.domain.errors import Code, OutcryError, RequestRejected
 from app.domain.hindsight import AsOf, AsOfMode
 from app.domain.structured import Rung
 from app.domain.target import Target
+from app.domain.usage import money
 from app.services import CompletionStream
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from app.api.dollars import money
 from app.domain.errors import CONSEQUENCES, Code, ErrorType, OutcryError, RequestRejected, Violation
+from app.domain.usage import money
 
 Headers = list[tuple[bytes, bytes]]
 

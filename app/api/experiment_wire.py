@@ -10,11 +10,11 @@ from pydantic import Field, StringConstraints
 
 from app.agents.trials import Compared
 from app.api.deps import MAX_ID
-from app.api.dollars import money
 from app.api.fields import Answer, Body
 from app.api.native_chat import Name
 from app.api.times import rendered_time
 from app.domain.experiment import Arm, Experiment, PromptTemplate, Sticky, Traffic
+from app.domain.usage import money
 from app.outcomes.comparison import ArmResult, Difference, Metric, ShadowResult, Share
 from app.outcomes.intervals import Interval, Mean
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from app.api.dollars import money
 from app.api.errors import encoded_error
 from app.api.exchange import Exchange
 from app.api.fields import Answer, Body, checked
@@ -24,6 +23,7 @@ from app.domain.conversation import MOST_CHARACTERS, NAME, conversation_key
 from app.domain.errors import OutcryError, Violation
 from app.domain.routing import Explanation, Plan, PolicyName, Priority, Verdict
 from app.domain.tools import ToolCallRecord
+from app.domain.usage import money
 from app.services import CompletionStream, Tools
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]

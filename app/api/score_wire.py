@@ -6,8 +6,8 @@ import math
 from decimal import Decimal
 from typing import Any, Final
 
-from app.api.dollars import money
 from app.api.times import rendered_time
+from app.domain.usage import money
 from app.outcomes.board import Board
 from app.outcomes.book import Page
 from app.outcomes.calibration import Curve

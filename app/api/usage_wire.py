@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.deps import MAX_ID
 from app.api.errors import field_errors
 from app.api.exports import Pages, csv_lines
+from app.api.times import WRITTEN_OUT
 from app.domain.attempt import AttemptOutcome
 from app.domain.errors import Code, Violation
 from app.domain.usage_query import GROUPS, UsageFilter
@@ -26,6 +27,7 @@ COLUMNS: Final = (
 """The columns of an export; a JSON line has the same names, and everything that `GET /usage` has."""
 
 Name = Annotated[str | None, Field(max_length=512)]
+Moment = Annotated[datetime | None, WRITTEN_OUT]
 
 
 class Bucket(StrEnum):
@@ -48,8 +50,8 @@ class FilterQuery(BaseModel):
     # A misspelt filter that is passed over would tell of everything.
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
-    since: datetime | None = Field(None, description="ISO 8601 with offset; from the first attempt when absent")
-    until: datetime | None = Field(None, description="ISO 8601 with offset, not included; until now when absent")
+    since: Moment = Field(None, description="ISO 8601 with offset; from the first attempt when absent")
+    until: Moment = Field(None, description="ISO 8601 with offset, not included; until now when absent")
     model: Name = None
     provider: Name = None
     agent: int | None = Field(None, ge=1, le=MAX_ID, description="The agent's id")

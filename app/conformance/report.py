@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from app.domain.usage import Usage, summed
+from app.domain.usage import Usage, money, summed
 
 
 class Status(StrEnum):
@@ -99,4 +99,4 @@ def rendered(report: Report) -> dict[str, Any]:
 
 
 def _money(amount: Decimal | None) -> str | None:
-    return None if amount is None else format(amount, "f")
+    return None if amount is None else money(amount)

@@ -57,5 +57,4 @@ def _paid(vote: Vote, attempts: Sequence[AttemptRecord]) -> Vote:
     if not attempts:
         return vote
     spent = spent_on(attempts)
-    # To the last zero: that is how it is told.
-    return vote if str(spent) == str(vote.cost_usd) else replace(vote, cost_usd=spent)
+    return vote if spent == vote.cost_usd else replace(vote, cost_usd=spent)

@@ -27,6 +27,7 @@ from app.domain.attempt import Ask, AttemptRecord, Completion
 from app.domain.chat import JSON
 from app.domain.decision import Decision
 from app.domain.errors import OutcryError
+from app.domain.usage import money
 from app.ledger.sealing import canonical_bytes
 
 VERSION: Final = "1.0"
@@ -169,7 +170,7 @@ def dossier_of(
         "prompt": {"sha256": _sha256(list(messages)), "messages": list(messages)},
         "template": dict(decision.template),
         **heard(transcript, question, messages),
-        "cost_usd": None if decision.cost_usd is None else format(decision.cost_usd, "f"),
+        "cost_usd": None if decision.cost_usd is None else money(decision.cost_usd),
         "made_by": dict(made_by),
     }
 
@@ -227,7 +228,7 @@ def _answered(completion: Completion | None) -> dict[str, Any]:
             "tool_calls": response.message.get("tool_calls"),
         },
         "usage": usage_rendered(completion.usage),
-        "cost_usd": None if cost is None else format(cost, "f"),
+        "cost_usd": None if cost is None else money(cost),
         "warnings": [*response.warnings, *completion.warnings],
     }
 
@@ -255,7 +256,7 @@ def _attempt(record: AttemptRecord, question: Question) -> dict[str, Any]:
         "duration_s": record.duration,
         "time_to_first_token_s": record.time_to_first_token,
         "usage": usage_rendered(record.usage),
-        "cost_usd": None if record.cost_usd is None else format(record.cost_usd, "f"),
+        "cost_usd": None if record.cost_usd is None else money(record.cost_usd),
         "price_source": record.price_source,
         "price_dated": record.price_dated,
         "config_id": record.config_id,

@@ -26,6 +26,7 @@ from app.domain.chat import ChatRequest
 from app.domain.decision import Action, Opinion
 from app.domain.errors import Code, DeadlineExceeded, OutcryError
 from app.domain.routing import PolicyName, Priority
+from app.domain.usage import money
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ class Judged:
     def rendered(self) -> dict[str, Any]:
         """As JSON values."""
         template = None if self.template is None else dict(self.template)
-        cost = None if self.cost_usd is None else format(self.cost_usd, "f")
+        cost = None if self.cost_usd is None else money(self.cost_usd)
         return {**self.assessment.rendered(), "template": template, "cost_usd": cost}
 
 

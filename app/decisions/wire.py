@@ -7,7 +7,7 @@ from typing import Any
 
 from app.domain.decision import Consensus, Decision, Entry, Opinion, Role, RuleViolation, Sample, Size, Vote
 from app.domain.grades import Calibrated
-from app.domain.usage import Usage
+from app.domain.usage import Usage, money
 
 
 def rendered(decision: Decision) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def usage_rendered(usage: Usage | None) -> dict[str, Any] | None:
 
 
 def _money(amount: Decimal | None) -> str | None:
-    return None if amount is None else format(amount, "f")
+    return None if amount is None else money(amount)
 
 
 def _milliseconds(seconds: float) -> float:

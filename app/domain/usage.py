@@ -19,6 +19,7 @@ class UsageSource(StrEnum):
 
 _COUNTS: Final = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 _MOST: Final = 10**12
+"""Tokens, or dollars, of one completion beyond which a provider's word is nonsense."""
 REPORTED_PRICE: Final = "reported"
 """The price source of what the provider itself said it cost."""
 _PLACES: Final = Decimal("1e-18")
@@ -31,7 +32,7 @@ class Usage:
     """Tokens of one completion, in OpenTelemetry's words; no count is beyond 10**12, whatever a provider states.
 
     `cached_tokens` and `cache_write_tokens` are parts of `input_tokens`; `reasoning_tokens` is a part of
-    `output_tokens`. `reported_cost` is in dollars, where the provider names one.
+    `output_tokens`. `reported_cost` is in dollars, where the provider names one between 0 and 10**12.
     """
 
     input_tokens: int = 0
@@ -47,6 +48,10 @@ class Usage:
         for name in _COUNTS:
             if getattr(self, name) > _MOST:
                 object.__setattr__(self, name, _MOST)
+        # One absurd figure would spend every budget, and no sum that it is in would keep its last digits.
+        cost = self.reported_cost
+        if cost is not None and not (cost.is_finite() and 0 <= cost <= _MOST):
+            object.__setattr__(self, "reported_cost", None)
 
     @property
     def total_tokens(self) -> int:
@@ -150,6 +155,12 @@ def charge_of(usage: Usage | None, card: PriceCard | None, day: date) -> Charge:
     if usage.reported_cost is not None:
         return Charge(cost, REPORTED_PRICE, day.isoformat())
     return _UNKNOWN if card is None else Charge(cost, card.source, card.dated)
+
+
+def money(amount: Decimal) -> str:
+    """Money as everybody is told it: a plain decimal string, without an exponent and without zeros at its end."""
+    text = format(amount, "f")
+    return text.rstrip("0").rstrip(".") or "0" if "." in text else text
 
 
 def summed(costs: Iterable[Decimal | None]) -> Decimal | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.agents.directory import AgentDirectory, AgentEntry
 from app.agents.experiments import Experiments
+from app.agents.prices import price_for
 from app.domain.agent import AgentConfig
 from app.domain.attempt import Ask
 from app.domain.chat import ChatRequest, Credential
@@ -334,6 +335,8 @@ class Planner:
     ) -> Candidate:
         credential = None if agent is None else self._credential(target, agent)
         candidate = self._pool.candidate(target, credential, with_past=with_past, tokens=tokens, priority=ask.priority)
+        if agent is not None and (own := self._own_config(target, agent)) is not None:
+            candidate = replace(candidate, price=price_for(own, candidate.price))
         if choice.ranks or choice.weights:
             rank, weight = choice.ranks.get(target, 0), choice.weights.get(target, candidate.weight)
             candidate = replace(candidate, rank=rank, weight=weight)
@@ -368,6 +371,11 @@ class Planner:
         same_model = [c for c in same_provider if c.model_name == target.model]
         found = same_model or same_provider or ([] if with_key else usable)
         return found[0] if found else None
+
+    def _own_config(self, target: Target, agent: AgentEntry) -> AgentConfig | None:
+        """The agent's configuration of this very target: what it states of prices holds for no other."""
+        own = (one for one in agent.configs if one.enabled and one.model_name == target.model)
+        return next((one for one in own if self._names_provider(one.provider, target.provider)), None)
 
     def _names_provider(self, stored: str, name: str) -> bool:
         state = called(stored, self._pool)

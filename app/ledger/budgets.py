@@ -12,7 +12,7 @@ import anyio
 
 from app.domain.audit import Author
 from app.domain.budget import Budget, BudgetState, ScopeKind, Window
-from app.domain.errors import NotFound
+from app.domain.errors import NotFound, StorageUnavailable
 from app.domain.ports import BudgetRepository
 from app.ledger.spend_record import SpendRecord
 from app.ledger.spending import Spending
@@ -42,7 +42,7 @@ class BudgetService:
     def of(self, scope: str, window: Window | None = None) -> Sequence[BudgetState]:
         """The scope's budgets as they stand, the shortest window first, or that of one window.
 
-        Raises NotFound when there is none.
+        Raises NotFound when there is none, and StorageUnavailable.
         """
         found = [state for state in self.everything() if state.budget.scope == scope]
         found = [state for state in found if window in (None, state.budget.window)]
@@ -51,7 +51,12 @@ class BudgetService:
         return found
 
     def everything(self) -> Sequence[BudgetState]:
-        """Every budget as it stands: the gateway's, agents', keys', providers', the shortest window first."""
+        """Every budget as it stands: the gateway's, agents', keys', providers', the shortest window first.
+
+        Raises StorageUnavailable before anybody has said what is spent of them.
+        """
+        if not self.is_loaded:
+            raise StorageUnavailable("what is spent of budgets is not known yet")
         return sorted(self._spending.states(), key=_place)
 
     async def put(self, budget: Budget, by: Author) -> BudgetState:
@@ -75,9 +80,9 @@ class BudgetService:
         async with self._reading:
             self._spending.load(await self._repository.everything())
             if not self.is_loaded:
-                # Or a caller would be told, for a moment after the start, that nothing is spent.
+                # Until then every budget would look as if nothing had been spent of it.
                 await self._record.refresh()
-                self.is_loaded = True
+            self.is_loaded = True
         self._record.wake()
 
 

@@ -296,7 +296,7 @@ class Pool:
             for one in provider.credentials
             if one.id not in tried and not provider.is_parked(one.id, now) and self._is_free(failed.target, one, now)
         ]
-        return self.candidate(failed.target, self._drawn(free)) if free else None
+        return replace(self.candidate(failed.target, self._drawn(free)), price=failed.price) if free else None
 
     def last_resort(self, ejected: Sequence[Candidate]) -> Candidate | None:
         """The first of a request's ejected targets that may be asked, with its circuit half-opened early.
@@ -311,7 +311,8 @@ class Pool:
             # Who asked to be left alone is not the least bad, however soon its circuit would close.
             if state.cooling(now) == 0:
                 reopens = state.breaker.try_last_resort(now)
-                return self.candidate(candidate.target, candidate.credential) if reopens else None
+                again = self.candidate(candidate.target, candidate.credential)
+                return replace(again, price=candidate.price) if reopens else None
         return None
 
     def _key_for(self, provider: ProviderState, target: Target, now: float) -> Credential:

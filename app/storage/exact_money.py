@@ -29,9 +29,3 @@ def joined(dollars: int, picos: int, rest: Decimal | None) -> Decimal:
     """The amount again; the parts may be sums of many."""
     whole = EXACT.scaleb(Decimal(dollars * _PICOS + picos), -12)
     return whole if rest is None else EXACT.add(whole, rest)
-
-
-def plain(amount: Decimal) -> str:
-    """A decimal string without an exponent and without zeros at its end."""
-    text = format(amount, "f")
-    return text.rstrip("0").rstrip(".") or "0" if "." in text else text

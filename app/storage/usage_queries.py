@@ -10,10 +10,10 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.usage import money
 from app.domain.usage_query import UsageFilter
 from app.storage.cursors import cursor_at, older_than
 from app.storage.database import Database, reads
-from app.storage.exact_money import plain
 from app.storage.tables import ATTEMPTS, USAGE_CELLS
 from app.storage.usage_rows import began, matches_attempt, start_of
 from app.storage.usage_summary import BUCKETS, Figures, Summing, check_names
@@ -97,7 +97,7 @@ def _in_order(rows: Mapping[tuple[Any, ...], Figures], names: Sequence[str]) -> 
 
 def _item(row: RowMapping) -> dict[str, Any]:
     """An attempt for a list: moments as ISO 8601 with `Z`, money as a decimal string, durations in milliseconds."""
-    item: dict[str, Any] = {name: plain(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+    item: dict[str, Any] = {name: money(value) if isinstance(value, Decimal) else value for name, value in row.items()}
     item["started_at"] = row["started_at"].astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     item["latency_ms"] = _milliseconds(item.pop("duration"))
     item["time_to_first_token_ms"] = _milliseconds(item.pop("time_to_first_token"))

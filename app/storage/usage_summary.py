@@ -32,9 +32,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import Code, RequestRejected, Violation
+from app.domain.usage import money
 from app.domain.usage_query import GROUPS, UsageFilter
 from app.storage.columns import ExactDecimal
-from app.storage.exact_money import EXACT, joined, plain
+from app.storage.exact_money import EXACT, joined
 from app.storage.tables import (
     ATTEMPTS,
     USAGE_CELLS,
@@ -101,7 +102,7 @@ class Figures:
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "unpriced_requests": self.unpriced_requests,
-            "cost_usd": plain(self.cost) if is_known else None,
+            "cost_usd": money(self.cost) if is_known else None,
         }
 
 

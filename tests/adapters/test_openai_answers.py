@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.adapters.openai import OpenAICodec
+from app.adapters.openai_usage import usage_of
 from app.domain.errors import FailureKind, ProviderError
 from app.domain.usage import Usage
 from tests.adapters.streams import chunks_of, told
@@ -96,6 +97,21 @@ def test_reasoning_has_one_name(name: str, reasoning: str) -> None:
 def test_output_includes_the_reasoning_that_xai_leaves_out() -> None:
     usage = CODEC.decode(golden_bytes("xai/chat_response_reasoning_excluded.json")).usage
     assert usage == Usage(37, 209, 8, 0, 200, reported_cost=Decimal("0.001316"))
+
+
+@pytest.mark.parametrize(
+    ("said", "cost"),
+    [
+        ({"cost": -0.0}, "0.0"),
+        ({"cost": 1e300}, None),
+        ({"cost": True, "cost_in_usd_ticks": True}, None),
+        ({"cost_in_usd_ticks": 123456789}, "0.0123456789"),
+    ],
+)
+def test_a_stated_cost_is_money_or_nothing(said: dict[str, Any], cost: str | None) -> None:
+    usage = usage_of({"prompt_tokens": 1, **said})
+    assert usage is not None
+    assert str(usage.reported_cost) == str(cost)
 
 
 def test_openrouter_names_its_price() -> None:

@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,8 +63,12 @@ def test_a_charge_names_whose_price_it_is_and_its_day() -> None:
     assert charge_of(Usage(1, 1), None, TODAY) == charge_of(None, card, TODAY) == Charge()
 
 
-def test_a_price_that_is_no_number_is_unknown() -> None:
-    assert cost_of(Usage(1, 1, reported_cost=Decimal("Infinity")), CARD) is None
+@pytest.mark.parametrize("said", ["Infinity", "NaN", "-0.5", "1e300", "1000000000000.01"])
+def test_what_a_provider_says_is_no_price_unless_it_is_one(said: str) -> None:
+    nonsense = Usage(1, 1, reported_cost=Decimal(said))
+
+    assert cost_of(nonsense, CARD) == Decimal("0.000003")
+    assert cost_of(nonsense, None) is None
 
 
 PRICES = st.decimals(0, 1000, places=9)

@@ -195,6 +195,8 @@ def test_a_window_each_and_the_tightest_counts(gateway: Service) -> None:
         ("gateway", {"window": "day", "cost_usd": "NaN"}, 422, "cost_usd"),
         ("gateway", {"window": "day", "cost_usd": "1e999"}, 422, "cost_usd"),
         ("gateway", {"window": "day", "cost_usd": True}, 422, "cost_usd"),
+        ("gateway", {"window": "day", "cost_usd": "1_000"}, 422, "cost_usd"),
+        ("gateway", {"window": "day", "cost_usd": "\u0663"}, 422, "cost_usd"),
         ("gateway", {"window": "day", "tokens": -1}, 422, "tokens"),
         ("gateway", {"window": "day", "tokens": 1.5}, 422, "tokens"),
         ("gateway", {"window": "day", "tokens": 1, "alert_at": 0}, 422, "alert_at"),
@@ -211,6 +213,17 @@ def test_what_is_no_budget_is_refused_by_its_field(
     assert refused.status_code == status, refused.text
     assert field is None or refused.json()["error"]["param"] == field
     assert gateway.client.get("/budgets").json() == {"items": []}
+
+
+def test_a_misspelt_window_removes_nothing(gateway: Service) -> None:
+    scope = agent(gateway)
+    for window in ("day", "month"):
+        put(gateway, scope, window=window, tokens=5)
+
+    removed = gateway.client.delete(f"/budgets/{scope}", params={"windwo": "day"})
+
+    error_of(removed, 422, "caller_invalid_field")
+    assert len(state(gateway, scope)["windows"]) == 2
 
 
 def test_an_answer_says_what_is_left_and_the_metrics_too(gateway: Service) -> None:

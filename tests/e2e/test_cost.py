@@ -50,7 +50,9 @@ class Till:
         """An answer whose price is on its head."""
         response = self.client.post(path, json=body, headers=headers)
         assert response.status_code == status, response.text
-        self.answers.append(Decimal(response.headers["x-outcry-cost-usd"]))
+        head = response.headers["x-outcry-cost-usd"]
+        assert response.json().get("cost_usd", head) == head
+        self.answers.append(Decimal(head))
         return response
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -195,3 +197,33 @@ def test_a_model_without_a_price_is_refused_before_anything_is_sent(
     assert decision["votes"][0]["reason"].startswith("policy_unpriced_model")
     assert "price is not known" in json.dumps(explained)
     assert alpha.calls == 0
+
+
+def test_what_an_agent_states_of_prices_is_what_it_pays(start: StartService, upstream: StartUpstream) -> None:
+    alpha = upstream(Answer(vote("BUY"), usage=Tokens(1000, 100)))
+    two_keys = {"api_key": None, "api_keys": ["sk-one-0123456789", "sk-two-0123456789"]}
+    gateway = start(
+        providers=[provider("alpha", alpha, models=["alpha-1", "alpha-2"], **two_keys)],
+        env={"OUTCRY_UNPRICED": "refuse"},
+    )
+    agent = gateway.client.post("/agents", json={"name": "desk"}).json()["id"]
+    prices = {"cost_per_1k_input_tokens": "0.000777", "cost_per_1k_output_tokens": "0.00333"}
+    config = {"provider": "alpha", "model_name": "alpha-1", **prices}
+    assert gateway.client.put(f"/agents/{agent}/llm-config", json=config).status_code == 201
+
+    whole = gateway.client.post("/chat", json={"messages": HELLO, "agent_id": agent}).json()
+    alpha.behave(Status(401), Answer(vote("BUY"), usage=Tokens(1000, 100)))
+    again = gateway.client.post("/chat", json={"messages": HELLO, "agent_id": agent}).json()
+    decision = gateway.client.post(
+        "/decisions", json={"symbol": "BTC/USDT", "market": market(), "agent_id": agent}
+    ).json()
+    other = {"messages": HELLO, "agent_id": agent, "model": "alpha/alpha-2"}
+    foreign = gateway.client.post("/chat", json={"messages": HELLO, "model": "alpha/alpha-1"})
+
+    assert (whole["cost_usd"], again["cost_usd"], decision["cost_usd"]) == ("0.00111", "0.00111", "0.00111")
+    assert [one["outcome"] for one in again["attempts"]] == ["error", "ok"]
+    error_of(gateway.client.post("/chat", json=other), 402, "policy_unpriced_model")
+    error_of(foreign, 402, "policy_unpriced_model")
+    assert within(5, lambda: len(gateway.client.get("/usage", params={"outcome": "ok"}).json()["items"]) == 3)
+    items = gateway.client.get("/usage", params={"outcome": "ok"}).json()["items"]
+    assert {(row["cost_usd"], row["price_source"]) for row in items} == {("0.00111", "agent")}

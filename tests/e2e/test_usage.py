@@ -77,6 +77,14 @@ def test_a_projection_says_what_it_stands_on(client: httpx.Client) -> None:
     assert len(window["warnings"]) == 2
 
 
+@pytest.mark.parametrize(
+    "path", ["/usage", "/usage/summary", "/usage/export", "/leaderboard", "/providers/health/export"]
+)
+def test_a_year_alone_is_no_moment(client: httpx.Client, path: str) -> None:
+    for moment in ("2026", "-1", "1732147200.5"):
+        assert "since" in str(error_of(client.get(path, params={"since": moment}), 422, "caller_invalid_field"))
+
+
 @pytest.mark.parametrize("path", ["/usage", "/usage/summary", "/usage/export", "/usage/projection"])
 def test_a_parameter_that_there_is_not_is_refused_by_name(client: httpx.Client, path: str) -> None:
     assert "agnet" in str(error_of(client.get(path, params={"agnet": "7"}), 422, "caller_invalid_field"))

@@ -21,10 +21,10 @@ from app.api.deps import (
     described,
     id_before,
 )
-from app.api.dollars import money
 from app.api.fields import Answer, Body, checked
 from app.api.times import rendered_time
 from app.domain.agent import Agent, AgentConfig
+from app.domain.usage import money
 
 router = APIRouter(prefix="/agents", tags=["agents"])
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from app.api.deps import MAX_ID, CurrentExchange, CurrentServices, body_of, described
-from app.api.dollars import money
 from app.api.errors import field_errors
 from app.api.fields import Answer, Body
 from app.api.times import rendered_time
 from app.domain.budget import DEFAULT_ALERT_AT, Amount, Budget, BudgetState, Cap, OnExceeded, ScopeKind, Window
 from app.domain.caller import LOCAL_CALLER
 from app.domain.errors import Code, NotFound, Violation
+from app.domain.usage import money
 from app.services import Services
 
 router = APIRouter(prefix="/budgets", tags=["usage"])
 
 _SCOPE: Final = re.compile(r"gateway|agent:[1-9][0-9]{0,17}|key:[A-Za-z0-9_-]{1,64}|provider:[A-Za-z0-9_.-]{1,64}")
 _DOLLARS: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+# What else a Decimal can be read from (underscores, digits of other scripts) is more often a slip than a sum.
+_WRITTEN: Final = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 _MOST_TOKENS: Final = 10**15
 
 
@@ -30,13 +32,9 @@ def _dollars(value: Any) -> Any:  # noqa: ANN401 - whatever the caller put there
     """A decimal string as it is; a number as it would be written. A float's own digits are nobody's budget."""
     if value is None or isinstance(value, Decimal):
         return value
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        try:
-            text = format(Decimal(str(value)), "f")
-        except InvalidOperation:
-            text = ""
-        if _DOLLARS.fullmatch(text):
-            return Decimal(text)
+    is_number = isinstance(value, str | int | float) and not isinstance(value, bool)
+    if is_number and _WRITTEN.fullmatch(str(value)) and _DOLLARS.fullmatch(text := format(Decimal(str(value)), "f")):
+        return Decimal(text)
     raise ValueError("must be dollars as a decimal string, at least 0, with at most 12 digits on either side")
 
 
@@ -125,8 +123,17 @@ class BudgetList(Answer):
     items: list[BudgetAnswer]
 
 
+class WindowQuery(BaseModel):
+    """One of a scope's budgets, or all of them."""
+
+    # A misspelt window that is passed over would remove them all.
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    window: Window | None = None
+
+
 Scope = Annotated[str, Path(max_length=128)]
-OneWindow = Annotated[Window | None, Query()]
+OneWindow = Annotated[WindowQuery, Query()]
 BUDGET_EXAMPLE: Final = {"window": "day", "cost_usd": "25.00", "tokens": None, "alert_at": 0.8, "on_exceeded": "refuse"}
 
 
@@ -142,24 +149,24 @@ async def put_budget(
 ) -> BudgetAnswer:
     """The scope's budget of this window, in force at once; on other workers within a second.
 
-    What was spent in the window before counts, by the attempts on record.
+    What was spent in the window before counts, by the attempts on record: those of the last two seconds may not be yet.
     """
     budget = wanted.budget(await _known(scope, exchange.services))
     return BudgetAnswer.of(await exchange.services.budgets.put(budget, exchange.author))
 
 
 @router.get("/{scope}", summary="A scope's budgets, and what is left of them")
-async def read_budget(scope: Scope, services: CurrentServices, window: OneWindow = None) -> ScopeBudgets:
+async def read_budget(scope: Scope, services: CurrentServices, query: OneWindow) -> ScopeBudgets:
     """The shortest window's first, or that of `window`; all are under `windows`."""
-    states = services.budgets.of(_checked(scope), window)
+    states = services.budgets.of(_checked(scope), query.window)
     first = BudgetAnswer.of(states[0])
     return ScopeBudgets(**dict(first), windows=[BudgetAnswer.of(state) for state in states])
 
 
 @router.delete("/{scope}", status_code=204, summary="Remove a budget")
-async def delete_budget(scope: Scope, exchange: CurrentExchange, window: OneWindow = None) -> None:
+async def delete_budget(scope: Scope, exchange: CurrentExchange, query: OneWindow) -> None:
     """All of the scope are gone, or that of `window`, with what was counted for them."""
-    await exchange.services.budgets.remove(_checked(scope), window, exchange.author)
+    await exchange.services.budgets.remove(_checked(scope), query.window, exchange.author)
 
 
 def _checked(scope: str) -> str:

@@ -18,7 +18,6 @@ from app.api.budget_headers import left_headers
 from app.api.completions import CLOSING, replay_headers
 from app.api.decision_wire import DecisionAnswer, DecisionBody, DecisionPage, question_of, read_decision
 from app.api.deps import MAX_ID, CurrentExchange, CurrentServices, Cursor, Limit, body_of, described
-from app.api.dollars import money
 from app.api.errors import Headers, encoded_error
 from app.api.exchange import Exchange
 from app.api.idempotency import REPLAYED, bound, read_key
@@ -33,6 +32,7 @@ from app.decisions.wire import rendered, vote_event_rendered
 from app.domain.decision import Decision
 from app.domain.errors import NotFound, OutcryError
 from app.domain.idempotency import RequestKey
+from app.domain.usage import money
 
 router = APIRouter(prefix="/decisions", tags=["decisions"])
 

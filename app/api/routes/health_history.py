@@ -15,7 +15,7 @@ from app.api.deps import CurrentExchange, CurrentServices, Cursor, Limit
 from app.api.errors import field_errors
 from app.api.exports import Export
 from app.api.health_wire import COLUMNS, as_csv, as_json, figures, rendered_sample
-from app.api.times import rendered_time
+from app.api.times import WRITTEN_OUT, rendered_time
 from app.domain.errors import Code, NotFound, Violation
 from app.domain.health import HealthSample, HistoryWindow
 from app.services import HealthRecords
@@ -38,7 +38,7 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-Moment = Annotated[datetime | None, Query(description="ISO 8601 with offset")]
+Moment = Annotated[datetime | None, WRITTEN_OUT, Query(description="ISO 8601 with offset")]
 Step = Annotated[int | None, Query(ge=1, le=31 * _DAY, description="Seconds of one bucket; single samples when absent")]
 
 

@@ -10,13 +10,16 @@ from fastapi import APIRouter, Depends, Query
 from app.api.deps import MAX_ID, CurrentServices
 from app.api.errors import field_errors
 from app.api.score_wire import rendered_board, rendered_curves
+from app.api.times import WRITTEN_OUT
 from app.domain.errors import Violation
 from app.domain.outcome import ScoreWindow
 from app.outcomes.leaderboard import By
 
 router = APIRouter(tags=["outcomes"])
 
-Moment = Annotated[datetime | None, Query(description="ISO 8601 with offset; of the decisions, not of their outcomes")]
+Moment = Annotated[
+    datetime | None, WRITTEN_OUT, Query(description="ISO 8601 with offset; of the decisions, not of their outcomes")
+]
 
 
 async def _window(

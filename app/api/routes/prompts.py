@@ -11,7 +11,6 @@ from pydantic import Field
 from app.api.body import NATIVE_LIMIT, read_checked
 from app.api.decision_wire import Symbol, symbol_violations
 from app.api.deps import CurrentExchange, described
-from app.api.dollars import money
 from app.api.exchange import Exchange
 from app.api.fields import Answer, Body, checked
 from app.api.intent import Intent, read_intent
@@ -21,6 +20,7 @@ from app.decisions.context import MarketContext
 from app.decisions.question import Question
 from app.decisions.rendering import MemberEstimate, Rendering, Template
 from app.domain.errors import Violation
+from app.domain.usage import money
 
 router = APIRouter(prefix="/prompts", tags=["decisions"])
 

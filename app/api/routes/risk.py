@@ -6,12 +6,12 @@ from app.api.admission import Admission
 from app.api.body import NATIVE_LIMIT, read_object
 from app.api.budget_headers import left_headers
 from app.api.completions import live
-from app.api.dollars import money
 from app.api.exchange import Exchange
 from app.api.intent import read_intent
 from app.api.risk_wire import proposal_of, read_risk
 from app.api.watch import Watch
 from app.decisions.officer import Judged, Proposal
+from app.domain.usage import money
 
 
 async def assess(exchange: Exchange) -> None:
