@@ -46,7 +46,7 @@ def kills(stage: Stage) -> Iterator[Row]:
         upstream = stack.enter_context(Upstream(slow))
         settings = {
             "SQLite, one worker": (None, 1, stage.pick((13, 2_500), (1, 150))),
-            "SQLite, two workers": (None, 2, stage.pick((12, 2_500), (1, 150))),
+            "SQLite, two workers": (None, 2, stage.pick((12, 2_500), (0, 0))),
             "PostgreSQL, one worker": (postgres.create(), 1, stage.pick((12, 2_500), (0, 0))),
             "PostgreSQL, two workers": (postgres.create(), 2, stage.pick((13, 2_500), (1, 150))),
         }

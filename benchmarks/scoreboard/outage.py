@@ -38,7 +38,7 @@ def outage(stage: Stage) -> Iterator[Row]:
     with ExitStack() as stack:
         _, upstream = stack.enter_context(module("benchmarks.mock", "/v1/models"))
         cluster = stack.enter_context(private_cluster())
-        for name in ("PostgreSQL", "SQLite"):
+        for name in stage.pick(("PostgreSQL", "SQLite"), ("PostgreSQL",)):
             folder = stage.folder / name
             store: Store = Crashed(cluster) if name == "PostgreSQL" else Locked(folder / "outcry.db")
             gateway = stack.enter_context(

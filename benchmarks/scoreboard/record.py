@@ -28,6 +28,7 @@ _AT_ONCE = 5_000
 def record(stage: Stage) -> Iterator[Row]:
     """A million entries with payloads and signed checkpoints in an SQLite file, then one bit of one payload changed."""
     count = stage.pick(1_000_000, 50_000)
+    stage.folder.mkdir(parents=True, exist_ok=True)
     url = f"sqlite:///{stage.folder / 'record.db'}"
     signer = Signer.of(SecretStr(base64.urlsafe_b64encode(os.urandom(32)).decode()))
     trusted = frozenset({signer.public_key})

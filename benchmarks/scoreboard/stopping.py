@@ -26,7 +26,8 @@ def stopping(stage: Stage) -> Iterator[Row]:
             "PostgreSQL, two workers": (postgres.create(), "2", False),
             "SQLite locked meanwhile": (None, "1", True),
         }
-        for name, (url, workers, is_locked) in settings.items():
+        for name in stage.pick(tuple(settings), ("PostgreSQL, two workers",)):
+            url, workers, is_locked = settings[name]
             providers = [provider("alpha", upstream), {"name": "paper", "provider_type": "sandbox"}]
             folder = stage.folder / name
             env = {**PATIENT, "OUTCRY_WORKERS": workers}

@@ -221,7 +221,7 @@ async def _append(database: Database, session: Any, entry: Entry) -> None:
     bit=st.integers(0, 6),
 )
 @example(spot=("audit_entries", "subject", "seq"), row=8, place=0, bit=0)
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_one_bit_of_any_column_of_any_row_is_named(
     record: Database, url: str, spot: tuple[str, str, str], row: int, place: int, bit: int
 ) -> None:
