@@ -23,6 +23,7 @@ from sqlalchemy import (
     Select,
     Subquery,
     case,
+    cast,
     exists,
     func,
     literal_column,
@@ -221,8 +222,10 @@ class Summing:
         c, lanes = USAGE_CELLS.c, self._lanes(shape)
         keys = [*shape.bucket(c.hour), *([lanes.c.number] if shape.group else [])]
         rest = self._exact_sum(c.cost_rest, type_=ExactDecimal()).filter(c.cost_rest.is_not(None))
-        names = ("attempts", "input_tokens", "output_tokens", "priced", "dollars", "picos")
-        sums = select(*keys, *(func.sum(c[name]) for name in names), rest).group_by(*keys)
+        # Of tokens providers may say too much for that.
+        tokens = [func.sum(c.input_tokens), func.sum(c.output_tokens)]
+        whole = [_sum(c.priced), _sum(c.dollars), _sum(c.picos)]
+        sums = select(*keys, _sum(c.attempts), *tokens, *whole, rest).group_by(*keys)
         sums = sums.select_from(USAGE_CELLS.join(lanes, lanes.c.id == c.lane_id))
         for span in shape.reach.spans:
             yield sums.where(*_within(c, span))
@@ -250,7 +253,7 @@ class Summing:
         touched = select(*keys, func.max(lanes.c.unpriced).label("unpriced")).group_by(*keys)
         groups = touched.select_from(USAGE_PATTERN_LANES.join(lanes, lanes.c.id == members.lane_id)).subquery()
         keys = [*shape.bucket(c.hour), *([groups.c.number] if shape.group else [])]
-        counts = select(*keys, func.sum(c.requests), func.sum(c.requests * groups.c.unpriced)).group_by(*keys)
+        counts = select(*keys, _sum(c.requests), _sum(c.requests * groups.c.unpriced)).group_by(*keys)
         counts = counts.select_from(USAGE_COUNTS.join(groups, groups.c.pattern_id == c.pattern_id))
         for span in shape.reach.spans:
             yield counts.where(*_within(c, span))
@@ -306,6 +309,11 @@ class Summing:
     def _attempts(self, shape: _Shape, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
         keys = [*shape.bucket(self._hour), *dimensions(_A, shape.group)]
         return select(*keys, *columns).where(*matches_attempt(self._wanted))
+
+
+def _sum(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The sum of what an integer holds: PostgreSQL makes decimals of sums, and its driver takes long to read them."""
+    return cast(func.sum(column), BigInteger)
 
 
 def _named(key: list[Any], names: dict[int, Key] | None) -> Key:
