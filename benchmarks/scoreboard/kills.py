@@ -83,10 +83,13 @@ def _killed(
 
 
 def _kill(gateway: Service, witnesses: Witnesses, *, only_a_worker: bool, rng: random.Random) -> Kill:
-    """Kill everything at once and start it again, or one worker, which is somebody else's to replace."""
+    """Kill everything at once and start it again, or one worker, which is somebody else's to replace.
+
+    Where every worker is just being replaced there is none to kill, and everything is.
+    """
     children = family(gateway.pid)
     kill = Kill(time.monotonic(), len(witnesses.told))
-    if only_a_worker:
+    if only_a_worker and children:
         os.kill(rng.choice(children), signal.SIGKILL)
         return kill
     gateway.kill(*children)
