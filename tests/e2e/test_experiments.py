@@ -83,7 +83,7 @@ class Lab:
 def everywhere(holds: Callable[[], bool]) -> bool:
     """Whether this is so whichever worker is asked."""
     with ThreadPoolExecutor(8) as callers:
-        return all(callers.map(lambda _: holds(), range(24)))
+        return all(callers.map(lambda _: holds(), range(96)))
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -228,7 +228,7 @@ def test_naming_the_closest_of_thousands_does_not_hold_up_the_loop() -> None:
     with pytest.raises(NotFound):
         resolve("vendor-1/some-model-2-instruct-turbo-fp8", pool)
 
-    assert time.process_time() - started < 0.25
+    assert time.process_time() - started < 1.0
 
 
 def test_a_provider_that_lists_nothing_may_serve_anything(pool: Pool) -> None:
