@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -19,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.storage.database import Database, writes
-from app.storage.exact_money import EXACT, joined, split
+from app.storage.exact_money import joined
 from app.storage.tables import (
     ATTEMPTS,
     USAGE_CELLS,
@@ -31,6 +30,7 @@ from app.storage.tables import (
     USAGE_WANDERERS,
 )
 from app.storage.usage_rows import COLUMNS, IS_SENT, UNPRICED, hour_at, hour_of
+from app.storage.usage_sums import Sums
 
 _A: Final = ATTEMPTS.c
 _DAY: Final = 24
@@ -40,34 +40,6 @@ _LANE: Final = (*COLUMNS.values(), "is_unpriced")
 
 Place = tuple[int, int]
 """An hour and a lane."""
-
-
-@dataclass(slots=True)
-class _Sums:
-    attempts: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    priced: int = 0
-    cost: Decimal = field(default_factory=Decimal)
-
-    def add(self, other: _Sums) -> None:
-        self.attempts += other.attempts
-        self.input_tokens += other.input_tokens
-        self.output_tokens += other.output_tokens
-        self.priced += other.priced
-        self.cost = EXACT.add(self.cost, other.cost)
-
-    def columns(self) -> dict[str, Any]:
-        dollars, picos, rest = split(self.cost)
-        return {
-            "attempts": self.attempts,
-            "input_tokens": self.input_tokens,
-            "output_tokens": self.output_tokens,
-            "priced": self.priced,
-            "dollars": dollars,
-            "picos": picos,
-            "cost_rest": rest,
-        }
 
 
 class SqlRollUps:
@@ -171,7 +143,7 @@ class SqlRollUps:
         return found
 
     async def _add_to_cells(self, session: AsyncSession, rows: Iterable[RowMapping], lanes: Mapping[str, int]) -> None:
-        added: defaultdict[tuple[int, int, int], _Sums] = defaultdict(_Sums)
+        added: defaultdict[tuple[int, int, int], Sums] = defaultdict(Sums)
         for row in rows:
             sums, lane = _sums_of(row), lanes[_lane_digest(row)]
             for hours in (1, _DAY):
@@ -279,9 +251,9 @@ def _pattern(places: Iterable[Place]) -> tuple[int, frozenset[int]]:
     return hours[0], frozenset(lanes)
 
 
-def _sums_of(row: RowMapping) -> _Sums:
+def _sums_of(row: RowMapping) -> Sums:
     cost = row["cost_usd"]
-    return _Sums(
+    return Sums(
         attempts=int(row["is_sent"]),
         input_tokens=row["input_tokens"] or 0,
         output_tokens=row["output_tokens"] or 0,
@@ -290,9 +262,9 @@ def _sums_of(row: RowMapping) -> _Sums:
     )
 
 
-def _stored(row: RowMapping) -> _Sums:
+def _stored(row: RowMapping) -> Sums:
     cost = joined(row["dollars"], row["picos"], row["cost_rest"])
-    return _Sums(row["attempts"], row["input_tokens"], row["output_tokens"], row["priced"], cost)
+    return Sums(row["attempts"], row["input_tokens"], row["output_tokens"], row["priced"], cost)
 
 
 def _lane_digest(row: RowMapping) -> str:

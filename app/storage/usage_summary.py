@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -58,6 +57,7 @@ from app.storage.usage_rows import (
     matches_attempt,
     start_of,
 )
+from app.storage.usage_sums import Sums
 
 BUCKETS: Final = {"hour": 1, "day": 24}
 MOST_ROWS: Final = 20_000
@@ -75,24 +75,11 @@ Key = tuple[Any, ...]
 
 
 @dataclass(slots=True)
-class Figures:
-    """Sums over attempts; `requests` are distinct ids, `priced` the attempts whose cost is known."""
+class Figures(Sums):
+    """Sums over attempts, and the distinct requests that they belong to, which do not add up."""
 
     requests: int = 0
-    attempts: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    priced: int = 0
-    cost: Decimal = field(default_factory=Decimal)
     unpriced_requests: int = 0
-
-    def add(self, other: Figures) -> None:
-        """Add what adds up; requests do not."""
-        self.attempts += other.attempts
-        self.input_tokens += other.input_tokens
-        self.output_tokens += other.output_tokens
-        self.priced += other.priced
-        self.cost = EXACT.add(self.cost, other.cost)
 
     def rendered(self) -> dict[str, Any]:
         """As a summary's row has them: money that is wholly unknown is None, never 0."""

@@ -223,12 +223,16 @@ def test_not_found_names_the_closest(pool: Pool) -> None:
 def test_naming_the_closest_of_thousands_does_not_hold_up_the_loop() -> None:
     many = tuple(f"vendor-{number}/some-model-{number}-instruct" for number in range(5000))
     pool = _pool(ProviderSet((_provider("router", ProviderType.OPENROUTER, *many),)))
-    started = time.process_time()
+    took: list[float] = []
 
-    with pytest.raises(NotFound):
-        resolve("vendor-1/some-model-2-instruct-turbo-fp8", pool)
+    # The least of three: what else the machine does is not what is measured.
+    for _ in range(3):
+        started = time.thread_time()
+        with pytest.raises(NotFound):
+            resolve("vendor-1/some-model-2-instruct-turbo-fp8", pool)
+        took.append(time.thread_time() - started)
 
-    assert time.process_time() - started < 1.0
+    assert min(took) < 0.25
 
 
 def test_a_provider_that_lists_nothing_may_serve_anything(pool: Pool) -> None:
