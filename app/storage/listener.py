@@ -32,11 +32,16 @@ class ConfigListener:
     def __init__(self, database: Database, *, poll: float | None = None) -> None:
         self._database = database
         self._poll = poll or (SQLITE_POLL if database.is_sqlite else POSTGRES_POLL)
-        self._seen: int | None = None
+        self._seen = -1
         self._touched: object = None
         self._passed_over = 0
         self._is_away = False
         self._wake = anyio.Event()
+
+    @property
+    def revision(self) -> int:
+        """The newest revision that was told in full; -1 before the first."""
+        return self._seen
 
     async def run(self, on_change: Callable[[], Awaitable[None]]) -> None:
         """Call `on_change` at the first sight of a revision and after each change, until cancelled.

@@ -136,7 +136,7 @@ class Families:
         # The worker that is furthest behind is the one to look at.
         self.revision = Gauge(
             "outcry_config_revision",
-            "Revision of the configuration in force.",
+            "Revision of the stored configuration that is wholly in force.",
             registry=self._registry,
             multiprocess_mode="livemin",
         )

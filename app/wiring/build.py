@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
-from app.agents.directory import AgentDirectory
 from app.agents.service import AgentService
 from app.conformance.suite import ConformanceTests
 from app.decisions.rendering import PromptRendering
@@ -26,10 +25,10 @@ from app.settings import Settings
 from app.storage.agents import SqlAgentRepository
 from app.storage.arrival import Arrival
 from app.storage.changes import SqlChangeRepository
+from app.storage.listener import ConfigListener
 from app.storage.usage_queries import SqlUsageQueries
 from app.storage.vault import Vault
 from app.telemetry.metrics import Metrics
-from app.tools.registry import ToolRegistry
 from app.wiring.asking import Asking, asking
 from app.wiring.auditing import auditor, inventory
 from app.wiring.deciding import deciding
@@ -52,8 +51,12 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
     record = recording(ground, lambda: {"stored": way.directory.revision, "providers": pool.revision})
     judging = deciding(ground, way, record, agents)
     audit, stock = auditor(ground, Words(record.payloads, record.sealer)), inventory(ground)
+    listener = ConfigListener(database)
     metrics.collectors += [
-        _states(pool, way.writer, way.directory, way.tools.registry),
+        _states(pool, way.writer),
+        lambda metrics: metrics.set_configuration(
+            max(listener.revision, 0), way.directory.undecryptable + way.tools.registry.undecryptable
+        ),
         lambda metrics: metrics.set_cache(way.cache.kept.size),
         lambda metrics: metrics.set_unreadable(record.sealer.unreadable),
         purses.collect,
@@ -63,7 +66,9 @@ async def build(settings: Settings, draining: asyncio.Event, stack: AsyncExitSta
         way.cache.flights.close, judging.decisions.close, judging.idempotency.close,
     ):  # fmt: skip
         stack.push_async_callback(close)
-    background = jobs(ground, watching, way, purses, judging, agents=agents, record=record, stack=stack)
+    background = jobs(
+        ground, watching, way, purses, judging, listener=listener, agents=agents, record=record, stack=stack
+    )
     background.add("inventory", Arrival(database, settings.database_url).before(stock.run))
     background.add("audit", Arrival(database, settings.database_url).before(audit.run))
     await stack.enter_async_context(background)
@@ -115,9 +120,7 @@ def _unready(settings: Settings, watching: Watchers, way: Asking, purses: Purse,
     return [*reasons, "the service is stopping"] if draining.is_set() else reasons
 
 
-def _states(
-    pool: Pool, writer: UsageWriter, directory: AgentDirectory, registry: ToolRegistry
-) -> Callable[[Metrics], None]:
+def _states(pool: Pool, writer: UsageWriter) -> Callable[[Metrics], None]:
     """Sets what is a state rather than an event, when somebody looks."""
 
     def collect(metrics: Metrics) -> None:
@@ -130,6 +133,5 @@ def _states(
         metrics.set_ejections(ejections)
         metrics.set_tasks(len(asyncio.all_tasks()))
         metrics.set_usage_queue(writer.depth, writer.spilled, writer.lost, writer.spill_size)
-        metrics.set_configuration(max(directory.revision, 0), directory.undecryptable + registry.undecryptable)
 
     return collect

@@ -32,6 +32,7 @@ def jobs(
     purses: Purse,
     judging: Deciding,
     *,
+    listener: ConfigListener,
     agents: AgentService,
     record: Recording,
     stack: AsyncExitStack,
@@ -66,7 +67,7 @@ def jobs(
         "retention": arrival.before(record.retain),
         "spending": arrival.before(purses.record.run),
         "budgets": purses.alerts.run,
-        "configuration": arrival.before(lambda: ConfigListener(database).run(partial(_refresh, views))),
+        "configuration": arrival.before(partial(listener.run, partial(_refresh, views))),
     }.items():
         supervisor.add(name, job)
     if settings.is_shared:

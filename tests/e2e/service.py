@@ -102,6 +102,11 @@ class Service:
         """Its SQLite file."""
         return self._folder / "outcry.db"
 
+    @property
+    def database_url(self) -> str:
+        """Where its database is."""
+        return self._database_url
+
     def start(self) -> None:
         """Start it and return once it says that it is ready, all of its workers do."""
         begun = self.log.count(BEGUN)

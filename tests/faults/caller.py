@@ -42,14 +42,16 @@ class Caller:
     """A connection to the gateway, for `with`; left open at the end, it is reset.
 
     `window` is how many bytes the kernel may keep unread for it: a caller who reads slowly has a small one.
+    `patience` is how many seconds it waits for anything.
     """
 
-    def __init__(self, port: int, *, window: int | None = None) -> None:
+    def __init__(self, port: int, *, window: int | None = None, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if window is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.settimeout(PATIENCE)
+        self._socket.settimeout(patience)
         self._socket.connect(("127.0.0.1", port))
         self._unread = b""
         self._is_gone = False
@@ -135,7 +137,7 @@ class Caller:
         except ConnectionError:
             return True
         finally:
-            self._socket.settimeout(PATIENCE)
+            self._socket.settimeout(self._patience)
         return False
 
     def _more(self) -> None:

@@ -14,7 +14,7 @@ from tests.e2e.nursery import Nursery
 from tests.e2e.service import Service
 from tests.e2e.speaking import HELLO, provider, total, within
 from tests.faults.aftermath import Aftermath
-from tests.faults.caller import Caller
+from tests.faults.caller import PATIENCE, Caller
 from tests.upstream import Upstream
 
 MODEL: Final = "alpha/alpha-1"
@@ -43,9 +43,9 @@ class Reception:
     alpha: Upstream
     aftermath: Aftermath
 
-    def caller(self, *, window: int | None = None) -> Caller:
+    def caller(self, *, window: int | None = None, patience: float = PATIENCE) -> Caller:
         """A new connection."""
-        return Caller(self.gateway.port, window=window)
+        return Caller(self.gateway.port, window=window, patience=patience)
 
     def expects(self, *script: Any) -> int:
         """Script the provider; returns how many of its connections have ended so far."""

@@ -10,7 +10,7 @@ import pytest
 
 from tests.behaviours import Answer
 from tests.e2e.nursery import Nursery
-from tests.faults.caller import chunked, head
+from tests.faults.caller import PATIENCE, chunked, head
 from tests.faults.reception import ROUTES, Reception, reception
 
 MIB = 1 << 20
@@ -121,7 +121,8 @@ def test_a_body_shorter_than_its_length_is_let_go_with_its_caller(place: Recepti
 
 def test_heads_and_bodies_that_drip_are_cut(place: Reception) -> None:
     def drips(said: bytes) -> tuple[int, str]:
-        with place.caller() as caller:
+        # The gateway's clock for this and the caller's usual one run out in the same moment.
+        with place.caller(patience=2 * PATIENCE) as caller:
             caller.say(said)
             reply = caller.reply()
             assert caller.is_closed(5)

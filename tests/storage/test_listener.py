@@ -16,15 +16,16 @@ from app.storage.agents import SqlAgentRepository
 from app.storage.database import Database, open_database
 from app.storage.listener import ConfigListener
 from app.storage.migrations import migrate
+from app.storage.revision import current_revision
 from app.storage.vault import Vault
 
 
 class Ears:
     """Counts what it is told, and lets a test wait for the next time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fails: int = 0) -> None:
         self.heard = 0
-        self.fails = 0
+        self.fails = fails
         self._event = anyio.Event()
 
     async def __call__(self) -> None:
@@ -112,6 +113,18 @@ async def test_on_postgresql_an_orderly_end_is_no_cut_connection(
 
     assert "cut off" not in caplog.text
     await anyio.to_thread.run_sync(server.drop, url)
+
+
+async def test_a_revision_is_in_force_once_it_was_told_in_full(database: Database) -> None:
+    watching, ears = ConfigListener(database), Ears(fails=1)
+    assert watching.revision == -1
+
+    with pytest.raises(StorageUnavailable):
+        await watching._look(ears)
+    assert watching.revision == -1
+
+    await watching._look(ears)
+    assert watching.revision == await database.read(current_revision)
 
 
 class Asked:
