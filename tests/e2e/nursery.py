@@ -9,6 +9,7 @@ import gc
 import importlib
 import itertools
 import json
+import multiprocessing
 import os
 import select
 import signal
@@ -35,6 +36,8 @@ LATER = (
 
 class Nursery:
     """Starts `python -m app.cli ...` as a process of its own, in a third of a second of CPU time instead of two.
+
+    Its workers, where it has any, are forked from it in turn, which a Python of its own would spawn.
 
     Two processes are forked from in turn, so that neither replicas nor one and its restart share the seed of Python's
     hashes: what must not depend on it would pass otherwise.
@@ -124,6 +127,7 @@ def main(orders: IO[bytes]) -> None:
     program = importlib.import_module(PROGRAM)
     for name in LATER:
         importlib.import_module(name)
+    _fork_workers()
     gc.collect()
     gc.freeze()  # or the first collection of each child copies every page
     for line in orders:
@@ -136,6 +140,17 @@ def main(orders: IO[bytes]) -> None:
             sys.modules["__main__"] = program
             sys.exit(program.app())
         print(answer, flush=True)
+
+
+def _fork_workers() -> None:
+    """Have uvicorn fork its workers, too. What spawned ones decide as they import, these decide once they are there."""
+    importlib.import_module("uvicorn._subprocess").spawn = multiprocessing.get_context("fork")  # type: ignore[attr-defined]
+    values = importlib.import_module("prometheus_client.values")
+
+    def begun() -> None:
+        values.ValueClass = values.get_value_class()  # type: ignore[attr-defined]
+
+    os.register_at_fork(after_in_child=begun)
 
 
 def _become(order: dict[str, Any]) -> None:

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from tests.behaviours import Answer, Status, Stream, Tokens
-from tests.e2e.configuration import is_in_force
 from tests.e2e.conftest import StartService, StartUpstream
+from tests.e2e.revision import is_in_force
 from tests.e2e.service import Service, plain_client
 from tests.e2e.speaking import HELLO, error_of, metrics, provider, streamed, within
 from tests.upstream import Received, Upstream

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.behaviours import Answer
-from tests.e2e.configuration import is_in_force
 from tests.e2e.conftest import StartService, StartUpstream
 from tests.e2e.markets import market, vote
+from tests.e2e.revision import is_in_force
 from tests.e2e.service import Service, plain_client
 from tests.e2e.speaking import HELLO, PATIENT, error_of, provider, within
 from tests.upstream import Upstream

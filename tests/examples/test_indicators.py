@@ -14,7 +14,8 @@ from examples.first_decision import Bar, atr, bollinger, ema, known_on, macd, ma
 # Fourteen changes, of which the gains add up to 3.34 and the losses to 1.40; then one more loss of 0.28.
 CLOSES = [44.34, 44.09, 44.15, 43.61, 44.33, 44.83, 45.10, 45.42, 45.84, 46.08, 45.89, 46.03, 45.61, 46.28, 46.28, 46.0]
 
-prices = st.lists(st.floats(min_value=1, max_value=10_000), min_size=60, max_size=120)
+# Sixty-fourths: sums and differences of these are exact, so that a mirrored price is a price as well.
+prices = st.lists(st.integers(64, 640_000).map(lambda ticks: ticks / 64), min_size=60, max_size=120)
 
 
 def bars(closes: list[float], spread: float = 1.0) -> list[Bar]:
