@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,11 @@ from tests.postgres import PostgresServer, postgres_server
 # How long an example takes says something about the machine; what is slow is found by benchmarks.
 settings.register_profile("outcry", deadline=None)
 settings.load_profile("outcry")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: tests of the whole service spend a third of their time waiting for it."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session")
