@@ -27,8 +27,12 @@ from app.wiring.build import build
 DRAIN_SECONDS = 28
 """uvicorn's own patience with open connections: the streams' 25 s, and time to say so."""
 
-COLLECT_AFTER = 10_000
-"""Objects made and not freed until garbage is looked for: Python's 700 are there with every second request."""
+COLLECT_AFTER = 50_000
+"""Objects made and not freed until garbage is looked for: Python's 700 are there with every second request.
+
+A decision of five members holds some thousand for a moment. With 10,000, two at once were enough to have everybody
+wait 2 to 7 ms while what is in use was looked through; garbage in cycles is at most some ten megabytes.
+"""
 
 ANSWER_SECONDS = 60
 """What a worker process may take to begin, or to say that it lives, before it is replaced.

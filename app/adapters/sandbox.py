@@ -192,8 +192,8 @@ def _completion(call: Call, text: str, usage: Usage) -> JSON:
 
 
 def _frame(call: Call, kind: str) -> JSON:
-    said = json.dumps([call.model, *map(text_of, call.request.messages)])
-    digest = hashlib.sha256(said.encode()).hexdigest()
+    said = "\0".join((call.model, *map(text_of, call.request.messages)))
+    digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
     # No clock: the same question gets the same bytes.
     return {"id": f"chatcmpl-sandbox-{digest[:16]}", "object": kind, "created": 0, "model": call.model}
 

@@ -84,7 +84,16 @@ def _read(text: str) -> Mapping[str, Any] | None:
 
 
 def without_blocks(text: str) -> str:
-    """The text around the blocks: what the caller said itself."""
+    """The text around the blocks: what the caller said itself. The last few are remembered, as markets are."""
+    return _remembered_rest(text) if len(text) <= _LONGEST_KEPT else _rest(text)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _remembered_rest(text: str) -> str:
+    return _rest(text)
+
+
+def _rest(text: str) -> str:
     kept, at = [], 0
     for found in _blocks(text):
         kept.append(text[at : found.start])
