@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _SHORTEST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 2.0
+_LOOK: Final = 1.0
+"""Seconds between two looks at what others have left on disk."""
 _BATCH: Final = 50
 
 
@@ -151,16 +153,19 @@ class DecisionRecord:
         return decision_id in self._waiting
 
     async def run(self) -> None:
-        """Hand over what waits, until cancelled. Starts with what a dead process left."""
+        """Hand over what waits, until cancelled: also what a process left that died beside this one or before it.
+
+        Until then nobody finds such a decision, and who began in its place may take seconds to.
+        """
         if self._spill is None:
             return
-        await anyio.to_thread.run_sync(self._spill.adopt)
         if refusal := await anyio.to_thread.run_sync(self._spill.refuses):
             log.error("no decision can wait on disk while the database is away", extra={"reason": refusal})
         pause = _SHORTEST_PAUSE
         while True:
             self._spilled.clear()
             try:
+                await anyio.to_thread.run_sync(self._spill.adopt)
                 for file in [] if self._spill.is_empty else self._spill.seal():
                     await self._hand_over(self._spill, file)
             except StorageUnavailable:
@@ -168,7 +173,8 @@ class DecisionRecord:
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
                 pause = _SHORTEST_PAUSE
-                await self._spilled.wait()
+                with anyio.move_on_after(_LOOK):
+                    await self._spilled.wait()
 
     def close(self) -> None:
         """Let go of the files; what is in them waits for the next process."""

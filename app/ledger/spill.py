@@ -1,7 +1,7 @@
 """The spill: lines that wait on disk while the database is away.
 
 Each process appends to a file of its own beside the configured path, and holds a lock on it for as long as it lives.
-A file whose lock is free was left by a process that died: the next one to look adopts it.
+A file whose lock is free was left by a process that died: whoever looks next adopts it.
 
 A write is in the kernel when it returns, so that it survives `kill -9`; only `sync` makes it survive a power cut.
 """

@@ -128,6 +128,25 @@ async def test_what_a_killed_process_left_is_handed_over_by_the_next(stem: Path)
     assert list(shelf.answers) == [decision.id]
 
 
+async def test_what_a_killed_process_left_is_handed_over_by_one_that_lives_on(stem: Path) -> None:
+    shelf = Moody()
+    living = service(Scripted({}), shelf, spill=Spill(stem, 10**6))
+    beside = service(Scripted({"a/1": BUY}), Moody(is_away=True), spill=Spill(stem, 10**6))
+
+    async with anyio.create_task_group() as jobs:
+        jobs.start_soon(living.run)
+        decision = await beside.decide(question())
+        while not files(stem):
+            await anyio.lowlevel.checkpoint()
+        assert not shelf.answers, "it was taken from one that lives"
+        await beside.close()
+        with anyio.fail_after(5):
+            await shelf.stored.wait()
+        jobs.cancel_scope.cancel()
+
+    assert list(shelf.answers) == [decision.id]
+
+
 @pytest.mark.parametrize("max_bytes", [0, 10])
 async def test_with_no_room_on_disk_either_there_is_no_decision(stem: Path, max_bytes: int) -> None:
     asked = service(Scripted({"a/1": BUY}), Moody(is_away=True), spill=Spill(stem, max_bytes))
