@@ -104,7 +104,7 @@ class LedgerSettings(Group):
     """How usage records reach the database."""
 
     queue: Count = Field(10_000, description="Records that may wait in memory.")
-    batch: Count = Field(200, description="Records written in one transaction.")
+    batch: Count = Field(500, description="Records written in one transaction.")
     interval: Seconds = Field(0.25, description="Seconds between writes.")
     spill_path: Path = Field(
         Path(".outcry/usage-spill.jsonl"), description="File that records go to while the database is away."

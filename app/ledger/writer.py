@@ -38,7 +38,7 @@ class LedgerRules:
     """
 
     queue: int = 10_000
-    batch: int = 200
+    batch: int = 500
     interval: float = 0.25
     spill_path: Path = Path(".outcry/usage-spill.jsonl")
     spill_max_bytes: int = 64 * 1024 * 1024

@@ -41,9 +41,9 @@ def translated_errors() -> Iterator[None]:
     """Turn what drivers raise into StorageUnavailable, Conflict or ValueRefused, without any value in the text."""
     try:
         yield
-    except IntegrityError as error:
+    except (IntegrityError, sqlite3.IntegrityError) as error:
         raise Conflict("a row of the same identity, or one that this row needs, changed meanwhile") from error
-    except (DataError, OverflowError, UnicodeEncodeError) as error:
+    except (DataError, sqlite3.DataError, OverflowError, UnicodeEncodeError) as error:
         raise ValueRefused(f"the database cannot store a value ({_reason(error)})") from error
     except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error, OSError) as error:
         if _is_damage(error):

@@ -89,6 +89,26 @@ class Connection(aiosqlite.Connection):
         found: _Found = await self._execute(fn, sql, parameters)
         return found
 
+    async def transact(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Do `work` in a transaction that writes, all of it in one visit; what it raises undoes it.
+
+        Whoever is cancelled may have left it in the thread's queue: whether it is done nobody knows.
+        """
+        if not self._running or self._connection is None:
+            # What aiosqlite says then, ValueError, is what a value says that no column takes.
+            raise sqlite3.OperationalError("the connection is closed")
+        await self._execute(self._transacted, work)
+
+    def _transacted(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        connection = self._conn
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            work(connection)
+            connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise
+
     def one(self, sql: str, parameters: Any) -> _Found:  # noqa: ANN401
         """Execute and fetch, in the thread."""
         if sql == SCRIPT:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.domain.attempt import AttemptRecord
-from app.storage.attempts import insert
-from app.storage.database import Database, writes
+from app.storage.attempts import insert_in_postgresql, insert_in_sqlite
+from app.storage.database import Database
 
 
 class SqlUsageRepository:
@@ -17,9 +15,11 @@ class SqlUsageRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @writes
-    async def append(self, session: AsyncSession, records: Sequence[AttemptRecord]) -> None:
+    async def append(self, records: Sequence[AttemptRecord]) -> None:
         """Store what is not stored yet: a record that comes again, by its id, changes nothing."""
         if not records:
             return
-        await insert(session, records, is_sqlite=self._database.is_sqlite)
+        if self._database.is_sqlite:
+            await self._database.write_in_sqlite(lambda connection: insert_in_sqlite(connection, records))
+        else:
+            await self._database.write(lambda session: insert_in_postgresql(session, records))

@@ -15,13 +15,14 @@ from typing import Final
 from app.domain.attempt import AttemptKind, AttemptOutcome, AttemptRecord
 from app.domain.target import Target
 from app.domain.usage import Usage
+from app.ledger.writer import LedgerRules
 from app.storage.database import open_database
 from app.storage.migrations import migrate
 from app.storage.usage import SqlUsageRepository
 from benchmarks.scoreboard.board import Row, Stage
 from tests.postgres import postgres_server
 
-BATCH: Final = 200
+BATCH: Final = LedgerRules().batch
 BOUND: Final = 10.0
 _ATTEMPT: Final = AttemptRecord(
     "req_0123456789abcdef", 1, Target("openai", "gpt-4o-mini"), AttemptKind.FIRST, AttemptOutcome.OK,
@@ -32,7 +33,7 @@ _ATTEMPT: Final = AttemptRecord(
 
 
 def writing(stage: Stage) -> Iterator[Row]:
-    """Batches of 200 rows into a fresh database of each kind, after ten to warm up."""
+    """Batches as full as the writer's into a fresh database of each kind, after ten to warm up."""
     batches = stage.pick(500, 40)
     stage.folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:

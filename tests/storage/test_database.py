@@ -14,10 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.errors import StorageUnavailable
+from app.domain.errors import Conflict, StorageUnavailable
 from app.storage.agents import SqlAgentRepository
 from app.storage.database import Database, DatabaseRules, async_url, open_database
-from app.storage.errors import DatabaseUnusable
+from app.storage.errors import DatabaseUnusable, ValueRefused
 from app.storage.migrations import migrate
 from app.storage.revision import current_revision
 from app.storage.vault import Vault
@@ -249,4 +249,49 @@ async def test_a_connection_whose_user_was_cancelled_goes_to_the_next_one(
         await database.write(lambda session: session.execute(text("CREATE TABLE t (id INTEGER)")))
 
     assert scope.cancelled_caught
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("sqlalchemy")] == []
+
+
+async def test_what_a_write_in_sqlite_raises_undoes_it_and_is_told_in_our_words(tmp_path: Path) -> None:
+    def twice(connection: sqlite3.Connection) -> None:
+        connection.executemany("INSERT INTO t VALUES (?)", [(1,), (1,)])
+
+    def too_large(connection: sqlite3.Connection) -> None:
+        connection.executemany("INSERT INTO t VALUES (?)", [(2,), (2**63,)])
+
+    def elsewhere(connection: sqlite3.Connection) -> None:
+        connection.executemany("INSERT INTO nowhere VALUES (?)", [(3,)])
+
+    async with open_database(f"sqlite:///{tmp_path}/one.db", DatabaseRules(pool=1, overflow=0)) as database:
+        await database.write(lambda session: session.execute(text("CREATE TABLE t (id INTEGER PRIMARY KEY)")))
+        for work, error in ((twice, Conflict), (too_large, ValueRefused), (elsewhere, StorageUnavailable)):
+            with pytest.raises(error):
+                await database.write_in_sqlite(work)
+        await database.write_in_sqlite(lambda connection: connection.executemany("INSERT INTO t VALUES (?)", [(4,)]))
+
+        found = await database.read(lambda session: session.execute(text("SELECT id FROM t")))
+
+    assert found.all() == [(4,)]
+
+
+@pytest.mark.parametrize("patience", [0.1, 10.0])
+async def test_a_write_in_sqlite_whose_time_is_over_waits_no_longer_for_the_lock(
+    tmp_path: Path, patience: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    def create(connection: sqlite3.Connection) -> None:
+        connection.execute("CREATE TABLE t (id INTEGER)")
+
+    path = tmp_path / "locked.db"
+    rules = DatabaseRules(patience=patience, busy=2.0, pool=1, overflow=0)
+    async with open_database(f"sqlite:///{path}", rules) as database:
+        await database.ping()
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            asked = time.monotonic()
+            with anyio.move_on_after(0.2), suppress(StorageUnavailable):
+                await database.write_in_sqlite(create)
+            waited = time.monotonic() - asked
+        await database.ping()
+
+    assert waited < 1.5
     assert [record.getMessage() for record in caplog.records if record.name.startswith("sqlalchemy")] == []

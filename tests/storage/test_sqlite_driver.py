@@ -37,6 +37,27 @@ async def test_a_script_executes_each_statement_with_its_rows(connection: Connec
     assert [1, 2, 3] == await _numbers(connection)
 
 
+async def test_a_transaction_that_raises_leaves_nothing_behind(connection: Connection) -> None:
+    def fails(raw: sqlite3.Connection) -> None:
+        raw.execute("INSERT INTO numbers VALUES (1)")
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await connection.transact(fails)
+    await connection.transact(lambda raw: raw.executemany("INSERT INTO numbers VALUES (?)", [(2,), (3,)]))
+
+    assert [2, 3] == await _numbers(connection)
+
+
+async def test_a_transaction_on_a_closed_connection_is_the_drivers_error_and_not_a_values(tmp_path: Path) -> None:
+    closed = connecting(tmp_path / "closed.db", isolation_level=None, check_same_thread=False)
+    await closed
+    await closed.close()
+
+    with pytest.raises(sqlite3.OperationalError):
+        await closed.transact(lambda raw: raw.commit())
+
+
 async def test_a_cursor_that_nobody_closed_locks_nothing(connection: Connection, tmp_path: Path) -> None:
     cursor = connection.cursor()
     await cursor.execute("SELECT 1 UNION SELECT 2 UNION SELECT 3")

@@ -16,6 +16,7 @@ from app.domain.target import Target
 from app.domain.usage import Usage
 from app.domain.usage_query import UsageFilter
 from app.storage.database import Database
+from app.storage.errors import ValueRefused
 from app.storage.usage import SqlUsageRepository
 from app.storage.usage_queries import SqlUsageQueries
 
@@ -73,6 +74,27 @@ async def test_a_record_that_comes_again_changes_nothing(usage: Books) -> None:
     await usage.append([OK, second, OK])
 
     assert (await usage.total())["attempts"] == 2
+
+
+async def test_however_many_come_at_once_each_is_stored_once(usage: Books) -> None:
+    many = [_next(OK, request_id=f"req-{number}") for number in range(130)]
+    await usage.append(many[40:60])
+
+    await usage.append([*many[:120], *many[:70]])
+    await usage.append(many)
+
+    page, _ = await usage.page(200)
+    assert sorted(item["id"] for item in page) == sorted(record.id for record in many)
+
+
+async def test_of_a_batch_with_a_value_that_no_column_takes_nothing_is_stored(usage: Books) -> None:
+    many = [_next(OK) for _ in range(130)]
+
+    for place in (0, 70, 129):
+        with pytest.raises(ValueRefused):
+            await usage.append([*many[:place], replace(many[place], agent_id=2**70), *many[place + 1 :]])
+
+    assert (await usage.total())["attempts"] == 0
 
 
 async def test_two_attempts_of_a_repeated_request_id_are_both_kept(usage: Books) -> None:
