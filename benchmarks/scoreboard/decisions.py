@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import statistics
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain
 from typing import Any, Final
 
 from benchmarks import cpu
@@ -64,30 +66,40 @@ def settling(stage: Stage) -> Iterator[Row]:
 
 
 def decisions(stage: Stage) -> Iterator[Row]:
-    """A thousand decisions of five sandbox members, at 50 a second."""
+    """A thousand decisions of five sandbox members, at 50 a second; three times over."""
     mine = cpu.pin(LOAD_CORE)
     traders = [{"name": name, "provider_type": "sandbox"} for name in ("paper", "tape")]
     core = GATEWAY_CORE if mine else None
+    rounds, own, whole, offered, good, complaint = stage.pick(3, 1), list[list[float]](), list[float](), 0, 0, ""
     with Service(stage.folder, providers=traders, env=PATIENT, cpu=core) as gateway:
         payload = _request()
         open_loop(gateway.port, payload, rate=RATE, seconds=1.0, seed=1, connections=CONNECTIONS)
-        warm = len(list(_recorded(gateway)))
-        seconds = stage.pick(1_000, 150) / RATE
-        seen = open_loop(gateway.port, payload, rate=RATE, seconds=seconds, seed=2, connections=CONNECTIONS)
         kept = list(_recorded(gateway))
+        warm = known = len(kept)
+        seconds = stage.pick(1_000, 150) / RATE
+        for number in range(rounds):
+            seen = open_loop(
+                gateway.port, payload, rate=RATE, seconds=seconds, seed=2 + number, connections=CONNECTIONS
+            )
+            kept = list(_recorded(gateway))
+            own.append([decision["latency_ms"] / 1e3 for decision in kept[: len(kept) - known]])
+            known, offered, good = len(kept), offered + seen.offered, good + seen.statuses[200]
+            whole.append(percentile(seen.latencies(), 0.99) * 1e3)
+            complaint = complaint or seen.complaint
         busy = total(metrics(gateway.client), "outcry_in_flight")
-    good = seen.statuses[200]
     votes = sum(member["status"] in ("ok", "repaired") for decision in kept for member in decision["votes"])
-    fault = f"{seen.offered:,} decisions of five sandbox members, {RATE:.0f} a second"
-    told = f"{good} answers of 200, {len(kept) - warm} on record {seen.complaint}"
-    yield Row("decisions", "votes lost", fault, 5 * (seen.offered + warm) - votes, 0, "", told)
+    fault = f"{offered:,} decisions of five sandbox members, {RATE:.0f} a second"
+    told = f"{good} answers of 200, {known - warm} on record {complaint}"
+    yield Row("decisions", "votes lost", fault, 5 * (offered + warm) - votes, 0, "", told)
     yield Row("decisions", "calls under way when all was answered", fault, busy, 0)
     # The sandbox thinks in microseconds: what passes until the decision is made is the gateway's. Then the disk's.
-    own = [decision["latency_ms"] / 1e3 for decision in kept[: len(kept) - warm]]
-    whole = percentile(seen.latencies(), 0.99) * 1e3
-    told = f"{spread(own or [float('nan')])}; 99 % have it within {whole:.1f} ms, commit and HTTP included"
+    late = [percentile(one or [float("nan")], 0.99) * 1e3 for one in own]
+    each = ", ".join(f"{one:.1f}" for one in late)
+    told = f"rounds: {each}; all: {spread([*chain.from_iterable(own)] or [float('nan')])}; "
+    told += f"99 % have it within {statistics.median(whole):.1f} ms, commit and HTTP included"
     promise = "the gateway's own time until the decision is made, 99th percentile"
-    yield Row("decisions", promise, fault, percentile(own, 0.99) * 1e3, 10, "ms", told)
+    of_rounds = f", the middle one of {rounds} rounds" if rounds > 1 else ""
+    yield Row("decisions", promise, fault + of_rounds, statistics.median(late), 10, "ms", told)
 
 
 def _request() -> bytes:
