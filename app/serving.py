@@ -27,11 +27,11 @@ from app.wiring.build import build
 DRAIN_SECONDS = 28
 """uvicorn's own patience with open connections: the streams' 25 s, and time to say so."""
 
-COLLECT_AFTER = 50_000
+COLLECT_AFTER = 20_000
 """Objects made and not freed until garbage is looked for: Python's 700 are there with every second request.
 
-A decision of five members holds some thousand for a moment. With 10,000, two at once were enough to have everybody
-wait 2 to 7 ms while what is in use was looked through; garbage in cycles is at most some ten megabytes.
+A decision of five members holds some thousand for a moment, so that a few at once get there too. The more it takes, the
+rarer it is and the longer everybody waits for it: about half a millisecond for every thousand.
 """
 
 ANSWER_SECONDS = 60
