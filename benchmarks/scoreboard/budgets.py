@@ -21,7 +21,7 @@ from benchmarks.scoreboard.board import Row, Rule, Stage
 from benchmarks.scoreboard.callers import Reply, chat, crowd
 from benchmarks.scoreboard.faults import HEALTHY
 from tests.behaviours import Answer, Behaviour, Silent, Status, Stream, Tokens
-from tests.e2e.service import Service
+from tests.e2e.service import Service, plain_client
 from tests.e2e.speaking import HELLO, PATIENT, provider, within
 from tests.postgres import postgres_server
 from tests.upstream import Received, Upstream
@@ -161,7 +161,8 @@ def _cap(gateway: Service, dollars: Decimal) -> None:
 
 def _said(gateway: Service) -> str:
     """The cap, as the worker says that a new connection falls to."""
-    return str(httpx.get(f"{gateway.base_url}/budgets/gateway", trust_env=False).json().get("cost_usd"))
+    with plain_client(gateway.base_url) as client:
+        return str(client.get("/budgets/gateway").json().get("cost_usd"))
 
 
 def _any_length(chance: random.Random) -> int | None:
@@ -176,7 +177,8 @@ def _asked(gateway: Service, tokens: int | None, *, patience: float = 60, **more
     began = time.perf_counter()
     stated = {} if tokens is None else {"max_tokens": tokens}
     body = {"messages": HELLO, "max_retries": 0, **stated, **more}
-    answer = httpx.post(f"{gateway.base_url}/chat", json=body, timeout=patience, trust_env=False)
+    with plain_client(gateway.base_url, seconds=patience) as client:
+        answer = client.post("/chat", json=body)
     return Reply(time.perf_counter() - began, answer.status_code)
 
 

@@ -14,7 +14,7 @@ from app.ledger.spend_record import FLUSH
 from benchmarks.scoreboard.board import Row, Stage
 from benchmarks.scoreboard.process import family
 from tests.behaviours import Answer, Tokens
-from tests.e2e.service import Service
+from tests.e2e.service import Service, plain_client
 from tests.e2e.speaking import HELLO, PATIENT, provider, within
 from tests.upstream import Upstream
 
@@ -73,12 +73,13 @@ def _spent(gateway: Service, kills: int) -> tuple[list[float], list[float]]:
 
 def _knows(gateway: Service) -> bool:
     """Whether the worker that takes a new connection has the budget in force."""
-    return httpx.get(f"{gateway.base_url}/budgets/gateway", timeout=10, trust_env=False).status_code == 200
+    with plain_client(gateway.base_url, seconds=10) as client:
+        return client.get("/budgets/gateway").status_code == 200
 
 
 def _ask(gateway: Service, answered: list[float], is_over: threading.Event) -> None:
     body = {"messages": HELLO, "max_tokens": 10, "max_retries": 0}
-    with httpx.Client(base_url=gateway.base_url, timeout=30, trust_env=False) as client:
+    with plain_client(gateway.base_url) as client:
         while not is_over.is_set():
             try:
                 if client.post("/chat", json=body).status_code == 200:
