@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from uvicorn.supervisors import multiprocess as supervision
 
 from app.api.gate import STATE, Gate
 from app.api.routes import DIRECT
@@ -49,9 +50,23 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
+class Worker(supervision.Process):
+    """A worker process as uvicorn looks after it, whose death is noticed at once.
+
+    uvicorn keeps the worker's end of their pipe open. It would wait ANSWER_SECONDS for the word of one that was killed
+    after it had been asked, and replace no other in that time.
+    """
+
+    def start(self) -> None:
+        """Start it, and leave its end of the pipe to it alone."""
+        super().start()
+        self.child_conn.close()
+
+
 def serve(settings: Settings) -> None:
     """Serve until told to stop; returns when everything is recorded and closed."""
     if settings.workers > 1:
+        supervision.Process = Worker  # type: ignore[misc]  # there is no other way to say which
         os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="outcry-metrics-"))
     uvicorn.run(
         "app.serving:application",

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from uvicorn import Config
 
-from app.serving import spare_collections
+from app.serving import ANSWER_SECONDS, Worker, spare_collections
 
 LOADED = [["a table that lives as long as the process"]]
 
@@ -49,3 +53,17 @@ def test_what_comes_later_is_still_collected() -> None:
     gc.collect()
 
     assert knot() is None
+
+
+def test_a_worker_that_dies_while_it_is_asked_is_known_to_be_dead_at_once() -> None:
+    worker = Worker(Config("app.serving:application", factory=True), [])
+    worker.start()
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGSTOP)  # so that it never answers
+
+    with ThreadPoolExecutor(1) as asker:
+        answer = asker.submit(worker.ping, ANSWER_SECONDS)
+        os.kill(worker.pid, signal.SIGKILL)
+
+        assert answer.result(timeout=10) is False
+    worker.join()
