@@ -20,6 +20,8 @@ from tests.e2e.speaking import HELLO
 
 MEMBERS: Final = ("paper/trend", "paper/breakout")
 _MIX: Final = (0.5, 0.3, 0.2)
+_PATIENCE: Final = 60.0
+"""Seconds that whoever was killed may take to answer again."""
 
 
 class Call(StrEnum):
@@ -143,18 +145,25 @@ def listed(gateway: Service, path: str) -> Iterator[dict[str, Any]]:
 
 
 def unfound(gateway: Service, told: Sequence[Told], seconds: float) -> list[Told]:
-    """The decisions among these that `GET /decisions/{id}` does not find, asked again for so long."""
+    """The decisions among these that `GET /decisions/{id}` does not find, asked again for so long.
+
+    The time begins with the first answer: whoever was killed a moment ago may have nobody who answers for him yet.
+    """
     left = [one for one in told if one.call is Call.DECISION]
-    end = time.monotonic() + seconds
+    patience, end = time.monotonic() + _PATIENCE, None
     while True:
-        left = [one for one in left if not _is_found(gateway, one.id)]
-        if not left or time.monotonic() > end:
+        statuses = [(one, _status(gateway, one.id)) for one in left]
+        left = [one for one, status in statuses if status != httpx.codes.OK]
+        now = time.monotonic()
+        if end is None and any(status is not None for _, status in statuses):
+            end = now + seconds
+        if not left or now > (patience if end is None else end):
             return left
         time.sleep(0.05)
 
 
-def _is_found(gateway: Service, decision_id: str) -> bool:
+def _status(gateway: Service, decision_id: str) -> int | None:
+    """What asking for it is answered with; None when nobody answers."""
     with suppress(httpx.HTTPError):
-        answer = gateway.client.get(f"/decisions/{decision_id}")
-        return answer.status_code == 200 and answer.json()["id"] == decision_id
-    return False
+        return gateway.client.get(f"/decisions/{decision_id}").status_code
+    return None
