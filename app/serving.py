@@ -31,8 +31,8 @@ DRAIN_SECONDS = 28
 COLLECT_AFTER = 10_000
 """Objects made and not freed until garbage is looked for: Python's 700 are there with every second request.
 
-The more it takes, the rarer it is and the longer everybody waits for it: about half a millisecond for every thousand. With
-twice as many the slowest hundredth of an overload took a fifth longer.
+The more it takes, the rarer it is and the longer everybody waits for it: about half a millisecond for every thousand.
+With twice as many the slowest hundredth of an overload took a fifth longer.
 """
 
 ANSWER_SECONDS = 60
