@@ -2,7 +2,7 @@
 
     python -m benchmarks.prove [--short] [--only GROUP]... [--seed N]
 
-The full form takes three quarters of an hour on a quiet machine and writes docs/scoreboard.md with the date and the
+The full form takes about forty minutes on a quiet machine and writes docs/scoreboard.md with the date and the
 commit. The short one, for CI, measures little of everything and writes nothing.
 """
 
