@@ -36,11 +36,14 @@ def opine(model: str, market: Market) -> dict[str, Any] | None:
 
 def number(market: Market, *path: str) -> float | None:
     """The number at this path of the context; None when there is none."""
-    value: Any = market
-    for key in path:
-        if not isinstance(value, Mapping):
+    value: Any = market.get(path[0])
+    for key in path[1:]:
+        # What was read from JSON is a dict; to ask any mapping's abstract class takes ten times as long.
+        if not isinstance(value, dict):
             return None
         value = value.get(key)
+    if type(value) is float:
+        return value
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
@@ -113,7 +116,7 @@ def _confirmation(market: Market, room: float) -> tuple[bool, str]:
 
 def _nearest(market: Market, side: str, outermost: Callable[[list[float]], float], band: float | None) -> float | None:
     levels = market.get("levels")
-    listed = levels.get(side) if isinstance(levels, Mapping) else None
+    listed = levels.get(side) if isinstance(levels, dict) else None
     known = [float(v) for v in listed if isinstance(v, int | float)] if isinstance(listed, list) else []
     if band is not None:
         known.append(band)
@@ -122,9 +125,9 @@ def _nearest(market: Market, side: str, outermost: Callable[[list[float]], float
 
 def _ema(market: Market, period: int) -> float | None:
     indicators = market.get("indicators")
-    averages = indicators.get("ema") if isinstance(indicators, Mapping) else None
+    averages = indicators.get("ema") if isinstance(indicators, dict) else None
     for average in averages if isinstance(averages, list) else []:
-        if isinstance(average, Mapping) and average.get("period") == period:
+        if isinstance(average, dict) and average.get("period") == period:
             return number(average, "value")
     return None
 
@@ -149,10 +152,10 @@ def _side(lean: Lean, needed: int) -> str:
 
 def _is_allowed(market: Market, side: str) -> bool:
     constraints = market.get("constraints")
-    allowed = constraints.get("allowed_actions") if isinstance(constraints, Mapping) else None
+    allowed = constraints.get("allowed_actions") if isinstance(constraints, dict) else None
     if not isinstance(allowed, list) or not allowed:
         return True
-    return any(isinstance(item, Mapping) and item.get("action") == side for item in allowed)
+    return any(isinstance(item, dict) and item.get("action") == side for item in allowed)
 
 
 def _answer(model: str, market: Market, price: float, side: str, lean: Lean) -> dict[str, Any]:

@@ -178,13 +178,13 @@ def _extent(value: object) -> tuple[int, int, int]:
     while level:
         inner: list[object] = []
         for each in level:
-            if isinstance(each, dict):
-                text += sum(map(len, each))
-                inner.extend(each.values())
-            elif isinstance(each, list):
-                inner.extend(each)
-            elif isinstance(each, str):
+            if isinstance(each, str):
                 text += len(each)
+            elif isinstance(each, dict):
+                text += len("".join(each))
+                inner += each.values()
+            elif isinstance(each, list):
+                inner += each
         places += len(level)
         depth += 1
         level = inner
