@@ -25,11 +25,14 @@ class Tally:
 
     def add(self, now: float, count: int = 1) -> None:
         """It happened `count` times; a negative count takes back."""
-        index = self._forget(now)
-        if self._slices and self._slices[-1][0] >= index:
-            self._slices[-1][1] += count
+        slices = self._slices
+        index = math.floor(now / self._slice)
+        if slices and slices[-1][0] >= index:
+            # What is too old for the newest slice was forgotten when that began.
+            slices[-1][1] += count
         else:
-            self._slices.append([index, count])
+            self._forget(now)
+            slices.append([index, count])
         self._total += count
 
     def total(self, now: float) -> int:
@@ -42,11 +45,10 @@ class Tally:
         self._slices.clear()
         self._total = 0
 
-    def _forget(self, now: float) -> int:
-        index = math.floor(now / self._slice)
-        while self._slices and self._slices[0][0] < index - _SLICES:
+    def _forget(self, now: float) -> None:
+        oldest = math.floor(now / self._slice) - _SLICES
+        while self._slices and self._slices[0][0] < oldest:
             self._total -= self._slices.popleft()[1]
-        return index
 
 
 class RollingWindow:
@@ -66,10 +68,10 @@ class RollingWindow:
 
     def add(self, now: float, ok: bool, latency: float) -> None:  # noqa: FBT001 - an outcome is what this is about
         """One outcome; `latency` in seconds is kept for a success."""
-        self._forget(now)
-        if len(self._samples) >= self._max_samples:
+        samples = self._samples
+        while samples and (len(samples) >= self._max_samples or samples[0][0] + self._seconds <= now):
             self._drop()
-        self._samples.append((now, ok, latency))
+        samples.append((now, ok, latency))
         if ok:
             insort(self._latencies, latency)
 
