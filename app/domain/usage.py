@@ -85,7 +85,10 @@ class PriceCard:
 
     def tier(self, input_tokens: int) -> PriceTier:
         """The prices of a request with a prompt of this length."""
-        return next((t for t in reversed(self.tiers) if input_tokens > t.above_tokens), self.tiers[0])
+        tiers = self.tiers
+        if len(tiers) == 1:
+            return tiers[0]
+        return next((t for t in reversed(tiers) if input_tokens > t.above_tokens), tiers[0])
 
     def is_known(self, input_tokens: int) -> bool:
         """Whether a request with a prompt of this length can be priced."""

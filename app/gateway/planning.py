@@ -52,12 +52,15 @@ class Itinerary:
 
     def warnings_for(self, step: Candidate) -> tuple[str, ...]:
         """What the caller should know about an answer of this target: what its name left open, what nobody stated."""
+        if step is self.plan.steps[0]:
+            # The router has said it of the first one already.
+            return self.plan.warnings
         return (*self.warnings, *doubts(step, self.query))
 
     def chat_for(self, target: Target) -> ChatRequest:
         """The chat as this target gets it: provider defaults, then the agent's, then the caller's own words."""
         assert isinstance(self.request, ChatRequest)  # noqa: S101 - the gateway's methods ask for their own kind
-        defaults = self.defaults.get(target)
+        defaults = self.defaults.get(target) if self.defaults else None
         if not defaults:
             return self.request
         merged = {**defaults, **self.request.parameters}
@@ -180,7 +183,7 @@ class Planner:
         if not ask.allow_failover:
             plan = _alone(plan)
         agent = found.agent
-        defaults = {step.target: self._defaults(step.target, agent) for step in plan.steps}
+        defaults = {step.target: own for step in plan.steps if (own := self._defaults(step.target, agent))}
         split = found.split
         return Itinerary(
             plan,
@@ -312,7 +315,9 @@ class Planner:
             keeps_order = keeps_order or (stated is None and len(targets) <= 1)
             targets = list(ranks)
         policy = stated or selection.policy or PolicyName(self._pool.current.failover_strategy)
-        return _Choice(list(dict.fromkeys(targets)), policy, keeps_order, warnings, ranks, selection.weights)
+        if len(targets) > 1:
+            targets = list(dict.fromkeys(targets))
+        return _Choice(targets, policy, keeps_order, warnings, ranks, selection.weights)
 
     def _agents_targets(self, agent: AgentEntry) -> list[Target]:
         pairs = [

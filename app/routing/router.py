@@ -78,15 +78,16 @@ class Router:
             raise _nothing_left(refusals, query)
         chosen = self._policies[policy]
         ordered, says = (open_to, "in the order given") if keep_order else self._ordered(open_to, query, policy)
-        ordered = in_wanted_order(ordered, query)
-        steps = tuple(_with_room_first(with_last_first(ordered, query)))
+        if len(ordered) > 1:
+            ordered = _with_room_first(with_last_first(in_wanted_order(ordered, query), query))
+        steps = tuple(ordered)
         return Plan(
             steps=steps,
             policy="given_order" if keep_order else policy.value,
             reason=_reason(says, steps[0], query),
             verdicts=(
-                *(Verdict(step.target, chosen.score(step, query), step.why_full) for step in steps),
-                *(Verdict(refusal.candidate.target, why_not=refusal.why_not) for refusal in refusals),
+                *[Verdict(step.target, chosen.score(step, query), step.why_full) for step in steps],
+                *[Verdict(refusal.candidate.target, why_not=refusal.why_not) for refusal in refusals],
             ),
             warnings=(*warnings, *doubts(steps[0], query)),
         )
@@ -115,7 +116,7 @@ class Router:
 def doubts(candidate: Candidate, query: RoutingQuery) -> tuple[str, ...]:
     """What nobody has stated about a target that is asked all the same."""
     unknown = []
-    if candidate.capabilities is None and query.needs & _STATED:
+    if candidate.capabilities is None and query.needs and query.needs & _STATED:
         unknown.append(f"whether {candidate.target} supports {', '.join(sorted(query.needs & _STATED))} is not known")
     if candidate.context_window is None:
         unknown.append(f"the context window of {candidate.target} is not known")
