@@ -69,7 +69,8 @@ class Waiting:
             self._timer = None
 
     def _set(self) -> None:
-        self.close()
+        if self._timer is not None:
+            self._timer.cancel()
         self._rings_at = self._due
         self._timer = self._loop.call_at(self._due, self._ring)
 

@@ -45,9 +45,10 @@ class Usage:
 
     def __post_init__(self) -> None:
         # Beyond 64 bits a count can neither be answered with nor stored.
-        for name in _COUNTS:
-            if getattr(self, name) > _MOST:
-                object.__setattr__(self, name, _MOST)
+        parts = max(self.cached_tokens, self.cache_write_tokens, self.reasoning_tokens)
+        if self.input_tokens > _MOST or self.output_tokens > _MOST or parts > _MOST:
+            for name in _COUNTS:
+                object.__setattr__(self, name, min(getattr(self, name), _MOST))
         # One absurd figure would spend every budget, and no sum that it is in would keep its last digits.
         cost = self.reported_cost
         if cost is not None and not (cost.is_finite() and 0 <= cost <= _MOST):
