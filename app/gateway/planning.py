@@ -207,11 +207,11 @@ class Planner:
         agent_id = selection.agent_id if selection.agent_id is not None else ask.agent_id
         agent = None if agent_id is None else self._agent(agent_id, ask.config_id)
         self.check_running(agent_id)
-        split = self._splitting.of(ask, selection, agent)
+        split = None if agent is None else self._splitting.of(ask, selection, agent)
         if split is not None and agent is not None:
             agent = narrowed(agent, split.arm)
         choice = self._choice(ask, selection, agent)
-        targets = self._with_readable_keys(choice.targets, agent)
+        targets = choice.targets if agent is None else self._with_readable_keys(choice.targets, agent)
         query, unknown = query_of(ask, self._pool, selection.tier)
         choice = replace(choice, warnings=(*choice.warnings, *unknown)) if unknown else choice
         if self._unpriced is not UnpricedPolicy.WARN:
@@ -271,10 +271,8 @@ class Planner:
         keeps = choice.keeps_order
         return self._router.plan(candidates, query, choice.policy, keep_order=keeps, warnings=choice.warnings)
 
-    def _with_readable_keys(self, targets: Sequence[Target], agent: AgentEntry | None) -> Sequence[Target]:
+    def _with_readable_keys(self, targets: Sequence[Target], agent: AgentEntry) -> Sequence[Target]:
         """The targets without those whose stored key cannot be used: the provider's own must not stand in for it."""
-        if agent is None:
-            return targets
         readable = [target for target in targets if not self._is_locked(target, agent)]
         if targets and not readable:
             raise StorageUnavailable(f"the stored keys of agent {agent.agent.id} cannot be used: decryption or origin")
@@ -362,16 +360,14 @@ class Planner:
     def _defaults(self, target: Target, agent: AgentEntry | None) -> Mapping[str, Any]:
         state = self._pool.provider(target.provider)
         own = {} if state is None else state.config.parameters
-        config = self._config_for(target, agent, with_key=False)
+        config = None if agent is None else self._config_for(target, agent, with_key=False)
         return own if config is None else {**own, **config.parameters}
 
-    def _config_for(self, target: Target, agent: AgentEntry | None, *, with_key: bool) -> AgentConfig | None:
+    def _config_for(self, target: Target, agent: AgentEntry, *, with_key: bool) -> AgentConfig | None:
         """The agent's configuration for a target: of the same model, else of the same provider.
 
         Parameters come from the primary when neither is there: fallbacks inherit what it says, though not its key.
         """
-        if agent is None:
-            return None
         usable = [c for c in agent.configs if c.enabled and (c.api_key is not None or c.undecryptable or not with_key)]
         same_provider = [c for c in usable if self._names_provider(c.provider, target.provider)]
         same_model = [c for c in same_provider if c.model_name == target.model]

@@ -18,7 +18,9 @@ from app.routing.preferences import understood
 
 def query_of(ask: Ask, pool: Pool, tier: Tier | None = None) -> tuple[RoutingQuery, tuple[str, ...]]:
     """The query of an ask, and a warning for each provider that it or its task's tier names and that is not there."""
-    query = replace(_bare(ask), house_rule=pool.current.data_demand) if pool.current.data_demand else _bare(ask)
+    query, demand = _bare(ask), pool.current.data_demand
+    if demand:
+        query = replace(query, house_rule=demand)
     if ask.as_of is not None:
         query = replace(query, as_of=ask.as_of)
     warnings: tuple[str, ...] = ()
@@ -48,7 +50,8 @@ def _bare(ask: Ask) -> RoutingQuery:
     request = ask.request
     if not isinstance(request, ChatRequest):
         # A provider that embeds cuts or refuses a text that is too long by itself: no window is about all of them.
-        return RoutingQuery(frozenset({EMBEDDINGS}), priority=ask.priority, max_tokens=_most_output(request))
+        # Vectors are no tokens.
+        return RoutingQuery(frozenset({EMBEDDINGS}), priority=ask.priority, max_tokens=0)
     only_here = request.native.only_here if request.native is not None else ()
     return RoutingQuery(
         needs_of(request),
@@ -59,10 +62,7 @@ def _bare(ask: Ask) -> RoutingQuery:
     )
 
 
-def _most_output(request: ChatRequest | EmbedRequest) -> int | None:
-    if isinstance(request, EmbedRequest):
-        # Vectors are no tokens.
-        return 0
+def _most_output(request: ChatRequest) -> int | None:
     most = request.parameters.get("max_completion_tokens")
     if not isinstance(most, int):
         most = request.parameters.get("max_tokens")
