@@ -46,7 +46,7 @@ def part(whole: Market, name: str) -> Market:
 
 def number(of: Market, name: str) -> float | None:
     """The number of this name; None when there is none."""
-    value = of.get(name)
+    value: Any = of.get(name)
     kind = type(value)
     return float(value) if kind is float or kind is int else None
 

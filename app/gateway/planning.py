@@ -28,7 +28,7 @@ from app.ledger.spending import Spending
 from app.providers.lookup import called, origin_of
 from app.providers.pool import Pool
 from app.routing.expectations import dependability
-from app.routing.names import Selection, resolve
+from app.routing.names import Selection, policy_of, resolve
 from app.routing.policies import READ_THE_PAST
 from app.routing.router import Router, doubts
 
@@ -313,7 +313,7 @@ class Planner:
                     ranks.setdefault(target, place)
             keeps_order = keeps_order or (stated is None and len(targets) <= 1)
             targets = list(ranks)
-        policy = stated or selection.policy or PolicyName(self._pool.current.failover_strategy)
+        policy = stated or selection.policy or policy_of(self._pool.current.failover_strategy)
         if len(targets) > 1:
             targets = list(dict.fromkeys(targets))
         return _Choice(targets, policy, keeps_order, warnings, ranks, selection.weights)

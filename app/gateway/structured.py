@@ -49,10 +49,12 @@ class Form:
 def form_of(request: ChatRequest) -> Form | None:
     """The form that a request asks for, None for text."""
     wanted = request.parameters.get("response_format")
-    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    if not isinstance(wanted, dict):
+        return None
+    kind = wanted.get("type")
     if kind == "json_object":
         return Form()
-    if kind != "json_schema" or not isinstance(wanted, dict):
+    if kind != "json_schema":
         return None
     stated = wanted.get("json_schema")
     stated = stated if isinstance(stated, dict) else {}

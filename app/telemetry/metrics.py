@@ -34,7 +34,7 @@ from app.telemetry.causes import FallbackCauses
 from app.telemetry.families import Families
 from app.telemetry.fresh import Fresh
 from app.telemetry.labels import LIMITS, MOST_ROUTES, OTHER, KnownTargets, limit_named_in
-from app.telemetry.series import EMBEDDINGS, AttemptSeries
+from app.telemetry.series import EMBEDDINGS, AttemptSeries, observing
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ class Metrics:
         self._budgets_told: set[tuple[Gauge, tuple[str, str]]] = set()
         self._unpriced = Fresh()
         self._families = Families(self.registry)
+        self._observe_overhead = observing(self._families.overhead)
         if multiprocess_dir is None:
             ProcessCollector(registry=self.registry)
 
@@ -90,7 +91,7 @@ class Metrics:
         """Count one answer; `route` is the route's template, `overhead` the gateway's own seconds, None if unknown."""
         self._bound(self._families.requests, self._route(route), str(status), code or "").inc()
         if overhead is not None:
-            self._families.overhead.observe(max(overhead, 0.0))
+            self._observe_overhead(max(overhead, 0.0))
 
     def decision_finished(self, decision: Decision) -> None:
         """Count one decision and its votes."""

@@ -174,9 +174,9 @@ def _states(pattern: str) -> int:
 def _extent(value: object) -> tuple[int, int, int]:
     """Places, depth and characters of a value that was read from JSON: of no type but JSON's own."""
     places = depth = text = 0
-    level: list[object] = [value]
+    level: list[Any] = [value]
     while level:
-        inner: list[object] = []
+        inner: list[Any] = []
         for each in level:
             kind = type(each)
             if kind is str:
