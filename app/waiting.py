@@ -32,6 +32,10 @@ class Waiting:
         self._due = due
         return self
 
+    def within(self, seconds: float) -> None:
+        """For the wait that follows: it may last so many seconds from now."""
+        self._due = self._loop.time() + seconds
+
     def __enter__(self) -> None:
         task = asyncio.current_task(self._loop)
         if task is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -193,25 +192,26 @@ def _adapter(journey: Journey, attempt: Attempt, rendition: Rendition) -> Adapte
     return journey.tape.over(attempt.adapter, target, journey.itinerary.chat_for(target), attempt.kind, rendition.rung)
 
 
-class _Bound:
+class _Bound(Waiting):
     """Bounds an attempt in seconds whatever its adapter does; the adapter's own timers are finer and fire first."""
 
-    __slots__ = ("_seconds", "_waiting")
+    __slots__ = ("_seconds",)
 
     def __init__(self, attempt: Attempt, seconds: float) -> None:
+        super().__init__()
         self._seconds = seconds
-        self._waiting = Waiting()
-        attempt.waits_in(self._waiting)
+        attempt.waits_in(self)
 
     def __enter__(self) -> None:
-        self._waiting.until(asyncio.get_running_loop().time() + self._seconds + GRACE).__enter__()
+        self.within(self._seconds + GRACE)
+        super().__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._waiting.__exit__(kind, error, trace)
+            super().__exit__(kind, error, trace)
         except TimeoutError:
             raise ProviderError(FailureKind.TIMEOUT, f"no answer within {self._seconds:.3g} s") from None
         finally:
-            self._waiting.close()
+            self.close()
