@@ -28,7 +28,7 @@ from app.ledger.spending import Spending
 from app.providers.lookup import called, origin_of
 from app.providers.pool import Pool
 from app.routing.expectations import dependability
-from app.routing.names import Selection, policy_of, resolve
+from app.routing.names import Names, Selection, policy_of
 from app.routing.policies import READ_THE_PAST
 from app.routing.router import Router, doubts
 
@@ -115,6 +115,7 @@ class Planner:
         spending: Spending | None = None,
     ) -> None:
         self._pool = pool
+        self._names = Names(pool)
         self._spending = spending
         self._kills = kills
         self._router = router
@@ -231,7 +232,7 @@ class Planner:
     def _selection(self, ask: Ask, place: int) -> Selection:
         """What the model (0), or a fallback (from 1), means. Raises NotFound that names the field it was named in."""
         try:
-            return resolve((ask.model, *ask.fallbacks)[place], self._pool)
+            return self._names.resolve((ask.model, *ask.fallbacks)[place])
         except NotFound as error:
             error.param = ask.named_by[place] if place < len(ask.named_by) else error.param
             raise

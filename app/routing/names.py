@@ -28,6 +28,7 @@ _TYPES: Final = {
 # Beyond these a name is no typing error, and comparing it with every known one would cost more than it tells.
 _LONGEST_NAME: Final = 120
 _MOST_COMPARED: Final = 2000
+_MOST_KEPT: Final = 2000
 
 
 @frozen
@@ -70,6 +71,36 @@ class PoolView(Protocol):
     def serves(self, provider: str, model: str) -> bool: ...
     def default_model(self, provider: str) -> str | None: ...
     def serving(self, model: str) -> tuple[Target, ...]: ...
+
+
+class IndexedPool(PoolView, Protocol):
+    """A pool that tells when names may mean something else: `index` grows, or `current` is another one."""
+
+    @property
+    def index(self) -> int: ...
+
+
+class Names:
+    """What names mean, each found out once for as long as the configuration and the lists of models stand."""
+
+    def __init__(self, pool: IndexedPool) -> None:
+        self._pool = pool
+        self._index = pool.index
+        self._current = pool.current
+        self._known: dict[str, Selection] = {}
+
+    def resolve(self, name: str) -> Selection:
+        """The selection a model name means; raises NotFound as `resolve` does."""
+        pool = self._pool
+        if self._index != pool.index or self._current is not pool.current:
+            self._index, self._current, self._known = pool.index, pool.current, {}
+        known = self._known.get(name)
+        if known is None:
+            known = resolve(name, pool)
+            # At a provider that lists nothing every name means something, whoever makes it up.
+            if len(name) <= _LONGEST_NAME and len(self._known) < _MOST_KEPT:
+                self._known[name] = known
+        return known
 
 
 def resolve(name: str, pool: PoolView) -> Selection:
