@@ -213,13 +213,10 @@ class Planner:
             agent = narrowed(agent, split.arm)
         choice = self._choice(ask, selection, agent)
         targets = choice.targets if agent is None else self._with_readable_keys(choice.targets, agent)
-        query, unknown = query_of(ask, self._pool, selection.tier)
+        query, unknown = query_of(
+            ask, self._pool, selection.tier, conversations=self._conversations, unpriced=self._unpriced
+        )
         choice = replace(choice, warnings=(*choice.warnings, *unknown)) if unknown else choice
-        if self._unpriced is not UnpricedPolicy.WARN:
-            query = replace(query, unpriced=self._unpriced)
-        if ask.conversation is not None and self._conversations is not None:
-            last = self._conversations.last(ask.conversation)
-            query = replace(query, conversation=ask.conversation, last_answered=last)
         with_past = choice.policy in READ_THE_PAST
         tokens = query.input_tokens + (USUAL_ANSWER if query.max_tokens is None else query.max_tokens)
         candidates = [
