@@ -74,12 +74,12 @@ def positive(value: object) -> float | None:
 def _votes(decision_id: str, answer: Mapping[str, Any]) -> Iterator[CastVote]:
     votes = answer.get("votes")
     for number, vote in enumerate(votes if isinstance(votes, list) else [], start=1):
-        if not isinstance(vote, dict) or vote.get("role") == Role.RISK_OFFICER:
+        if not isinstance(vote, dict) or vote.get("role") == Role.RISK_OFFICER.value:
             continue
         status = _member(VoteStatus, vote.get("status"))
         if status is None:
             continue
-        is_vote = status is VoteStatus.OK or status is VoteStatus.REPAIRED
+        is_vote = status in (VoteStatus.OK, VoteStatus.REPAIRED)
         latency = _number(vote.get("latency_ms"))
         yield CastVote(
             decision_id,
@@ -104,8 +104,7 @@ def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _member(kind: type[E], value: object) -> E | None:
-    found = kind._value2member_map_.get(value) if isinstance(value, str) else None
-    return found if isinstance(found, kind) else None
+    return kind(value) if isinstance(value, str) and value in kind._value2member_map_ else None
 
 
 def _moment(value: object) -> datetime | None:
@@ -117,9 +116,9 @@ def _moment(value: object) -> datetime | None:
 
 
 def _number(value: object) -> float | None:
-    # JSON's numbers are of these two types exactly; a bool is neither.
-    kind = type(value)
-    return float(value) if (kind is float or kind is int) and math.isfinite(value) else None  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
 
 
 def _word(reason: object) -> str | None:
