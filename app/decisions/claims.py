@@ -156,7 +156,7 @@ def _claim(value: Mapping[str, object], symbol: str | None) -> Claim | None:
     key, action = scalars[0]
     word = action[:200] if isinstance(action, str) else ""
     fields: dict[str, list[object]] = {}
-    for alias in by_key.keys() & FIELD_KEYS.keys():
+    for alias in [key for key in by_key if key in FIELD_KEYS]:
         if by_key[alias] is not None:
             fields.setdefault(FIELD_KEYS[alias], []).append(by_key[alias])
     named = fields.get("symbol", [None])[0]
