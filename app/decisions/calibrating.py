@@ -25,12 +25,17 @@ _NOTHING: Final = Calibrated(None, 0, "shrunk", "uncalibrated")
 UNCALIBRATED: Final[Confidences] = _Uncalibrated()
 
 
+def worth_of(vote: Vote, confidences: Confidences) -> Calibrated | None:
+    """What the vote's stated confidence is worth, as it was said before if it was; an abstention claims nothing."""
+    if vote.calibration is not None or not vote.is_valid or vote.opinion is None:
+        return vote.calibration
+    return confidences.of_vote(Target(vote.provider, vote.model), vote.opinion.confidence)
+
+
 def vote_calibrated(vote: Vote, confidences: Confidences) -> Vote:
-    """The vote with what its stated confidence is worth; an abstention claims nothing."""
-    if not vote.is_valid or vote.opinion is None:
-        return vote
-    target = Target(vote.provider, vote.model)
-    return replace(vote, calibration=confidences.of_vote(target, vote.opinion.confidence))
+    """The vote with what its stated confidence is worth."""
+    worth = worth_of(vote, confidences)
+    return vote if worth is vote.calibration else replace(vote, calibration=worth)
 
 
 def calibrated(decision: Decision, confidences: Confidences) -> Decision:
