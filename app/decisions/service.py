@@ -41,6 +41,7 @@ from app.decisions.session import Session
 from app.decisions.shadows import Shadows
 from app.decisions.splitting import entered
 from app.decisions.voting import Result
+from app.decisions.wire import rendered
 from app.domain.audit import Author
 from app.domain.decision import Decision, Role, Vote, VoteStatus
 from app.domain.errors import OutcryError, StorageUnavailable, Violation
@@ -78,9 +79,10 @@ class VoteEvent:
 
 @dataclass(frozen=True, slots=True)
 class DecisionEvent:
-    """The decision is made and stored; the last event."""
+    """The decision is made and stored; the last event. `answer` is its JSON as it was put on record."""
 
     decision: Decision
+    answer: dict[str, Any]
 
 
 class DecisionService:
@@ -136,10 +138,14 @@ class DecisionService:
 
     async def decide(self, question: Question) -> Decision:
         """The decision, stored. Overruns the deadline by at most 250 ms, whatever the members do."""
+        return (await self.answered(question)).decision
+
+    async def answered(self, question: Question) -> DecisionEvent:
+        """The same with its answer."""
         async with aclosing(self._events(question, is_told=False)) as events:
             async for event in events:
                 if isinstance(event, DecisionEvent):
-                    return event.decision
+                    return event
         raise AssertionError("a stream of votes ends with its decision")
 
     async def stream(self, question: Question) -> AsyncGenerator[VoteEvent | DecisionEvent]:
@@ -154,9 +160,9 @@ class DecisionService:
         session = self._opened(question)
         if (kill := self._stops.of(question.agent_id)) is not None:
             decision = self._making.refused(session, kill)
-            await self._store(session, decision)
+            answer = await self._store(session, decision)
             self._tell(decision)
-            yield DecisionEvent(decision)
+            yield DecisionEvent(decision, answer)
             return
         session, panel = await self._begun(session)
         is_handed_over = False
@@ -177,7 +183,7 @@ class DecisionService:
                 elif heard is None:
                     break
             decision = await self._making.made_up(session, panel, shadows, result)
-            await self._store(session, decision)
+            answer = await self._store(session, decision)
             is_live = result is not None and panel.kill is None
             waits = is_live and bool(panel.outstanding) and question.settle == "all"
             if waits or _is_pending(decision):
@@ -186,7 +192,7 @@ class DecisionService:
             else:
                 self._end(session)
             self._tell(decision)
-            yield DecisionEvent(decision)
+            yield DecisionEvent(decision, answer)
         finally:
             # Also when the caller has left: nobody pays for votes that nobody waits for.
             if not is_handed_over:
@@ -307,15 +313,17 @@ class DecisionService:
         order = Arrivals() if session.run is None else session.run.arrivals
         return NewsChecked(member, session.without_news, self._background.start, session.decide_at, order)
 
-    async def _store(self, session: Session, decision: Decision) -> None:
-        """Returns once the decision is durable, or raises StorageUnavailable in time for the caller to hear it."""
+    async def _store(self, session: Session, decision: Decision) -> dict[str, Any]:
+        """The answer, once the decision is durable; or StorageUnavailable in time for the caller to hear it."""
+        answer = rendered(decision)
         await self._record.keep(
             decision,
-            self._papers.of(session, decision),
+            self._papers.of(session, decision, answer),
             until=session.question.deadline,
             grace=self._rules.grace,
             tasks=self._background,
         )
+        return answer
 
     async def _completed(
         self, session: Session, panel: Panel, shadows: Shadows | None, decision: Decision, *, waits: bool
