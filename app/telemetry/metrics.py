@@ -94,9 +94,10 @@ class Metrics:
 
     def decision_finished(self, decision: Decision) -> None:
         """Count one decision and its votes."""
-        self._families.decisions.labels(decision.action, decision.status, decision.consensus.method).inc()
+        families = self._families
+        self._bound(families.decisions, decision.action, decision.status, decision.consensus.method).inc()
         for vote in decision.votes:
-            self._families.votes.labels(*self._known.labels(vote.provider, vote.model), vote.status).inc()
+            self._bound(families.votes, *self._known.labels(vote.provider, vote.model), vote.status).inc()
 
     def outcomes_recorded(self, kind: OutcomeKind, count: int) -> None:
         """Count outcomes that were put on record."""
