@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from app.decisions.calibrating import UNCALIBRATED, calibrated, vote_calibrated, worth_of
@@ -20,10 +20,11 @@ from app.decisions.replaying import DecisionRun
 from app.decisions.seat import Seat
 from app.decisions.voting import METHODS, Count, Result, unanimous
 from app.domain.decision import Action, Decision, DecisionStatus, Vote, VoteStatus
+from app.domain.frozen import frozen
 from app.domain.ports import Confidences
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Session:
     """A question, its panel and its time.
 
