@@ -168,7 +168,7 @@ class Member:
             cost_usd=completion.cost_usd,
             usage=completion.usage,
             raw_answer=completion.response.text,
-            rung=(completion.rung or Rung.PROMPT).value,
+            rung=str(completion.rung or Rung.PROMPT),
             stage=seat.stage,
             role=seat.role,
             risk_reward=ratio,
