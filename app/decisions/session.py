@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
-from app.decisions.calibrating import UNCALIBRATED, calibrated, vote_calibrated, worth_of
+from app.decisions.calibrating import UNCALIBRATED, vote_calibrated, worth_of
 from app.decisions.composition import Composition
 from app.decisions.context import staleness
 from app.decisions.counting import Counter
@@ -51,9 +50,8 @@ class Session:
         return known if self.guard is None else self.guard.marked(known)
 
     def judged(self, decision: Decision) -> Decision:
-        """The decision as it goes out; the same."""
-        known = calibrated(decision, self.confidences)
-        return known if self.guard is None else self.guard.judged(known)
+        """The decision as it goes out: what its models may remember, where that is asked."""
+        return decision if self.guard is None else self.guard.judged(decision)
 
     def stamped(self, decision: Decision) -> Decision:
         """The decision as it goes out, with its hash where it belongs to a run; nothing is changed about it after."""
@@ -109,9 +107,8 @@ class Session:
         """Every seat's vote in order, with what it counted and is worth; what is still out as such abstentions."""
         votes, counter = panel.votes(status, reason), self.counter
         weights = counter.weights(self.composition.seats, votes)
-        # In one copy: there are more fields in a vote than are worth copying for each.
         return [
-            replace(vote, family=counter.family(vote), weight=weight, calibration=worth_of(vote, self.confidences))
+            vote.counted(family=counter.family(vote), weight=weight, calibration=worth_of(vote, self.confidences))
             for vote, weight in zip(votes, weights, strict=True)
         ]
 
