@@ -61,11 +61,11 @@ def read_number(raw: object) -> Reading:
     """`$98,500.00`, `98_500`, `98.5k`, `9.85e4`; ranges, placeholders and words are no number."""
     if raw is None:
         return _NOTHING
-    if isinstance(raw, float):
-        return _finite(raw)
+    if isinstance(raw, float) and math.isfinite(raw):
+        return Reading(raw)
     if isinstance(raw, bool):
         return Reading(None, problem="not_a_number")
-    if isinstance(raw, int):
+    if isinstance(raw, int | float):
         return _finite(raw)
     if not isinstance(raw, str):
         return Reading(None, problem="not_a_number")

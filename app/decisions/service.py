@@ -156,7 +156,7 @@ class DecisionService:
                 yield event
 
     async def _events(self, question: Question, *, is_told: bool) -> AsyncGenerator[VoteEvent | DecisionEvent]:
-        """The same; a vote that is not told as it comes is marked with the others, when the decision is made."""
+        """The same; where no vote `is_told` as it comes, the decision alone."""
         question = entered(question, self._experiments, self._panels)
         session = self._opened(question)
         if (kill := self._stops.of(question.agent_id)) is not None:
@@ -177,7 +177,8 @@ class DecisionService:
             while result is None or panel.has_arrived:
                 heard = await panel.next(session.until(panel))
                 if heard is not None:
-                    yield VoteEvent(session.marked(heard.vote) if is_told else heard.vote, heard.sample)
+                    if is_told:
+                        yield VoteEvent(session.marked(heard.vote), heard.sample)
                     result = session.result(panel)
                 if result is None and panel.unasked and panel.kill is None:
                     panel.ask(self._members(session, session.escalation(panel, is_late=heard is None)))
@@ -187,7 +188,7 @@ class DecisionService:
             answer = await self._store(session, decision)
             is_live = result is not None and panel.kill is None
             waits = is_live and bool(panel.outstanding) and question.settle == "all"
-            if waits or _is_pending(decision):
+            if waits or (shadows is not None and _is_pending(decision)):
                 self._background.start(self._completed(session, panel, shadows, decision, waits=waits))
                 is_handed_over = True
             else:
