@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,6 +21,8 @@ LEAST_DIGITS: Final = 4
 """Significant digits that even the smallest number keeps."""
 FINER: Final = 2
 """More decimals for differences between prices, which are small beside them."""
+
+_WORDS: Final = {None: "null", True: "true", False: "false"}
 
 _PRICES: Final = frozenset(
     {("price", name) for name in ("last", "bid", "ask")}
@@ -63,8 +64,10 @@ class Figures:
                 return self._number(value, place)
             case str():
                 return _text(value)
-            case bool() | None | int():
-                return json.dumps(value)
+            case None | bool():
+                return _WORDS[value]
+            case int():
+                return int.__repr__(value)
             case dict() | Mapping():
                 return self._object(value, place)
             case list() | tuple() | Sequence():
