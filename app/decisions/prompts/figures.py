@@ -88,11 +88,15 @@ class Figures:
 
     def _number(self, value: float, place: tuple[str, str]) -> str:
         if place in _PRICES:
-            return _fixed(value, self.decimals)
-        if place in _DIFFERENCES:
-            return _fixed(value, self.decimals + FINER)
-        text = f"{value:.{PLAIN_DIGITS}g}"
-        return _trimmed(format(Decimal(text), "f") if "e" in text else text)
+            text = _fixed(value, self.decimals)
+        elif place in _DIFFERENCES:
+            text = _fixed(value, self.decimals + FINER)
+        else:
+            text = f"{value:.{PLAIN_DIGITS}g}"
+            text = format(Decimal(text), "f") if "e" in text else text
+        if text[-1] == "0" and "." in text:
+            text = text.rstrip("0").rstrip(".")
+        return "0" if text == "-0" else text
 
 
 def _text(value: str) -> str:
@@ -113,12 +117,7 @@ def _fixed(value: float, decimals: int) -> str:
     # With a digit to spare, so that only what may be small enough is looked at as it is written.
     if value and abs(value) < 10.0 ** (LEAST_DIGITS - decimals):
         decimals = max(decimals, LEAST_DIGITS - 1 - Decimal(repr(value)).adjusted())
-    return _trimmed(f"{value:.{decimals}f}")
-
-
-def _trimmed(text: str) -> str:
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text == "-0" else text
+    return f"{value:.{decimals}f}"
 
 
 def _decimals(value: float) -> int:
