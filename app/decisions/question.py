@@ -88,10 +88,10 @@ class Question:
 
         Whoever asks for block or filter without saying as of when means the market's own moment.
         """
-        moment = self.as_of
-        if moment is None and self.as_of_mode != AsOfMode.WARN and self.market is not None:
+        mode, moment = AsOfMode(self.as_of_mode), self.as_of
+        if moment is None and mode is not AsOfMode.WARN and self.market is not None:
             moment = self.market.as_of
-        return None if moment is None else AsOf(moment, AsOfMode(self.as_of_mode), self.embargo)
+        return None if moment is None else AsOf(moment, mode, self.embargo)
 
     @property
     def side(self) -> str | None:
