@@ -42,7 +42,7 @@ class Papering:
     def of(self, session: Session, decision: Decision, answer: dict[str, Any]) -> Papers:
         """Of a decision that is made and not yet told to anybody; `answer` is its JSON."""
         question, messages = session.question, session.prompt.messages
-        request = recorded(question, session.composition.members, messages)
+        request = recorded(question, session.composition.members, session.prompt)
         # They stand under `prompt` already.
         request.pop("sent_messages")
         transcript = session.transcript or Transcript(lambda: question.arrived)
