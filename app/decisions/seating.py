@@ -12,7 +12,7 @@ from app.domain.provider import PanelConfig
 from app.domain.target import Target
 from app.providers.lookup import called
 from app.providers.pool import Pool
-from app.routing.names import resolve
+from app.routing.names import Names
 
 
 class Seating:
@@ -21,6 +21,7 @@ class Seating:
     def __init__(self, pool: Pool, directory: AgentDirectory) -> None:
         self._pool = pool
         self._directory = directory
+        self._names = Names(pool)
 
     def has_agent(self, agent_id: int) -> bool:
         """Whether there is such an agent, and it is enabled."""
@@ -49,7 +50,7 @@ class Seating:
     def known(self, name: str) -> bool:
         """Whether a model name means anything here."""
         try:
-            selection = resolve(name, self._pool)
+            selection = self._names.resolve(name)
         except OutcryError:
             return False
         return selection.agent_id is None or self.has_agent(selection.agent_id)
@@ -57,7 +58,7 @@ class Seating:
     def target(self, name: str) -> Target | None:
         """The one target that a model name stands for; None for names that are routed, and those of agents."""
         try:
-            targets = resolve(name, self._pool).targets
+            targets = self._names.resolve(name).targets
         except OutcryError:
             return None
         return targets[0] if len(targets) == 1 else None
@@ -81,7 +82,7 @@ class Seating:
         What an agent falls back on is not among them: a member's vote is nobody else's.
         """
         try:
-            selection = resolve(name, self._pool)
+            selection = self._names.resolve(name)
         except OutcryError:
             return []
         agent = selection.agent_id if selection.agent_id is not None else (agent_id if selection.is_auto else None)
