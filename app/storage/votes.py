@@ -15,7 +15,7 @@ from app.domain.horizons import Horizons
 from app.domain.outcome import Basis, CastVote, Horizon, Measured
 from app.domain.symbols import market_of
 from app.storage.columns import storable
-from app.storage.sheaf import put
+from app.storage.sheaf import Sheaf
 from app.storage.tables import DECISIONS, GRADES, HORIZONS, OUTCOMES, VOTES
 
 _D: Final = DECISIONS.c
@@ -23,13 +23,13 @@ _V: Final = VOTES.c
 _VOTE: Final = tuple(CastVote.__dataclass_fields__)
 
 
-def put_votes(session: AsyncSession, filing: Filing, answer: Mapping[str, Any]) -> None:
+def put_votes(into: Sheaf, filing: Filing, answer: Mapping[str, Any]) -> None:
     """The votes of a new decision."""
-    put(session, VOTES, vote_rows(filing.id, filing.created_at, filing.symbol, filing.agent_id, answer))
+    into.put(VOTES, vote_rows(filing.id, filing.created_at, filing.symbol, filing.agent_id, answer))
 
 
 def put_horizon(
-    session: AsyncSession, filing: Filing, answer: Mapping[str, Any], request: Mapping[str, Any], horizons: Horizons
+    into: Sheaf, filing: Filing, answer: Mapping[str, Any], request: Mapping[str, Any], horizons: Horizons
 ) -> None:
     """What the grades of a new decision start from, and until when it waits for a price."""
     basis = basis_of(filing.id, filing.created_at, answer, request)
@@ -38,7 +38,7 @@ def put_horizon(
     base, quote = market_of(filing.symbol)
     row = basis_row(basis) | _fields(horizons.of(basis, filing.created_at, request))
     row |= {"base": storable(base), "quote": storable(quote), "venue": venue_key(venue)}
-    put(session, HORIZONS, [row])
+    into.put(HORIZONS, [row])
 
 
 def basis_row(basis: Basis) -> dict[str, Any]:
