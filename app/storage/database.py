@@ -28,6 +28,7 @@ from app.storage.errors import DatabaseUnusable, translated_errors
 from app.storage.sheaf import Sheaf, joined, lay
 from app.storage.sqlite_driver import Connection as SqliteDriver
 from app.storage.sqlite_driver import connecting
+from app.storage.sqlite_writer import SqliteWriter
 
 _BEGIN: Final = "sqlite_begin"
 _CLEANUP_SECONDS: Final = 3.0
@@ -64,6 +65,7 @@ class Database:
         self._patience = rules.patience
         self._reading = async_sessionmaker(engine, expire_on_commit=False)
         self._writing = async_sessionmaker(begin_immediate(engine), expire_on_commit=False)
+        self._writer = SqliteWriter(lambda: _beside_the_pool(engine, rules))
 
     async def read(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """What `work` finds in one transaction. Raises StorageUnavailable within `patience`."""
@@ -79,8 +81,8 @@ class Database:
         For what is written all the time: a session costs as much as forty rows. The chain hears nothing of it.
         """
         with translated_errors(), anyio.fail_after(self._patience):
-            async with self._turn, self._driver() as driver:
-                await driver.transact(work)
+            async with self._turn:
+                await self._writer.transact(work)
 
     async def store(self, sheaves: Sequence[Sheaf]) -> None:
         """Do in one transaction all that these say, and commit it, as `write` does; without a session on SQLite."""
@@ -92,25 +94,13 @@ class Database:
             async with self._turn:
                 if self.chain.head is None:
                     await self._run(self._writing(), lambda session: lay(session, sheaf), nullcontext())
-                    return
-                async with self._driver() as driver:
-                    await self.chain.commit_in_sqlite(sheaf, self.engine.dialect, driver.transact)
+                else:
+                    await self.chain.commit_in_sqlite(sheaf, self.engine.dialect, self._writer.transact)
 
-    @asynccontextmanager
-    async def _driver(self) -> AsyncGenerator[SqliteDriver]:
-        """One of SQLite's connections, without anything around it."""
-        connection = await self.engine.connect()
-        try:
-            driver: Any = (await connection.get_raw_connection()).driver_connection
-            yield driver
-        except anyio.get_cancelled_exc_class():
-            # Its thread may wait for the lock for a while: nobody else is to wait with it.
-            with anyio.move_on_after(_GIVE_BACK_SECONDS, shield=True):
-                await connection.invalidate()
-            raise
-        finally:
-            with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
-                await connection.close()
+    async def close(self) -> None:
+        """Let go of every connection that nobody uses."""
+        await self._writer.close()
+        await self.engine.dispose()
 
     async def ping(self) -> None:
         """Return when the database answers; raises StorageUnavailable within `patience`."""
@@ -181,14 +171,14 @@ async def open_database(
     A PostgreSQL that is down is no error here: it may come. A SQLite file that cannot work raises DatabaseUnusable.
     """
     rules = rules or DatabaseRules()
-    engine = create_engine(url, rules, is_tolerant=is_tolerant)
+    database = Database(create_engine(url, rules, is_tolerant=is_tolerant), rules)
     try:
-        if engine.dialect.name == "sqlite":
+        if database.is_sqlite:
             await anyio.to_thread.run_sync(check_file, url)
-        yield Database(engine, rules)
+        yield database
     finally:
         with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
-            await engine.dispose()
+            await database.close()
 
 
 def async_url(url: str) -> str:
@@ -260,13 +250,7 @@ def _sqlite_engine(url: URL, rules: DatabaseRules, factory: type[sqlite3.Connect
         max_overflow=rules.overflow,
         pool_timeout=rules.connect,
         pool_reset_on_return=None,  # `give_back` below does it
-        # Autocommit in the driver, so that the `begin` below is the only thing that opens a transaction.
-        connect_args={
-            "timeout": rules.busy,
-            "isolation_level": None,
-            "factory": factory,
-            "async_creator_fn": connecting,
-        },
+        connect_args=_arguments(rules, factory) | {"async_creator_fn": connecting},
     )
 
     @event.listens_for(engine.sync_engine, "begin")
@@ -279,6 +263,17 @@ def _sqlite_engine(url: URL, rules: DatabaseRules, factory: type[sqlite3.Connect
             record.invalidate()
 
     return engine
+
+
+def _arguments(rules: DatabaseRules, factory: type[sqlite3.Connection]) -> dict[str, Any]:
+    # Autocommit in the driver, so that nothing but who says so opens a transaction.
+    return {"timeout": rules.busy, "isolation_level": None, "factory": factory}
+
+
+def _beside_the_pool(engine: AsyncEngine, rules: DatabaseRules) -> SqliteDriver:
+    """A connection of SQLite's driver like those of the engine, to be awaited."""
+    (name,), options = engine.dialect.create_connect_args(engine.url)
+    return connecting(name, **options | _arguments(rules, _SqliteConnection))
 
 
 async def _rolled_back(connection: aiosqlite.Connection) -> bool:
