@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import delete, insert, select
@@ -21,6 +22,7 @@ from app.storage.tables import DECISIONS, GRADES, HORIZONS, OUTCOMES, VOTES
 _D: Final = DECISIONS.c
 _V: Final = VOTES.c
 _VOTE: Final = tuple(CastVote.__dataclass_fields__)
+_VALUES: Final = attrgetter(*_VOTE)
 
 
 def put_votes(into: Sheaf, filing: Filing, answer: Mapping[str, Any]) -> None:
@@ -114,13 +116,20 @@ def vote_rows(
         "variant": storable(variant) if isinstance(variant, str) else None,
         "is_replayed": answer.get("replayed") is True,
     }
-    return [_row(vote) | decision for vote in cast_votes(decision_id, answer)]
+    return [_row(vote, decision) for vote in cast_votes(decision_id, answer)]
 
 
-def _row(vote: CastVote) -> dict[str, Any]:
-    row = _fields(vote)
-    row |= {name: storable(row[name]) for name in ("provider", "model", "reason", "family") if row[name] is not None}
-    return row | {"status": vote.status.value, "action": None if vote.action is None else vote.action.value}
+def _row(vote: CastVote, decision: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **dict(zip(_VOTE, _VALUES(vote), strict=True)),
+        "provider": storable(vote.provider),
+        "model": storable(vote.model),
+        "status": vote.status._value_,
+        "action": None if vote.action is None else vote.action._value_,
+        "reason": None if vote.reason is None else storable(vote.reason),
+        "family": None if vote.family is None else storable(vote.family),
+        **decision,
+    }
 
 
 def _fields(flat: CastVote | Basis | Horizon) -> dict[str, Any]:
