@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -58,7 +59,7 @@ class SqlDecisionRepository:
         sheaf = Sheaf()
         if filing.reservation is not None:
             sheaf.demands.append(settling(filing.reservation, filing.id))
-        texts = {"answer": WrittenJSON(json_text(answer)), "request": WrittenJSON(json_text(request))}
+        texts = {"answer": _written(answer), "request": _written(request)}
         row = {
             "id": filing.id,
             "created_at": filing.created_at,
@@ -119,6 +120,14 @@ class SqlDecisionRepository:
         payloads = await latest_answers(session, [row.id for row in rows[:limit]])
         answers = [self._sealer.answer(row.answer, payloads.get(row.id)) for row in rows[:limit]]
         return answers, None if last is None else cursor_at(last.created_at, last.id)
+
+
+def _written(value: dict[str, Any]) -> WrittenJSON:
+    try:
+        return WrittenJSON(orjson.dumps(value).decode())
+    except TypeError:
+        # What callers put into their metadata: any integer, halves of characters.
+        return WrittenJSON(json_text(value))
 
 
 def _said(payloads: Sequence[Payload]) -> dict[str, dict[str, str]]:
