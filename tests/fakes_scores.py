@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from app.domain.outcome import CastVote, ScoredVote, ScoreWindow
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TAU = 0.001
 
-_OF_VOTE = frozenset(CastVote.__slots__)
+_OF_VOTE = frozenset(one.name for one in fields(CastVote))
 
 
 class FakeScores:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from app.domain.errors import FailureKind, ProviderError
+from app.domain.frozen import frozen
 
 _DRILL = re.compile(r"\[\[(slow|fail|cut)=(\d{1,6})\]\]|\[\[(nonsense)\]\]")
 
@@ -25,7 +25,7 @@ _KINDS: Final[dict[int, FailureKind]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Drill:
     """`slow` seconds before the first word, `fail` with an HTTP status, `cut` after that many words, or `nonsense`."""
 

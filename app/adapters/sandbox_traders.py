@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from app.domain.frozen import frozen
 
 Market = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lean:
     """Where a rule leans: above 0 up, below 0 down, 0 neither; `None` strength means that it saw nothing to judge."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from math import isfinite
 from typing import Final
 
 from app.decisions.forms import FORMS, forms_within, word_of
 from app.decisions.numbers import read_number
 from app.decisions.vocabulary import ACTION_KEYS, FIELD_KEYS, NOT_MEANT_KEYS, RATING_KEYS, WRAPPER_KEYS, key_of
+from app.domain.frozen import frozen
 from app.domain.symbols import is_symbol, same_symbol
 from app.text.scan import TooTangled
 from app.text.strict_json import NonFinite, NotJson, loads
@@ -20,7 +20,7 @@ _NAMING_KEYS: Final = frozenset(("type", "value", "name"))
 """Under which an action that is an object says which one it is."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claim:
     """One object with an action: its values by field, and the symbol it was filed under, if any.
 

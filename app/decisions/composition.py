@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -18,6 +18,7 @@ from app.decisions.voting import METHODS, default_quorum
 from app.domain.decision import Role
 from app.domain.errors import Code, NotAdmitted, NotFound, RequestRejected, Violation
 from app.domain.experiment import PromptTemplate
+from app.domain.frozen import frozen
 from app.domain.provider import PanelConfig
 from app.domain.symbols import is_symbol, same_symbol
 from app.domain.target import Target
@@ -67,7 +68,7 @@ class PanelView(Cutoffs, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Composition:
     """A panel as it will be asked: the members in their order, the risk officer, if any, behind them.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from app.decisions.context import Constraints, MarketContext
 from app.decisions.exposure import per_fraction, reference_price
 from app.decisions.rules import broken
 from app.domain.decision import Opinion, RuleViolation, Severity, Size
+from app.domain.frozen import frozen
 
 MAX_LEVERAGE: Final = 125.0
 
@@ -17,7 +18,7 @@ MAX_LEVERAGE: Final = 125.0
 _SLACK: Final = 1 + 1e-9
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """What the caller allows. What closes (`is_closing`) may be larger than what may be opened, at any leverage."""
 

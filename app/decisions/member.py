@@ -19,6 +19,7 @@ from app.domain.caching import CacheMode
 from app.domain.chat import JSON, ChatRequest, ChatResponse
 from app.domain.decision import ParseTrace, RuleViolation, Severity, Vote, VoteStatus
 from app.domain.errors import Code, OutcryError, RunUnread
+from app.domain.frozen import frozen
 from app.domain.hindsight import AsOf, AsOfMode
 from app.domain.structured import Rung
 from app.domain.usage import summed
@@ -38,7 +39,7 @@ class Asker(Protocol):
     async def complete(self, ask: Ask) -> Completion: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Heard:
     """A member's vote and what was to be warned of on the way; `sample` is which of several answers this is."""
 

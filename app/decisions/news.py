@@ -6,11 +6,11 @@ import html
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from app.decisions.context import NewsItem
+from app.domain.frozen import frozen
 from app.text.invisible import without_invisible
 
 MAX_ITEMS: Final = 20
@@ -44,7 +44,7 @@ _IMPERATIVE: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CleanNews:
     """What of the news may enter a prompt; `suspected` are the places of items that speak to their reader."""
 

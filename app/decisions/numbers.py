@@ -6,8 +6,9 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from app.domain.frozen import frozen
 
 _NUMBER: Final = re.compile(
     r"(?P<sign>[+-]?)(?P<digits>\d[\d,._']*)(?P<exponent>[eE][+-]?\d{1,3})?\s*(?P<unit>[%kKmM])?"
@@ -44,7 +45,7 @@ _WORDED: Final[Mapping[str, float]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reading:
     """A number, or None with what was wrong; `percent` when it was written with a percent sign."""
 

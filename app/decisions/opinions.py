@@ -12,6 +12,7 @@ from app.decisions.forms import FORMS, NO_ACTION, Form, forms_within, word_of
 from app.decisions.numbers import read_confidence, read_number
 from app.decisions.vocabulary import HORIZONS, INTENTS, STRENGTHS
 from app.domain.decision import Action, Entry, Opinion, Size
+from app.domain.frozen import frozen
 from app.text.invisible import without_invisible
 
 MAX_TEXT: Final = 8_000
@@ -30,7 +31,7 @@ _BELONGS_TO: Final = {
 _MARKET: Final = frozenset(("MARKET", "MARKET ORDER", "NOW", "AT MARKET", "CURRENT PRICE", "CURRENT", "MKT"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Spoken:
     """An action as read: none with a `problem` (an unknown word), none without one (the model does not vote)."""
 

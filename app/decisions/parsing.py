@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from app.decisions.claims import Claim
@@ -12,6 +12,7 @@ from app.decisions.opinions import Notes, Spoken, read_opinion, spoken_action
 from app.decisions.refusals import is_refusal
 from app.decisions.rungs import Found, climb
 from app.domain.decision import Opinion, ParseTrace, VoteStatus
+from app.domain.frozen import frozen
 from app.domain.symbols import same_symbol
 from app.text.invisible import without_invisible
 from app.text.scan import TooTangled
@@ -23,7 +24,7 @@ _HTML: Final = re.compile(r"\s{0,99}+(?:<!doctype html|<html[\s>])", re.IGNORECA
 _KEEP_ALIVE: Final = re.compile(r"(?:\s*+(?::[^\n]{0,99}|data:\s?|event:[^\n]{0,99}|\[DONE\])\n?)++")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """What came back from a model: its text or tool arguments, and how it ended."""
 
@@ -33,7 +34,7 @@ class Answer:
     tool_arguments: Sequence[object] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parsed:
     """An opinion, or the status and reason of an abstention; `percents` are prices that were given as percentages."""
 

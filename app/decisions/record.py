@@ -17,6 +17,7 @@ import anyio.to_thread
 from app.decisions.background import Background
 from app.domain.decision import Action, DecisionStatus, Filing
 from app.domain.errors import Code, Conflict, StorageUnavailable
+from app.domain.frozen import frozen
 from app.domain.idempotency import RequestKey, Reservation
 from app.domain.payload import Part, Payload, PayloadForm
 from app.domain.ports import DecisionRepository
@@ -56,7 +57,7 @@ class _Filed:
         return cls(created_at=created_at, status=status, action=action, reservation=held, **fields)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Papers:
     """A decision as it is to be kept. `answer` and `request` are without words, which only `payloads` hold.
 

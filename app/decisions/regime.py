@@ -9,10 +9,10 @@ anything else, also where something of that is missing                     sidew
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from app.decisions.context import MarketContext, RegimeLabel, Timeframe
+from app.domain.frozen import frozen
 
 WILD_FROM: Final[Mapping[Timeframe, float]] = {
     Timeframe.SCALPING: 0.004,
@@ -32,7 +32,7 @@ DETECTED: Final = "detected"
 _MOST: Final = 1e6
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RegimeFound:
     """A regime, who says so, and why; `features` are the figures that the finding rests on, rounded for people."""
 

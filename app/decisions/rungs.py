@@ -9,7 +9,7 @@ fence       the last fenced block
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from app.decisions.claims import Claim, claims_in, is_schema
@@ -18,6 +18,7 @@ from app.decisions.labels import labelled_claims, labelled_fields
 from app.decisions.opinions import spoken_action
 from app.decisions.repair import Unmendable, mended, names_action, narrowed
 from app.domain.decision import VoteStatus
+from app.domain.frozen import frozen
 from app.text.fences import FENCE, fenced_blocks
 from app.text.scan import Span, TooTangled, top_level_spans, without_spans
 from app.text.strict_json import ConflictingKeys, NonFinite, NotJson, loads
@@ -30,7 +31,7 @@ _MOST_VALUES: Final = 20_000
 _LONGEST_WORD: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """What a rung found: claims, or a verdict that ends the climb."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from app.domain.decision import Role, Vote, VoteStatus
+from app.domain.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seat:
     """A member's number in the panel, the model name it is asked by, and the stage in which it is asked.
 

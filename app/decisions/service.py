@@ -44,6 +44,7 @@ from app.decisions.voting import Result
 from app.domain.audit import Author
 from app.domain.decision import Decision, Role, Vote, VoteStatus
 from app.domain.errors import OutcryError, StorageUnavailable, Violation
+from app.domain.frozen import frozen
 from app.domain.idempotency import Reservation
 from app.domain.kill import NO_STOPS, Stops
 from app.domain.payload import Erasure
@@ -68,7 +69,7 @@ class DecisionRules:
     grace: float = 0.15
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VoteEvent:
     """A vote has arrived, or one `sample` (from 1) of several that will be one."""
 
@@ -76,7 +77,7 @@ class VoteEvent:
     sample: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DecisionEvent:
     """The decision is made and stored; the last event."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from app.decisions.calibrating import UNCALIBRATED, calibrated, vote_calibrated
@@ -20,10 +19,11 @@ from app.decisions.replaying import DecisionRun
 from app.decisions.seat import Seat
 from app.decisions.voting import METHODS, Count, Result, unanimous
 from app.domain.decision import Action, Decision, DecisionStatus, Vote, VoteStatus
+from app.domain.frozen import frozen
 from app.domain.ports import Confidences
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Session:
     """A question, its panel and its time.
 

@@ -13,6 +13,7 @@ from app.decisions.limits import Limits
 from app.decisions.percent_prices import MOST_STOP, converted, percentages
 from app.decisions.rules import broken
 from app.domain.decision import Action, Opinion, RuleViolation, Severity
+from app.domain.frozen import frozen
 from app.domain.symbols import same_symbol
 
 LEAST_STOP: Final = 0.0005
@@ -35,7 +36,7 @@ class Strictness:
     convert_percent_stops: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Checked:
     """An opinion after the rules; `opinion` differs from the one checked only where the caller allowed it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -16,11 +16,12 @@ from app.decisions.validation import check, risk_reward_of
 from app.decisions.veto import is_vetoed, reviewed
 from app.decisions.voting import Result, effective_votes
 from app.domain.decision import Action, Consensus, Decision, DecisionStatus, Opinion, Role, SettledReason, Vote
+from app.domain.frozen import frozen
 
 QUOTE: Final = 400
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settled:
     """A panel whose result stands; `at` and `latency` are seconds since the request's arrival."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from app.domain.decision import Action, DecisionStatus, SettledReason
+from app.domain.frozen import frozen
 
 CORRELATION: Final = 0.6
 """How often models of one family agree where both are wrong (published); a second vote of a family adds less."""
@@ -15,7 +15,7 @@ _EQUAL: Final = 1e-9
 """Sums of weights that differ by less are a tie: the order in which votes came must not break it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ballot:
     """A valid vote as it counts. `weight` is 0..1; one that is still out has no action and the most it may weigh.
 
@@ -27,7 +27,7 @@ class Ballot:
     family: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Count:
     """What a method decides by: ballots cast, those still out, the valid votes it takes; abstentions are neither."""
 
@@ -36,7 +36,7 @@ class Count:
     quorum: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Result:
     """What the panel says. Without status decided the action is HOLD, and `reason` says why."""
 

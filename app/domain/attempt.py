@@ -16,6 +16,7 @@ from app.domain.caller import LOCAL_CALLER, Caller
 from app.domain.chat import ChatRequest, ChatResponse
 from app.domain.embedding import Embeddings, EmbedRequest
 from app.domain.errors import Code
+from app.domain.frozen import frozen
 from app.domain.hindsight import AsOf
 from app.domain.replay import Replay
 from app.domain.routing import Plan, PolicyName, Preferences, Priority
@@ -26,7 +27,7 @@ from app.domain.usage import Usage, summed
 LONGEST_STRATEGY: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ask:
     """One completion (or embedding) as a caller wants it: what to say, and where it may go.
 
@@ -125,7 +126,7 @@ def _fresh_id() -> str:
     return f"{time.time_ns() // 1000:014x}{os.urandom(9).hex()}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AttemptRecord:
     """One finished attempt, as observers hear of it. Durations are seconds, money is dollars, None is unknown.
 
@@ -220,7 +221,7 @@ class TokenCount:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Completion:
     """A finished completion. `overhead` is the time the gateway itself took, in seconds.
 

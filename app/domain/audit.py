@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from app.domain.frozen import frozen
+
 GONE: Final = "0" * 64
 """The state of a subject whose own row is deleted, and what stands before the first link of a chain."""
 
@@ -36,7 +38,7 @@ class Kind(StrEnum):
     ERASURE = "erasure"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """One thing to be put on record, in the transaction that does it.
 
@@ -82,7 +84,7 @@ class Change:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Link:
     """An entry in its chain; `own` is the hash of its content, `hash` that of the chain up to here.
 
@@ -124,7 +126,7 @@ class Words:
     found: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Head:
     """How far a chain goes."""
 

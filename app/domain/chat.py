@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from app.domain.frozen import frozen
 from app.domain.usage import Usage
 
 JSON = dict[str, Any]
@@ -45,7 +46,7 @@ class NativeBody:
     only_here: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChatRequest:
     """A checked chat completion request, without what the gateway itself reads (`model`, `stream`, routing extras).
 
@@ -96,7 +97,7 @@ class Credential:
         return cls(hashlib.sha256(secret.get_secret_value().encode()).hexdigest()[:8], secret)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timeouts:
     """How long one attempt may wait, in seconds, each > 0.
 
@@ -110,7 +111,7 @@ class Timeouts:
     total: float = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """One attempt as an adapter gets it: parameters are merged, the key is chosen, the time is cut to the deadline."""
 
@@ -130,7 +131,7 @@ class Allowance:
     resets_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChatResponse:
     """A whole answer. `completion` is OpenAI's `chat.completion`, with every required field filled in.
 
@@ -157,7 +158,7 @@ class ChatResponse:
         return content if isinstance(content, str) else ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChatChunk:
     """One event of a stream. `chunk` is OpenAI's `chat.completion.chunk`.
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
+from app.domain.frozen import frozen
 from app.domain.grades import Calibrated
 from app.domain.idempotency import Reservation
 from app.domain.usage import Usage
@@ -75,7 +76,7 @@ class RuleViolation:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """How to enter: `market` or `limit`, at an absolute price."""
 
@@ -83,7 +84,7 @@ class Entry:
     price: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Size:
     """How much, in `unit`: fraction_of_equity, fraction_of_position, notional or quantity."""
 
@@ -91,7 +92,7 @@ class Size:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opinion:
     """What a model said, read and typed. Prices are absolute; confidence is its claim, 0..1 or not stated."""
 
@@ -114,7 +115,7 @@ class Opinion:
     risks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ParseTrace:
     """How an answer was read: the rung of the ladder and what was noticed on the way."""
 
@@ -141,7 +142,7 @@ class Role(StrEnum):
     SHADOW = "shadow"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Vote:
     """One member's answer. Without status ok or repaired there is no opinion, and `reason` says why.
 
@@ -180,7 +181,7 @@ class Vote:
         return self.status in (VoteStatus.OK, VoteStatus.REPAIRED)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Consensus:
     """What the panel agreed on. `settled_at` is seconds since the request's arrival.
 
@@ -222,7 +223,7 @@ class Filing(Protocol):
     def reservation(self) -> Reservation | None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision:
     """One answer to one question about one market, ready to be stored and rendered.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.domain.frozen import frozen
+
 
 @dataclass(frozen=True, slots=True)
 class Prior:
@@ -22,7 +24,7 @@ class Prior:
         return (self.hit_rate * self.votes + hits) / known if known else self.hit_rate
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Grade:
     """`hits` of `graded` decisions were right once the market had spoken; `valid` of `answers` could be used at all.
 
@@ -37,7 +39,7 @@ class Grade:
     answers: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Calibrated:
     """A confidence by how such claims came true, from `n` graded ones; `value` is None while that is not known.
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from app.domain.decision import Action, VoteStatus
+from app.domain.frozen import frozen
 
 
 class OutcomeKind(StrEnum):
@@ -52,7 +53,7 @@ class Outcome:
         return self.kind in (OutcomeKind.REALIZED, OutcomeKind.FORWARD_RETURN)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Basis:
     """What a decision brings to its grades; prices and `atr` are in the quote currency.
 
@@ -88,7 +89,7 @@ class Measured:
                 return None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CastVote:
     """A member's vote as the record keeps it beside its decision; `number` is its place on the panel, from 1.
 
@@ -150,7 +151,7 @@ class HorizonState(StrEnum):
     EXPIRED = "expired"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Horizon:
     """Until when a decision waits for a price: the first bar from `due_at` on, none later than `latest_at`.
 

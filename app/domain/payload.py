@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from app.domain.frozen import frozen
+
 
 class PayloadForm(StrEnum):
     """How content is kept. `hashed` and `erased` have none: only its SHA-256 is there."""
@@ -25,7 +27,7 @@ class Part(StrEnum):
     LATE = "late"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Payload:
     """One content: `sha256` (64 hex digits) is that of its canonical JSON, and stays when `content` goes.
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from app.domain.chat import Credential
 from app.domain.data_policy import UNSTATED, DataDemand, DataPolicy
 from app.domain.errors import OutcryError
+from app.domain.frozen import frozen
 from app.domain.grades import Grade
 from app.domain.hindsight import AsOf
 from app.domain.target import Circuit, Target
@@ -70,7 +71,7 @@ class Preferences:
         return bool(self.order) and not self.allow_fallbacks
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """A target as it stands at one moment.
 
@@ -129,7 +130,7 @@ class Tier:
     preferences: Preferences
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoutingQuery:
     """What routing may know of a request: needs are those of `domain.needs`.
 
@@ -156,7 +157,7 @@ class RoutingQuery:
     unpriced: UnpricedPolicy = UnpricedPolicy.WARN
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """What routing thought of one candidate.
 
@@ -169,7 +170,7 @@ class Verdict:
     why_not: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """Targets in the order to try, with the reason; never empty (the router raises instead)."""
 

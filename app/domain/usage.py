@@ -9,6 +9,8 @@ from decimal import Context, Decimal
 from enum import StrEnum
 from typing import Final
 
+from app.domain.frozen import frozen
+
 
 class UsageSource(StrEnum):
     """Who counted: the provider, or we."""
@@ -27,7 +29,7 @@ _PLACES: Final = Decimal("1e-18")
 _MONEY: Final = Context(prec=52)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Usage:
     """Tokens of one completion, in OpenTelemetry's words; no count is beyond 10**12, whatever a provider states.
 
@@ -120,7 +122,7 @@ class UnpricedPolicy(StrEnum):
     REFUSE = "refuse"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Charge:
     """Dollars of one attempt and whose price they are, with its day (ISO); all None where no price is known."""
 

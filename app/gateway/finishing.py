@@ -13,6 +13,7 @@ import anyio
 from app.domain.attempt import Completion, EmbeddingCompletion, spent_on
 from app.domain.chat import ChatChunk, ChatResponse
 from app.domain.embedding import Embeddings
+from app.domain.frozen import frozen
 from app.domain.usage import Usage
 from app.gateway.attempt import Attempt, Clock
 from app.gateway.journey import Journey
@@ -28,7 +29,7 @@ class Made(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answered:
     """A whole answer; its attempt is over and recorded."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from app.agents.directory import AgentDirectory, AgentEntry
@@ -15,6 +15,7 @@ from app.domain.chat import ChatRequest, Credential
 from app.domain.embedding import EmbedRequest
 from app.domain.errors import BudgetExhausted, Code, NotAdmitted, NotFound, RequestRejected, StorageUnavailable
 from app.domain.experiment import Assignment
+from app.domain.frozen import frozen
 from app.domain.routing import Candidate, Explanation, Plan, PolicyName, RoutingQuery
 from app.domain.target import Circuit, Target
 from app.domain.usage import UnpricedPolicy
@@ -32,7 +33,7 @@ from app.routing.policies import READ_THE_PAST
 from app.routing.router import Router, doubts
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Itinerary:
     """A plan, and what an attempt at each of its targets is made with; `deadline` is the ask's or its task's.
 
@@ -66,7 +67,7 @@ class Itinerary:
         return replace(self.request, parameters=merged)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Choice:
     """What names and agents leave to choose from."""
 
@@ -78,7 +79,7 @@ class _Choice:
     weights: Mapping[Target, float]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Prospects:
     """What a request is routed with; `split` is its place in an experiment."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import anyio.to_thread
 
 from app.domain.attempt import Ask
 from app.domain.chat import ChatChunk, ChatRequest, ChatResponse
+from app.domain.frozen import frozen
 from app.domain.routing import Candidate
 from app.domain.structured import Rung
 from app.gateway.planning import Itinerary
@@ -20,7 +21,7 @@ from app.gateway.structured_stream import BareStream
 _LENGTHS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rendition:
     """What one target is sent.
 

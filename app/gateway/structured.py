@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
 
 from app.domain.chat import JSON, ChatRequest, ChatResponse
 from app.domain.errors import FailureKind, ProviderError
+from app.domain.frozen import frozen
 from app.domain.needs import CHAT_ABILITIES, FORCED_TOOLS, JSON_OBJECT, JSON_SCHEMA, TOOLS
 from app.domain.routing import Candidate
 from app.domain.structured import Rung
@@ -28,7 +29,7 @@ _DOUBT: Final = "the answer "
 """How every warning begins that is about an answer, not about what was asked."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Form:
     """The form that a caller wants: a JSON object, or what follows a schema.
 

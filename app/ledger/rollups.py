@@ -16,7 +16,8 @@ from app.domain.ports import UsageRollUps
 
 log = logging.getLogger(__name__)
 
-_ROLLED_AT_ONCE: Final = 500
+_ROLLED_AT_ONCE: Final = 250
+"""Attempts of one step: the loop stands still for two milliseconds at the longest."""
 _FORGOTTEN_AT_ONCE: Final = 1_000
 _FORGET_EVERY: Final = 600.0
 # Between two steps: SQLite's lock knows no queue, and who writes attempts must come to it.

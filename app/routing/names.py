@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final, Protocol
 
 from app.domain.errors import Code, NotFound, RequestRejected, Violation
+from app.domain.frozen import frozen
 from app.domain.provider import ProviderConfig, ProviderSet, ProviderType, TaskConfig
 from app.domain.routing import PolicyName, Tier
 from app.domain.target import Target
@@ -29,7 +30,7 @@ _LONGEST_NAME: Final = 120
 _MOST_COMPARED: Final = 2000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Selection:
     """The targets a name stands for.
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -37,6 +38,11 @@ _DAY: Final = 24
 # Any number that no other lock of ours has: "usage" in ASCII.
 _LOCK: Final = 0x7573616765
 _LANE: Final = (*COLUMNS.values(), "is_unpriced")
+
+Lane = tuple[Any, ...]
+
+_lane: Final[Callable[[Any], Lane]] = itemgetter(*_LANE)
+"""The lane of a row: what the database calls a digest is made of it once for all of its rows."""
 
 Place = tuple[int, int]
 """An hour and a lane."""
@@ -124,14 +130,15 @@ class SqlRollUps:
             _A.cost_usd,
         )
 
-    async def _lanes(self, session: AsyncSession, rows: Iterable[RowMapping]) -> dict[str, int]:
-        """The ids of these rows' lanes, by digest; those that are new are made."""
-        wanted = {_lane_digest(row): row for row in rows}
+    async def _lanes(self, session: AsyncSession, rows: Iterable[RowMapping]) -> dict[Lane, int]:
+        """The ids of these rows' lanes; those that are new are made."""
+        wanted = {_digest([*lane[:-1], int(lane[-1])]): lane for lane in {_lane(row) for row in rows}}
         fresh = [
-            {"digest": digest} | {name: row[name] for name in _LANE[:-1]} | {"is_unpriced": bool(row["is_unpriced"])}
-            for digest, row in wanted.items()
+            {"digest": digest} | dict(zip(_LANE, lane, strict=True)) | {"is_unpriced": bool(lane[-1])}
+            for digest, lane in wanted.items()
         ]
-        return await self._numbered(session, USAGE_LANES, fresh)
+        ids = await self._numbered(session, USAGE_LANES, fresh)
+        return {lane: ids[digest] for digest, lane in wanted.items()}
 
     async def _numbered(self, session: AsyncSession, table: Any, rows: Sequence[dict[str, Any]]) -> dict[str, int]:  # noqa: ANN401 - a table
         """The ids of rows by digest; those that are not there are inserted."""
@@ -142,10 +149,10 @@ class SqlRollUps:
             found = {row.digest: row.id for row in await session.execute(known)}
         return found
 
-    async def _add_to_cells(self, session: AsyncSession, rows: Iterable[RowMapping], lanes: Mapping[str, int]) -> None:
+    async def _add_to_cells(self, session: AsyncSession, rows: Iterable[RowMapping], lanes: Mapping[Lane, int]) -> None:
         added: defaultdict[tuple[int, int, int], Sums] = defaultdict(Sums)
         for row in rows:
-            sums, lane = _sums_of(row), lanes[_lane_digest(row)]
+            sums, lane = _sums_of(row), lanes[_lane(row)]
             for hours in (1, _DAY):
                 added[hours, row["hour"] // hours * hours, lane].add(sums)
         c = USAGE_CELLS.c
@@ -237,11 +244,11 @@ class SqlRollUps:
         await session.execute(insert.on_conflict_do_update(index_elements=keys, set_=values), rows)
 
 
-def _places(rows: Iterable[RowMapping], lanes: Mapping[str, int]) -> dict[str, set[Place]]:
+def _places(rows: Iterable[RowMapping], lanes: Mapping[Lane, int]) -> dict[str, set[Place]]:
     """By request, the hours and lanes in which its attempts lie."""
     places: defaultdict[str, set[Place]] = defaultdict(set)
     for row in rows:
-        places[row["request_id"]].add((row["hour"], lanes[_lane_digest(row)]))
+        places[row["request_id"]].add((row["hour"], lanes[_lane(row)]))
     return places
 
 
@@ -265,10 +272,6 @@ def _sums_of(row: RowMapping) -> Sums:
 def _stored(row: RowMapping) -> Sums:
     cost = joined(row["dollars"], row["picos"], row["cost_rest"])
     return Sums(row["attempts"], row["input_tokens"], row["output_tokens"], row["priced"], cost)
-
-
-def _lane_digest(row: RowMapping) -> str:
-    return _digest([*(row[name] for name in _LANE[:-1]), int(row["is_unpriced"])])
 
 
 def _digest(values: Sequence[Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import anyio.lowlevel
 from sqlalchemy import ColumnElement, and_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,7 +20,8 @@ _V: Final = VOTES.c
 _O: Final = OUTCOMES.c
 _G: Final = GRADES.c
 _PAGE: Final = 2_000
-"""Rows made into votes without giving way to anybody else: some twenty milliseconds."""
+_AT_ONCE: Final = 50
+"""Rows made into votes without giving way to anybody else: half a millisecond."""
 
 _Place = tuple[Any, str, int]
 
@@ -67,7 +69,11 @@ class SqlScores:
         )
         if after is not None:
             wanted = wanted.where(tuple_(*place) > tuple_(*after))
-        return [_scored(row) for row in (await session.execute(wanted)).mappings()]
+        found: list[ScoredVote] = []
+        for rows in (await session.execute(wanted)).mappings().partitions(_AT_ONCE):
+            found += map(_scored, rows)
+            await anyio.lowlevel.checkpoint()
+        return found
 
 
 def _inside(window: ScoreWindow) -> list[ColumnElement[bool]]:

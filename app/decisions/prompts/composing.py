@@ -10,7 +10,6 @@ are only put side by side.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from app.decisions.context import MarketContext, Timeframe
@@ -20,13 +19,14 @@ from app.decisions.prompts.material import Material, material_of
 from app.decisions.prompts.regimes import REGIMES
 from app.decisions.prompts.timeframes import TIMEFRAMES
 from app.domain.chat import JSON
+from app.domain.frozen import frozen
 from app.text.context_block import canonical_json
 
 VERSION: Final = "2.0"
 """How blocks are put together; what they say has versions of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prompt:
     """Messages for a panel's members; `template` names the blocks, versions and hashes that a decision records."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
 from app.decisions.context import MarketContext
+from app.domain.frozen import frozen
 from app.text.context_block import without_angles
 from app.text.invisible import without_invisible
 
@@ -33,7 +33,7 @@ _DIFFERENCES: Final = frozenset({("atr", "value"), ("macd", "macd"), ("macd", "s
 _PRICE_SERIES: Final = frozenset(("open", "high", "low", "close", "last", "bid", "ask", "mid", "price", "vwap"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Figures:
     """Writes JSON values; `decimals` are those of a price."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from app.decisions.context import MarketContext
@@ -12,6 +11,7 @@ from app.decisions.prompts import blocks
 from app.decisions.prompts.blocks import Block
 from app.decisions.prompts.figures import Figures
 from app.decisions.regime import RegimeFound, regime_of
+from app.domain.frozen import frozen
 from app.text.context_block import MARKET, MEMORY, NEWS, SECTIONS, block, canonical_json, token_of
 
 _READ: Final[Mapping[str, Block]] = {
@@ -33,7 +33,7 @@ _LOOKED_AT: Final = 16_000
 """Characters beside the news that are looked through for instructions, which takes a few milliseconds."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Material:
     """A market as it enters a prompt: `guides` tell how to read what is there, `parts` are the delimited blocks."""
 
