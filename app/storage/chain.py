@@ -159,7 +159,9 @@ def _links(entries: Sequence[Entry], chain: str, head: Head | None, now: datetim
     links: list[dict[str, Any]] = []
     payloads: list[dict[str, Any]] = []
     for entry in entries:
-        entry = replace(entry, subject=storable(entry.subject), by=storable(entry.by))  # noqa: PLW2901
+        subject, by = storable(entry.subject), storable(entry.by)
+        if (subject, by) != (entry.subject, entry.by):
+            entry = replace(entry, subject=subject, by=by)  # noqa: PLW2901
         link, text = linked(entry, chain, head, at)
         links.append({name: getattr(link, name) for name in _LINK})
         if text is not None:
