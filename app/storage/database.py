@@ -31,6 +31,8 @@ from app.storage.sqlite_driver import connecting
 from app.storage.sqlite_writer import SqliteWriter
 
 _BEGIN: Final = "sqlite_begin"
+_LONGEST_LOG: Final = 8_000
+"""Pages of SQLite's write-ahead log, 32 MB, at which a commit moves them into the file itself."""
 _CLEANUP_SECONDS: Final = 3.0
 _GIVE_BACK_SECONDS: Final = 0.1
 
@@ -272,8 +274,14 @@ def _arguments(rules: DatabaseRules, factory: type[sqlite3.Connection]) -> dict[
 
 def _beside_the_pool(engine: AsyncEngine, rules: DatabaseRules) -> SqliteDriver:
     """A connection of SQLite's driver like those of the engine, to be awaited."""
-    (name,), options = engine.dialect.create_connect_args(engine.url)
+    name, options = file_of(engine)
     return connecting(name, **options | _arguments(rules, _SqliteConnection))
+
+
+def file_of(engine: AsyncEngine) -> tuple[str, dict[str, Any]]:
+    """What SQLite's driver is told to open, and how."""
+    (name,), options = engine.dialect.create_connect_args(engine.url)
+    return name, dict(options)
 
 
 async def _rolled_back(connection: aiosqlite.Connection) -> bool:
@@ -303,6 +311,8 @@ class _SqliteConnection(sqlite3.Connection):
             # The switch lasts in the file and does not wait for a lock: who loses the race leaves it to the winner.
             with suppress(sqlite3.OperationalError):
                 self.execute("PRAGMA journal_mode=WAL")
+        # A job moves it long before (`write_ahead.py`): this is where it cannot keep up, or does not run.
+        self.execute(f"PRAGMA wal_autocheckpoint={_LONGEST_LOG}")
 
 
 class _UncheckedConnection(_SqliteConnection):

@@ -17,7 +17,11 @@ class SqliteWriter:
 
     async def transact(self, work: Callable[[sqlite3.Connection], object]) -> None:
         """As the connection does it."""
-        held = self._held = self._held or await self._connect()
+        held = self._held
+        if held is None:
+            held = self._connect()
+            await held
+            self._held = held
         try:
             await held.transact(work)
         except BaseException:
