@@ -28,7 +28,6 @@ from app.domain.budget import Budget, BudgetState, Window
 from app.domain.caching import CacheNote
 from app.domain.caller import Caller, Scope
 from app.domain.chat import ChatChunk
-from app.domain.decision import Decision
 from app.domain.errors import Trail, Violation
 from app.domain.experiment import Experiment
 from app.domain.health import HealthSample, HistoryWindow
@@ -119,7 +118,7 @@ class Decisions(Protocol):
     who a question would ask, and how.
     """
 
-    async def decide(self, question: Question) -> Decision: ...
+    async def answered(self, question: Question) -> DecisionEvent: ...
     def stream(self, question: Question) -> AsyncGenerator[VoteEvent | DecisionEvent]: ...
     async def assess(self, proposal: Proposal) -> Judged: ...
     def wrong_panel(self, question: Question) -> Sequence[Violation]: ...

@@ -32,6 +32,10 @@ class Waiting:
         self._due = due
         return self
 
+    def within(self, seconds: float) -> None:
+        """For the wait that follows: it may last so many seconds from now."""
+        self._due = self._loop.time() + seconds
+
     def __enter__(self) -> None:
         task = asyncio.current_task(self._loop)
         if task is None:
@@ -69,7 +73,8 @@ class Waiting:
             self._timer = None
 
     def _set(self) -> None:
-        self.close()
+        if self._timer is not None:
+            self._timer.cancel()
         self._rings_at = self._due
         self._timer = self._loop.call_at(self._due, self._ring)
 

@@ -23,6 +23,7 @@ from app.decisions.rendering import MemberEstimate, Rendering, Template
 from app.decisions.risk import assess
 from app.decisions.seat import Seat
 from app.decisions.service import DecisionEvent, VoteEvent
+from app.decisions.wire import rendered
 from app.domain.agent import Agent, AgentConfig
 from app.domain.attempt import (
     Ask,
@@ -315,6 +316,11 @@ class FakeOutcomes:
         return PricesTaken(StoredBars(len(bars), 0, 0), 0, is_complete=True)
 
 
+def told(decision: Decision) -> DecisionEvent:
+    """The decision as a panel's last event."""
+    return DecisionEvent(decision, rendered(decision))
+
+
 class FakeDecisions:
     """One vote, one decision; `script` may hold an event to wait for or an exception instead."""
 
@@ -323,7 +329,7 @@ class FakeDecisions:
         self.judged: list[Proposal] = []
         self.script: list[VoteEvent | DecisionEvent | asyncio.Event | Exception] = [
             VoteEvent(VOTE),
-            DecisionEvent(DECISION),
+            told(DECISION),
         ]
         self.stored: dict[str, dict[str, Any]] = {}
         self.dossiers: dict[str, dict[str, Any]] = {}
@@ -335,11 +341,11 @@ class FakeDecisions:
     def wrong_panel(self, question: Question) -> list[Violation]:
         return self.unknown
 
-    async def decide(self, question: Question) -> Decision:
+    async def answered(self, question: Question) -> DecisionEvent:
         async with aclosing(self.stream(question)) as events:
             async for event in events:
                 if isinstance(event, DecisionEvent):
-                    return event.decision
+                    return event
         raise AssertionError("the script has no decision")
 
     async def stream(self, question: Question) -> AsyncGenerator[VoteEvent | DecisionEvent]:

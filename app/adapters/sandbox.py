@@ -27,6 +27,7 @@ MODELS: Final[tuple[str, ...]] = tuple(TRADERS)
 WARNING: Final = "answered by the offline sandbox, a rule-based stand-in: not a model"
 _STAND_IN: Final = "the offline sandbox wrote this; no model did"
 _NONSENSE: Final = "colourless green candles sleep furiously while the seventh moon files its quarterly umbrella"
+_WRITER: Final = json.JSONEncoder(ensure_ascii=False)
 _KEYS: Final = (
     "symbol",
     "reasoning",
@@ -53,17 +54,19 @@ class SandboxAdapter:
         self._sleep = sleep
 
     async def complete(self, call: Call) -> ChatResponse:
-        drill = await self._rehearse(call, call.timeouts.total)
+        said = _texts(call.request)
+        drill = await self._rehearse(call, said, call.timeouts.total)
         if drill.cut is not None:
             raise ProviderError(FailureKind.BAD_ANSWER, f"the body ended after {drill.cut} words: a drill")
-        text = answer(call.model, call.request, nonsense=drill.nonsense)
-        usage = _usage(call.request, text)
-        return ChatResponse(_completion(call, text, usage), "stop", usage, (WARNING,))
+        text = _NONSENSE if drill.nonsense else _answer(call.model, call.request, said)
+        usage = _usage(said, text)
+        return ChatResponse(_completion(call, said, text, usage), "stop", usage, (WARNING,))
 
     @asynccontextmanager
     async def stream(self, call: Call) -> AsyncGenerator[AsyncIterator[ChatChunk]]:
-        drill = await self._rehearse(call, min(call.timeouts.first_token, call.timeouts.total))
-        async with aclosing(_streamed(call, drill)) as chunks:
+        said = _texts(call.request)
+        drill = await self._rehearse(call, said, min(call.timeouts.first_token, call.timeouts.total))
+        async with aclosing(_streamed(call, said, drill)) as chunks:
             yield chunks
 
     async def models(self, credential: Credential) -> Sequence[str]:  # noqa: ARG002 - the sandbox needs no key
@@ -88,7 +91,7 @@ class SandboxAdapter:
     async def probe(self, credential: Credential) -> None:
         """Always there."""
 
-    async def _rehearse(self, call: Call, patience: float) -> Drill:
+    async def _rehearse(self, call: Call, said: Sequence[str], patience: float) -> Drill:
         """The drill in force, after its waiting and failing are done; `patience` seconds is the caller's timer."""
         if call.model not in TRADERS:
             raise ProviderError(
@@ -97,7 +100,7 @@ class SandboxAdapter:
                 upstream_status=404,
             )
         drill = drill_in(
-            self._standing_drill + str(call.request.parameters.get("drill", "")) + _last_words(call.request)
+            self._standing_drill + str(call.request.parameters.get("drill", "")) + _last_words(call.request, said)
         )
         if drill.slow:
             await self._sleep(min(drill.slow, patience))
@@ -108,14 +111,16 @@ class SandboxAdapter:
         return drill
 
 
-def answer(model: str, request: ChatRequest, *, nonsense: bool = False) -> str:
+def answer(model: str, request: ChatRequest) -> str:
     """What a trader writes: bare JSON where JSON was asked for, else prose around it."""
-    if nonsense:
-        return _NONSENSE
-    market = market_in("\n".join(text_of(message) for message in request.messages))
+    return _answer(model, request, _texts(request))
+
+
+def _answer(model: str, request: ChatRequest, said: Sequence[str]) -> str:
+    market = market_in("\n".join(said))
     opinion = None if market is None else opine(model, market)
     if request.response_format in ("json_object", "json_schema"):
-        return json.dumps(_formed(request, opinion or _no_opinion(model, market)), ensure_ascii=False)
+        return _WRITER.encode(_formed(request, opinion or _no_opinion(model, market)))
     label = f"Outcry's offline sandbox answers (sandbox/{model}), a rule-based stand-in and not a model."
     if opinion is None:
         return f"{label} {_why_none(model, market)}"
@@ -136,19 +141,23 @@ def _formed(request: ChatRequest, said: dict[str, Any]) -> Any:  # noqa: ANN401 
         return said
 
 
-def text_of(message: JSON) -> str:
-    """The text of a message, whether its content is a string or parts."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return content
+def _texts(request: ChatRequest) -> list[str]:
+    """The text of each message, whether its content is a string or parts."""
+    contents = [message.get("content") for message in request.messages]
+    return [content if isinstance(content, str) else _text_of(content) for content in contents]
+
+
+def _text_of(content: object) -> str:
     parts = content if isinstance(content, list) else []
     return "\n".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
 
 
-def _last_words(request: ChatRequest) -> str:
-    said = [text_of(message) for message in request.messages if message.get("role") == "user"]
-    # Blocks carry untrusted news: what is in there must not steer even a drill.
-    return without_blocks(said[-1]) if said else ""
+def _last_words(request: ChatRequest, said: Sequence[str]) -> str:
+    for message, text in zip(reversed(request.messages), reversed(said), strict=True):
+        if message.get("role") == "user":
+            # Blocks carry untrusted news: what is in there must not steer even a drill.
+            return without_blocks(text)
+    return ""
 
 
 def _no_opinion(model: str, market: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -164,44 +173,41 @@ def _why_none(model: str, market: Mapping[str, Any] | None) -> str:
     return f"The market context has nothing that the rule '{model}' could judge, so it has no opinion."
 
 
-async def _streamed(call: Call, drill: Drill) -> AsyncGenerator[ChatChunk]:
-    text = answer(call.model, call.request, nonsense=drill.nonsense)
-    yield _chunk(call, {"role": "assistant", "content": ""})
+async def _streamed(call: Call, said: Sequence[str], drill: Drill) -> AsyncGenerator[ChatChunk]:
+    text = _NONSENSE if drill.nonsense else _answer(call.model, call.request, said)
+    frame = _frame(call, said, "chat.completion.chunk")
+    yield _chunk(frame, {"role": "assistant", "content": ""})
     for count, word in enumerate(re.findall(r"\s*\S+", text)):
         if count == drill.cut:
             break
-        yield _chunk(call, {"content": word}, carries=True)
+        yield _chunk(frame, {"content": word}, carries=True)
     if drill.cut is not None:
         raise ProviderError(FailureKind.STREAM_TRUNCATED, f"the stream ended after {drill.cut} words: a drill")
-    yield _chunk(call, {}, finish_reason="stop")
-    usage = _usage(call.request, text)
-    yield ChatChunk(_frame(call, "chat.completion.chunk") | {"choices": [], "usage": _wire_usage(usage)}, usage=usage)
+    yield _chunk(frame, {}, finish_reason="stop")
+    usage = _usage(said, text)
+    yield ChatChunk(frame | {"choices": [], "usage": _wire_usage(usage)}, usage=usage)
 
 
-def _chunk(call: Call, delta: JSON, *, carries: bool = False, finish_reason: str | None = None) -> ChatChunk:
+def _chunk(frame: JSON, delta: JSON, *, carries: bool = False, finish_reason: str | None = None) -> ChatChunk:
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-    return ChatChunk(
-        _frame(call, "chat.completion.chunk") | {"choices": [choice]}, carries=carries, finish_reason=finish_reason
-    )
+    return ChatChunk(frame | {"choices": [choice]}, carries=carries, finish_reason=finish_reason)
 
 
-def _completion(call: Call, text: str, usage: Usage) -> JSON:
+def _completion(call: Call, said: Sequence[str], text: str, usage: Usage) -> JSON:
     message = {"role": "assistant", "content": text, "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    return _frame(call, "chat.completion") | {"choices": [choice], "usage": _wire_usage(usage)}
+    return _frame(call, said, "chat.completion") | {"choices": [choice], "usage": _wire_usage(usage)}
 
 
-def _frame(call: Call, kind: str) -> JSON:
-    said = "\0".join((call.model, *map(text_of, call.request.messages)))
-    digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+def _frame(call: Call, said: Sequence[str], kind: str) -> JSON:
+    digest = hashlib.sha256("\0".join((call.model, *said)).encode("utf-8", "surrogatepass")).hexdigest()
     # No clock: the same question gets the same bytes.
     return {"id": f"chatcmpl-sandbox-{digest[:16]}", "object": kind, "created": 0, "model": call.model}
 
 
-def _usage(request: ChatRequest, text: str) -> Usage:
+def _usage(said: Sequence[str], text: str) -> Usage:
     """Four characters a token; the sandbox is its own provider, so its count is the reported one."""
-    said = sum(len(text_of(message)) for message in request.messages)
-    return Usage(input_tokens=max(said // 4, 1), output_tokens=max(len(text) // 4, 1))
+    return Usage(input_tokens=max(sum(map(len, said)) // 4, 1), output_tokens=max(len(text) // 4, 1))
 
 
 def _wire_usage(usage: Usage) -> JSON:

@@ -208,7 +208,7 @@ def question_of(body: DecisionBody, intent: Intent, exchange: Exchange) -> Quest
 
 
 def _violations(body: Mapping[str, Any]) -> Iterator[Violation]:
-    if all(body.get(name) is None for name in ("market", "prompt", "messages")):
+    if body.get("market") is None and body.get("prompt") is None and body.get("messages") is None:
         yield Violation("market", "one of market, prompt and messages is needed")
     if body.get("messages") is not None:
         yield from message_violations(body["messages"])

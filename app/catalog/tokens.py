@@ -30,17 +30,19 @@ def tokens_of_bytes(size: int) -> int:
 
 def estimate_tokens(messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> int:
     """Tokens of a prompt in OpenAI's message shape, tool definitions included."""
-    said = sum(PER_MESSAGE + _content(message.get("content")) + _calls(message) for message in messages)
-    offered = sum(PER_TOOL + estimate_text(orjson.dumps(tool).decode()) for tool in tools)
-    return said + offered + REPLY_PRIMER
-
-
-def _content(content: Any) -> int:  # noqa: ANN401  # a wire body: text, parts or null
-    if isinstance(content, str):
-        return estimate_text(content)
-    if isinstance(content, list):
-        return sum(_part(part) for part in content if isinstance(part, dict))
-    return 0
+    total = REPLY_PRIMER + PER_MESSAGE * len(messages)
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, str):
+            total += estimate_text(content)
+        elif isinstance(content, list):
+            total += sum(_part(part) for part in content if isinstance(part, dict))
+        calls = message.get("tool_calls")
+        if isinstance(calls, list):
+            total += estimate_text(orjson.dumps(calls).decode())
+    for tool in tools:
+        total += PER_TOOL + estimate_text(orjson.dumps(tool).decode())
+    return total
 
 
 def _part(part: Mapping[str, Any]) -> int:
@@ -48,11 +50,6 @@ def _part(part: Mapping[str, Any]) -> int:
         return PER_IMAGE
     text = part.get("text")
     return estimate_text(text) if isinstance(text, str) else 0
-
-
-def _calls(message: Mapping[str, Any]) -> int:
-    calls = message.get("tool_calls")
-    return estimate_text(orjson.dumps(calls).decode()) if isinstance(calls, list) else 0
 
 
 class Estimator:

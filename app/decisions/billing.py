@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import is_
 from typing import Final
 
 from app.decisions.seat import Seat
@@ -50,7 +51,11 @@ class Billing:
             if found is not None:
                 by_seat.setdefault(int(found[1]), []).append(one)
         votes = [_paid(vote, by_seat.get(seat.number, [])) for vote, seat in zip(decision.votes, seats, strict=True)]
-        return replace(decision, votes=tuple(votes), cost_usd=spent_on(attempts))
+        spent = spent_on(attempts)
+        # Nearly always the members' own words are the bill.
+        if spent == decision.cost_usd and all(map(is_, votes, decision.votes)):
+            return decision
+        return replace(decision, votes=tuple(votes), cost_usd=spent)
 
 
 def _paid(vote: Vote, attempts: Sequence[AttemptRecord]) -> Vote:

@@ -1,11 +1,11 @@
-"""What claims and agreements are worth, put beside them on the way out."""
+"""What claims are worth, put beside them on the way out."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Final
 
-from app.domain.decision import Decision, Vote
+from app.domain.decision import Vote
 from app.domain.grades import Calibrated
 from app.domain.ports import Confidences
 from app.domain.target import Target
@@ -25,27 +25,14 @@ _NOTHING: Final = Calibrated(None, 0, "shrunk", "uncalibrated")
 UNCALIBRATED: Final[Confidences] = _Uncalibrated()
 
 
+def worth_of(vote: Vote, confidences: Confidences) -> Calibrated | None:
+    """What the vote's stated confidence is worth, as it was said before if it was; an abstention claims nothing."""
+    if vote.calibration is not None or not vote.is_valid or vote.opinion is None:
+        return vote.calibration
+    return confidences.of_vote(Target(vote.provider, vote.model), vote.opinion.confidence)
+
+
 def vote_calibrated(vote: Vote, confidences: Confidences) -> Vote:
-    """The vote with what its stated confidence is worth; an abstention claims nothing."""
-    if not vote.is_valid or vote.opinion is None:
-        return vote
-    target = Target(vote.provider, vote.model)
-    return replace(vote, calibration=confidences.of_vote(target, vote.opinion.confidence))
-
-
-def calibrated(decision: Decision, confidences: Confidences) -> Decision:
-    """The decision with its votes calibrated, and as its confidence what its agreement is worth where that is known.
-
-    While it is not, the confidence stays the agreement itself, and `consensus.calibration` says "uncalibrated".
-    """
-    votes = tuple(vote_calibrated(vote, confidences) for vote in decision.votes)
-    if decision.confidence is None or decision.consensus.calibration is not None:
-        # What went out once stays what it was, also when later votes join it.
-        return replace(decision, votes=votes)
-    worth = confidences.of_panel(decision.consensus.method, decision.consensus.agreement)
-    return replace(
-        decision,
-        votes=votes,
-        consensus=replace(decision.consensus, calibration=worth),
-        confidence=decision.consensus.agreement if worth.value is None else worth.value,
-    )
+    """The vote with what its stated confidence is worth."""
+    worth = worth_of(vote, confidences)
+    return vote if worth is vote.calibration else replace(vote, calibration=worth)

@@ -18,6 +18,8 @@ _MAX_DEPTH: Final = 8
 _MOST_LOOKED_AT: Final = 4_000
 _NAMING_KEYS: Final = frozenset(("type", "value", "name"))
 """Under which an action that is an object says which one it is."""
+_AUTHORITY: Final = {key: place for place, key in enumerate(ACTION_KEYS)}
+_PRICES: Final = frozenset(("entry", "stop_loss", "leverage"))
 
 
 @frozen
@@ -53,9 +55,9 @@ def claims_in(value: object, asked: str) -> list[Claim]:
 
 def is_schema(value: object) -> bool:
     """Whether this is a JSON schema: the question given back."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return False
-    if "$schema" in value or (value.get("type") == "object" and isinstance(value.get("properties"), Mapping)):
+    if "$schema" in value or (value.get("type") == "object" and isinstance(value.get("properties"), dict)):
         return True
     return any(is_schema(item) for item in value.values()) if len(value) <= 3 else False
 
@@ -80,9 +82,9 @@ def _claims(value: object, asked: str, symbol: str | None, depth: int, patience:
     elif isinstance(value, list):
         patience.spend(len(value))
         for item in value:
-            if isinstance(item, Mapping | str):
+            if isinstance(item, dict | str):
                 yield from _claims(item, asked, symbol, depth + 1, patience)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         patience.spend(len(value))
         value = _with_plain_action(value)
         claim = _claim(value, symbol)
@@ -100,12 +102,12 @@ def _with_plain_action(value: Mapping[str, object]) -> Mapping[str, object]:
     Only where the inner object names an action and nothing in it is said again outside, differently.
     """
     for name, inner in value.items():
-        if key_of(name) not in ACTION_KEYS or not isinstance(inner, Mapping):
+        if not isinstance(inner, dict) or key_of(name) not in _AUTHORITY:
             continue
         names = [one for one in inner if key_of(one) in _NAMING_KEYS]
         word = inner[names[0]] if len(names) == 1 else None
         own = {one: item for one, item in inner.items() if one not in names}
-        if not isinstance(word, str) or not forms_within(word) or any(key_of(one) in ACTION_KEYS for one in own):
+        if not isinstance(word, str) or not forms_within(word) or any(key_of(one) in _AUTHORITY for one in own):
             continue
         outer = {one: item for one, item in value.items() if one != name}
         said = {key_of(one): item for one, item in outer.items()}
@@ -122,11 +124,11 @@ def _decoded(text: str) -> object:
         value = loads(text)
     except NotJson:
         return None
-    return value if isinstance(value, Mapping | list) else None
+    return value if isinstance(value, dict | list) else None
 
 
 def _descends(key: str, item: object, whole: Mapping[str, object], asked: str) -> bool:
-    if not isinstance(item, Mapping | list | str) or key_of(key) == "properties":
+    if not isinstance(item, dict | list | str) or key_of(key) == "properties":
         return False
     if len(whole) == 1:
         return key_of(key) not in NOT_MEANT_KEYS
@@ -144,42 +146,55 @@ def _claim(value: Mapping[str, object], symbol: str | None) -> Claim | None:
     is_twice = False
     for name, item in value.items():
         key = key_of(name)
-        is_twice |= by_key.get(key, item) != item and (key in ACTION_KEYS or key in FIELD_KEYS)
+        if key in by_key and by_key[key] != item and (key in _AUTHORITY or key in FIELD_KEYS):
+            is_twice = True
         by_key[key] = item
         if isinstance(item, float) and not isfinite(item):
             # No JSON text gets here with one, but arguments may come as objects.
             raise NonFinite(f"{key[:40]} is no number")
-    stated = [(key, _single(by_key[key])) for key in ACTION_KEYS if key in by_key]
+    named = [key for key in by_key if key in _AUTHORITY]
+    if len(named) > 1:
+        named.sort(key=_AUTHORITY.__getitem__)
+    stated = [(key, _single(by_key[key])) for key in named]
     scalars = [(key, item) for key, item in stated if item is None or (isinstance(item, str) and not _decoded(item))]
     if not scalars or (len(scalars) < len(stated) and scalars[0][1] is None):
         return None
     key, action = scalars[0]
     word = action[:200] if isinstance(action, str) else ""
-    fields: dict[str, list[object]] = {}
-    for alias in by_key.keys() & FIELD_KEYS.keys():
-        if by_key[alias] is not None:
-            fields.setdefault(FIELD_KEYS[alias], []).append(by_key[alias])
-    named = fields.get("symbol", [None])[0]
+    values: dict[str, object] = {}
+    again: list[tuple[str, object]] = []
+    for alias, item in by_key.items():
+        field = FIELD_KEYS.get(alias)
+        if field is None or item is None:
+            continue
+        if field in values:
+            again.append((field, item))
+        else:
+            values[field] = item
+    filed = values.get("symbol")
     position = _closed_side(word, by_key.get("side"))
     others = [(name, item) for name, item in scalars if position is None or name != "side"]
     return Claim(
         word=word,
         key=key,
-        values={field: found[0] for field, found in fields.items()},
-        symbol=(named[:64].partition("(")[0].strip() or symbol) if isinstance(named, str) else symbol,
-        contradicts_itself=is_twice or _contradicts(others) or _differ(fields),
+        values=values,
+        symbol=(filed[:64].partition("(")[0].strip() or symbol) if isinstance(filed, str) else symbol,
+        contradicts_itself=is_twice or _contradicts(others) or _differ(values, again),
         position=position,
     )
 
 
 def _closed_side(word: str, side: object) -> str | None:
     """The position's side where an action that closes or keeps one stands beside it; there, long is no wish to buy."""
-    form = FORMS.get(word_of(word))
+    if not isinstance(side, str):
+        return None
+    said = word_of(word)
+    form = FORMS.get(said)
     names_position = form is not None and (
         form.action is None or form.intent in ("close_long", "close_short", "reduce", "hold")
     )
-    stated = word_of(side).lower() if isinstance(side, str) and names_position else ""
-    return stated if stated in ("long", "short") and word_of(word).lower() != stated else None
+    stated = word_of(side).lower() if names_position else ""
+    return stated if stated in ("long", "short") and said.lower() != stated else None
 
 
 def _single(item: object) -> object:
@@ -189,14 +204,17 @@ def _single(item: object) -> object:
 
 def _contradicts(stated: Sequence[tuple[str, object]]) -> bool:
     """Whether two keys of one object name different actions."""
+    if len(stated) < 2:
+        return False
     forms = [FORMS.get(word_of(item)) for _, item in stated if isinstance(item, str)]
     return len({form.action for form in forms if form is not None}) > 1
 
 
-def _differ(fields: Mapping[str, list[object]]) -> bool:
+def _differ(values: Mapping[str, object], again: Sequence[tuple[str, object]]) -> bool:
     """Whether a price stands there twice, under two names, with two values."""
-    for field in ("entry", "stop_loss", "leverage"):
-        prices = {number.value for number in map(read_number, fields.get(field, [])) if number.value is not None}
+    for field in {name for name, _ in again} & _PRICES:
+        stated = [values[field], *(item for name, item in again if name == field)]
+        prices = {number.value for number in map(read_number, stated) if number.value is not None}
         if len(prices) > 1:
             return True
     return False

@@ -98,15 +98,15 @@ class Composition:
 
 def composed(question: Question, panels: PanelView) -> Composition:
     """The panel of a question. Raises RequestRejected with all that is wrong, NotFound, or NotAdmitted."""
-    wrong = [*_wrong_fields(question), *wrong_panel(question, panels)]
+    config = _config(question, panels)
+    method, members = _method(question, config), _members(question, config, panels)
+    wrong = [*_wrong_fields(question), *_wrong_panel(question, config, members, panels)]
     if wrong:
         raise _rejected(wrong)
     check_asked(question.agent_id, None, panels)
-    config, method = _config(question, panels), _method(question, panels)
     officer = question.risk_officer or (config.risk_officer if config else None)
     is_asked_after = question.risk_check and question.risk_officer is not None and method != OFFICERS_METHOD
     officer = officer if method == OFFICERS_METHOD or is_asked_after else None
-    members = list(_members(question, config, panels))
     seated = len(members)
     guard, left_out = Guard.of(question, panels), tuple[str, ...]()
     if guard is not None:
@@ -142,12 +142,8 @@ def composed(question: Question, panels: PanelView) -> Composition:
 
 def wrong_panel(question: Question, panels: PanelView) -> list[Violation]:
     """All that is wrong with who is to be asked, by which method and quorum; what is asked is not looked at."""
-    config, method = _config(question, panels), _method(question, panels)
-    wrong = [*_wrong_members(question, panels), *_wrong_method(method)]
-    if question.panel is None or config is not None or question.models is not None:
-        seated = len(list(_members(question, config, panels)))
-        wrong += _wrong_quorum(question.quorum or (config.quorum if config else None), seated)
-    return [*wrong, *_wrong_officer(question, method)]
+    config = _config(question, panels)
+    return _wrong_panel(question, config, _members(question, config, panels), panels)
 
 
 def check_asked(agent_id: int | None, model: str | None, panels: PanelView) -> None:
@@ -193,23 +189,21 @@ def _config(question: Question, panels: PanelView) -> PanelConfig | None:
     return panels.named(question.panel) if question.panel is not None and question.models is None else None
 
 
-def _method(question: Question, panels: PanelView) -> str:
-    config = _config(question, panels)
+def _method(question: Question, config: PanelConfig | None) -> str:
     return question.method or (config.method if config else None) or "majority"
 
 
-def _members(question: Question, config: PanelConfig | None, panels: PanelView) -> Iterator[tuple[str, int | None]]:
+def _members(question: Question, config: PanelConfig | None, panels: PanelView) -> list[tuple[str, int | None]]:
     """Who sits: those named, the named panel's, the agent's configurations, else everybody there is."""
     named = question.models or (config.members if config else None)
     if named is not None:
-        yield from ((name, None) for name in named)
-        return
+        return [(name, None) for name in named]
     own = panels.configured_members(question.agent_id) if question.agent_id is not None else ()
     if question.arm is not None and question.arm.config_id is not None:
         own = [(config_id, name) for config_id, name in own if config_id == question.arm.config_id]
-    yield from ((name, config_id) for config_id, name in own)
-    if not own:
-        yield from ((name, None) for name in panels.default_members())
+    if own:
+        return [(name, config_id) for config_id, name in own]
+    return [(name, None) for name in panels.default_members()]
 
 
 def _shadows(question: Question, config: PanelConfig | None) -> tuple[str, ...]:
@@ -232,6 +226,8 @@ def _stages(names: Sequence[str], config: PanelConfig | None, panels: PanelView)
 
 def _duplicates(members: Sequence[tuple[str, int | None]]) -> Iterator[str]:
     """Two configurations of one model differ; one name twice is the same member twice."""
+    if len(set(members)) == len(members):
+        return
     for (name, _), times in sorted(Counter(members).items(), key=lambda item: item[0][0]):
         if times > 1:
             yield f"duplicate_member: {name} sits {times} times"
@@ -256,6 +252,16 @@ def _wrong_fields(question: Question) -> Iterator[Violation]:
             yield Violation(name, f"expected {' or '.join(choices)}")
     if not 1 <= question.samples <= MAX_SAMPLES:
         yield Violation("samples", f"expected 1 to {MAX_SAMPLES}")
+
+
+def _wrong_panel(
+    question: Question, config: PanelConfig | None, members: Sequence[tuple[str, int | None]], panels: PanelView
+) -> list[Violation]:
+    method = _method(question, config)
+    wrong = [*_wrong_members(question, panels), *_wrong_method(method)]
+    if question.panel is None or config is not None or question.models is not None:
+        wrong += _wrong_quorum(question.quorum or (config.quorum if config else None), len(members))
+    return [*wrong, *_wrong_officer(question, method)]
 
 
 def _wrong_members(question: Question, panels: PanelView) -> Iterator[Violation]:

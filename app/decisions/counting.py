@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from app.decisions.seat import Seat
@@ -15,6 +14,7 @@ from app.domain.target import Target
 
 UNSTATED: Final = 0.5
 """What a vote weighs that names no confidence: neither sure nor unsure."""
+_ANYTHING: Final = Ballot(None)
 
 
 class _Ungraded:
@@ -41,46 +41,54 @@ class Counter:
         self._method = method
         self._family_of = family_of
         self._grades = grades
-        self._targets = {seat: target_of(seat.name) for seat in seats} if method in DISCOUNTED else {}
+        self._targets = {seat.number: target_of(seat.name) for seat in seats} if method in DISCOUNTED else {}
         self._merits: dict[Target, float] = {}
+        self._families: dict[tuple[str, str], str] = {}
         self.is_ungraded = method == "performance_weighted" and not any(map(self._is_proven, self._targets.values()))
 
     def cast(self, vote: Vote) -> Ballot:
         """The ballot of a valid vote."""
         assert vote.opinion is not None  # noqa: S101 - a valid vote has one
-        target = Target(vote.provider, vote.model)
-        return Ballot(vote.opinion.action, self._weight(vote, target), self._family_of(target))
+        return Ballot(vote.opinion.action, self._weight(vote), self.family(vote))
 
     def out(self, seat: Seat) -> Ballot:
         """The ballot of one who may still vote: anything, with at most this weight."""
-        target = self._targets.get(seat)
+        target = self._targets.get(seat.number)
         if target is None:
-            return Ballot(None)
+            return _ANYTHING
         weight = self._merit(target) if self._method == "performance_weighted" else 1.0
         return Ballot(None, weight, self._family_of(target))
 
-    def weighed(self, votes: Mapping[Seat, Vote]) -> dict[Seat, Vote]:
-        """The votes with their families, and the valid ones with what they counted; an officer's counts nothing."""
-        valid = {seat: self.cast(vote) for seat, vote in votes.items() if vote.is_valid and not seat.is_officer}
-        weights = {seat: ballot.weight for seat, ballot in valid.items()}
+    def family(self, vote: Vote) -> str:
+        """Whose models err like this vote's."""
+        # Votes are counted anew with each that comes.
+        key = (vote.provider, vote.model)
+        known = self._families.get(key)
+        if known is None:
+            known = self._families[key] = self._family_of(Target(vote.provider, vote.model))
+        return known
+
+    def weights(self, seats: Sequence[Seat], votes: Sequence[Vote]) -> list[float | None]:
+        """What each seat's vote counted; None for one that is not valid, and for an officer's."""
+        ballots = {
+            place: self.cast(vote)
+            for place, (seat, vote) in enumerate(zip(seats, votes, strict=True))
+            if vote.is_valid and not seat.is_officer
+        }
+        weights = {place: ballot.weight for place, ballot in ballots.items()}
         if self._method in DISCOUNTED:
             for action in Action:
-                backing = [seat for seat, ballot in valid.items() if ballot.action is action]
-                weights.update(zip(backing, discounted([valid[seat] for seat in backing]), strict=True))
-        return {
-            seat: replace(
-                vote,
-                family=self._family_of(Target(vote.provider, vote.model)),
-                weight=round(weights[seat], 6) if seat in weights else None,
-            )
-            for seat, vote in votes.items()
-        }
+                backing = [place for place, ballot in ballots.items() if ballot.action is action]
+                weights.update(zip(backing, discounted([ballots[place] for place in backing]), strict=True))
+        return [round(weights[place], 6) if place in weights else None for place in range(len(votes))]
 
-    def _weight(self, vote: Vote, target: Target) -> float:
-        if self._method == "confidence_weighted":
-            stated = None if vote.opinion is None else vote.opinion.confidence
-            return UNSTATED if stated is None else min(max(stated, 0.0), 1.0)
-        return self._merit(target) if self._method == "performance_weighted" else 1.0
+    def _weight(self, vote: Vote) -> float:
+        if self._method == "performance_weighted":
+            return self._merit(Target(vote.provider, vote.model))
+        if self._method != "confidence_weighted":
+            return 1.0
+        stated = None if vote.opinion is None else vote.opinion.confidence
+        return UNSTATED if stated is None else min(max(stated, 0.0), 1.0)
 
     def _merit(self, target: Target) -> float:
         """The chance that the next vote is right, by graded ones; the same for all while nobody has a record."""

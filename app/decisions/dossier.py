@@ -8,7 +8,8 @@
     made_by        configuration revisions, the code's version and build
 
 Votes with their weights, parse steps and violations stand in the answer, which is a payload of its own. Texts are
-bounded: what was cut says how long it was and has its SHA-256.
+bounded: what was cut says how long it was and has its SHA-256. Words of ours stand in it as the enums that they are,
+which JSON has as their text.
 """
 
 from __future__ import annotations
@@ -186,16 +187,17 @@ def heard(transcript: Transcript, question: Question, messages: Sequence[JSON]) 
 
 def _call(call: _Call, question: Question, messages: Sequence[JSON]) -> dict[str, Any]:
     ask, error = call.ask, call.error
+    chat = ask.chat
     return {
         "place": ask.request_id.removeprefix(question.request_id),
         "state": call.state,
         "requested_model": ask.model,
         "config_id": ask.config_id,
-        "parameters": dict(ask.chat.parameters),
-        **_said(ask.chat.messages, messages),
+        "parameters": dict(chat.parameters),
+        **_said(chat.messages, messages),
         "started_s": call.started - question.arrived,
         "duration_s": None if call.ended is None else call.ended - call.started,
-        "error": None if error is None else {"code": error.code.value, "message": error.message},
+        "error": None if error is None else {"code": error.code, "message": error.message},
         **_answered(call.completion),
     }
 
@@ -212,20 +214,21 @@ def _answered(completion: Completion | None) -> dict[str, Any]:
     if completion is None:
         return {"served": None, "answer": None, "usage": None, "cost_usd": None, "warnings": []}
     response, cost = completion.response, completion.cost_usd
+    message = response.message
     return {
         "served": {
             "provider": completion.target.provider,
             "model": completion.target.model,
             "reported_model": response.completion.get("model"),
-            "rung": None if completion.rung is None else completion.rung.value,
+            "rung": completion.rung,
             "replayed": completion.replayed,
-            "cache": None if completion.cache is None else completion.cache.status.value,
+            "cache": None if completion.cache is None else completion.cache.status,
         },
         "answer": {
             **_raw(response.text),
             "finish_reason": response.finish_reason,
-            "refusal": response.message.get("refusal"),
-            "tool_calls": response.message.get("tool_calls"),
+            "refusal": message.get("refusal"),
+            "tool_calls": message.get("tool_calls"),
         },
         "usage": usage_rendered(completion.usage),
         "cost_usd": None if cost is None else money(cost),
@@ -247,9 +250,9 @@ def _attempt(record: AttemptRecord, question: Question) -> dict[str, Any]:
         "ordinal": record.ordinal,
         "provider": record.target.provider,
         "model": record.target.model,
-        "kind": record.kind.value,
-        "outcome": record.outcome.value,
-        "code": None if record.code is None else record.code.value,
+        "kind": record.kind,
+        "outcome": record.outcome,
+        "code": record.code,
         "upstream_status": record.upstream_status,
         "message": record.message,
         "started_at": _utc(record.started_at.isoformat(timespec="microseconds")),

@@ -39,10 +39,10 @@ class Papering:
         self._made_by = made_by
         self._wall = wall
 
-    def of(self, session: Session, decision: Decision) -> Papers:
-        """Of a decision that is made and not yet told to anybody."""
+    def of(self, session: Session, decision: Decision, answer: dict[str, Any]) -> Papers:
+        """Of a decision that is made and not yet told to anybody; `answer` is its JSON."""
         question, messages = session.question, session.prompt.messages
-        request = recorded(question, session.composition.members, messages)
+        request = recorded(question, session.composition.members, session.prompt)
         # They stand under `prompt` already.
         request.pop("sent_messages")
         transcript = session.transcript or Transcript(lambda: question.arrived)
@@ -54,7 +54,6 @@ class Papering:
             transcript=transcript,
             made_by=self._made_by.rendered(),
         )
-        answer = rendered(decision)
         sealed = self._sealer.sealed(decision.id, Part.ANSWER, answer, decision.created_at)
         kept = [sealed, self._sealer.sealed(decision.id, Part.DOSSIER, dossier, decision.created_at)]
         return self._papers(answer, skeleton(request) | grounds_of(request), kept)

@@ -23,6 +23,9 @@ class Form:
 
 def word_of(text: str) -> str:
     """A word as the table of forms knows it: capitals, single spaces, no decoration around it."""
+    if text in FORMS:
+        # As the contract writes it, and so nearly everybody.
+        return text
     plain = unicodedata.normalize("NFKC", text).replace("_", " ").replace("-", " ").upper()
     return " ".join(plain.strip(_DECORATION).split())
 

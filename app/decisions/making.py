@@ -140,6 +140,7 @@ class Making:
             decision_id=session.decision_id,
             created_at=self._wall(),
             warnings=warnings,
+            confidences=session.confidences,
         )
         return session.judged(decision)
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
-from app.decisions.parsing import Answer, Parsed, parse_answer
+from app.decisions.parsing import Answer, parse_answer
 from app.decisions.prompts import RESPONSE_FORMAT, Prompt, repair_text
 from app.decisions.question import Question
 from app.decisions.rules import broken
 from app.decisions.seat import Seat, absent
-from app.decisions.validation import Strictness, check, risk_reward_of
+from app.decisions.validation import Checked, Strictness, check, risk_reward_of
 from app.domain.attempt import Ask, Completion
 from app.domain.caching import CacheMode
 from app.domain.chat import JSON, ChatRequest, ChatResponse
-from app.domain.decision import ParseTrace, RuleViolation, Severity, Vote, VoteStatus
+from app.domain.decision import Opinion, ParseTrace, RuleViolation, Severity, Vote, VoteStatus
 from app.domain.errors import Code, OutcryError, RunUnread
 from app.domain.frozen import frozen
 from app.domain.hindsight import AsOf, AsOfMode
@@ -65,25 +65,24 @@ class Member:
         """This member's vote; raises nothing but cancellation, and OutcryError where a run does not tell it."""
         started = self.now()
         try:
-            heard = await self._asked()
+            return await self._asked(started)
         except OutcryError as error:
             if is_unread(error):
                 # Nobody abstained: what this member said is not known.
                 raise
-            heard = self._failed(error)
+            vote = self._failed(error)
         except Exception:
             # One member's bug must not sink the panel; it is ours all the same, so it is logged as one.
             log.exception("panel member failed", extra={"member": self.seat.name, "decision_id": self.decision_id})
-            heard = Heard(self.seat, absent(self.seat, VoteStatus.ERROR, Code.INTERNAL.value))
-        vote = replace(heard.vote, latency=self.now() - started, stage=self.seat.stage, role=self.seat.role)
-        return Heard(heard.seat, vote, heard.warnings, self.sample)
+            vote = absent(self.seat, VoteStatus.ERROR, Code.INTERNAL.value)
+        return Heard(self.seat, replace(vote, latency=self.now() - started), sample=self.sample)
 
-    async def _asked(self) -> Heard:
+    async def _asked(self, started: float) -> Heard:
         completion = await self._strongest()
-        heard = self._judged(completion)
+        heard = self._judged(completion, started)
         if heard.vote.status is not VoteStatus.INVALID or self.question.on_invalid != "repair_once":
             return heard
-        return await self._repaired(completion, heard)
+        return await self._repaired(completion, heard, started)
 
     async def _strongest(self) -> Completion:
         try:
@@ -94,7 +93,7 @@ class Member:
             refused = error
         return billed_after(refused, await self._complete(self.prompt.messages, {}, ".prompt"))
 
-    async def _repaired(self, first: Completion, heard: Heard) -> Heard:
+    async def _repaired(self, first: Completion, heard: Heard, started: float) -> Heard:
         """The one re-ask, quoting what was wrong; the first verdict stands when it fails."""
         messages = [
             *self.prompt.messages,
@@ -103,11 +102,12 @@ class Member:
         ]
         parameters = {} if first.rung is None else {"response_format": dict(RESPONSE_FORMAT)}
         try:
-            again = self._judged(await self._complete(messages, parameters, ".repair"))
+            again = self._judged(await self._complete(messages, parameters, ".repair"), started)
         except OutcryError as error:
             if is_unread(error):
                 raise
-            vote = replace(heard.vote, cost_usd=with_trail(heard.vote.cost_usd, error))
+            cost = with_trail(heard.vote.cost_usd, error)
+            vote = replace(heard.vote, cost_usd=cost, latency=self.now() - started)
             warning = f"repair of {self.seat.name} failed: {error.code.value}"
             return replace(heard, vote=vote, warnings=(*heard.warnings, warning))
         status = VoteStatus.REPAIRED if again.vote.is_valid else again.vote.status
@@ -143,42 +143,50 @@ class Member:
             )
         )
 
-    def _judged(self, completion: Completion) -> Heard:
-        question = self.question
+    def _judged(self, completion: Completion, started: float) -> Heard:
+        question, seat = self.question, self.seat
         parsed = parse_answer(answer_of(completion.response), question.symbol, side=question.side)
+        status, reason, opinion, ratio = parsed.status, parsed.reason, None, None
+        violations: tuple[RuleViolation, ...] = ()
+        if parsed.opinion is not None:
+            checked = self._checked(parsed.opinion, parsed.percents)
+            violations = (*checked.violations, *_confidence_notes(parsed.trace))
+            if checked.is_valid:
+                opinion, ratio = checked.opinion, risk_reward_of(checked.opinion, question.market)
+            else:
+                status, reason = VoteStatus.INVALID, checked.reason
+        warnings = (*completion.response.warnings, *completion.warnings)
         vote = Vote(
             provider=completion.target.provider,
             model=completion.target.model,
-            status=parsed.status,
-            reason=parsed.reason,
+            status=status,
+            reason=reason,
+            opinion=opinion,
+            violations=violations,
             parse=parsed.trace,
+            latency=self.now() - started,
             cost_usd=completion.cost_usd,
             usage=completion.usage,
             raw_answer=completion.response.text,
-            rung=(completion.rung or Rung.PROMPT).value,
+            rung=str(completion.rung or Rung.PROMPT),
+            stage=seat.stage,
+            role=seat.role,
+            risk_reward=ratio,
         )
-        warnings = (*completion.response.warnings, *completion.warnings)
-        return Heard(self.seat, self._checked(vote, parsed), tuple(dict.fromkeys(warnings)))
+        return Heard(seat, vote, tuple(dict.fromkeys(warnings)), self.sample)
 
-    def _checked(self, vote: Vote, parsed: Parsed) -> Vote:
-        if parsed.opinion is None:
-            return vote
+    def _checked(self, opinion: Opinion, percents: Mapping[str, float]) -> Checked:
         question = self.question
         strictness = Strictness(question.on_violation == "clamp", question.convert_percent_stops)
-        checked = check(parsed.opinion, question.market, strictness, parsed.percents)
-        violations = (*checked.violations, *_confidence_notes(parsed.trace))
-        if not checked.is_valid:
-            return replace(vote, status=VoteStatus.INVALID, reason=checked.reason, violations=violations)
-        ratio = risk_reward_of(checked.opinion, question.market)
-        return replace(vote, opinion=checked.opinion, violations=violations, risk_reward=ratio)
+        return check(opinion, question.market, strictness, percents)
 
-    def _failed(self, error: OutcryError) -> Heard:
+    def _failed(self, error: OutcryError) -> Vote:
         status = VoteStatus.TIMEOUT if error.code in _TIMEOUTS else VoteStatus.ERROR
         vote = absent(self.seat, status, f"{error.code.value}: {error.message}")
         vote = replace(vote, cost_usd=error.trail.cost_usd)
         if error.trail.target is not None:
             vote = replace(vote, provider=error.trail.target.provider, model=error.trail.target.model)
-        return Heard(self.seat, vote)
+        return vote
 
 
 def _demanded(as_of: AsOf | None) -> AsOf | None:

@@ -53,8 +53,13 @@ class CleanNews:
     left_out: int
 
 
+_NO_NEWS: Final = CleanNews((), (), 0)
+
+
 def clean_news(news: Sequence[NewsItem]) -> CleanNews:
     """The newest items, as many as are let in, in the order given. Also those left out are looked at."""
+    if not news:
+        return _NO_NEWS
     newest = sorted(range(len(news)), key=lambda place: (_published(news[place]), -place), reverse=True)
     kept: dict[int, dict[str, Any]] = {}
     total = 0

@@ -54,10 +54,15 @@ class Reading:
     problem: str | None = None
 
 
+_NOTHING: Final = Reading(None)
+
+
 def read_number(raw: object) -> Reading:
     """`$98,500.00`, `98_500`, `98.5k`, `9.85e4`; ranges, placeholders and words are no number."""
     if raw is None:
-        return Reading(None)
+        return _NOTHING
+    if isinstance(raw, float) and math.isfinite(raw):
+        return Reading(raw)
     if isinstance(raw, bool):
         return Reading(None, problem="not_a_number")
     if isinstance(raw, int | float):

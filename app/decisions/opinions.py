@@ -49,9 +49,10 @@ class Notes:
 
 def spoken_action(word: str, key: str, side: str | None) -> Spoken:
     """What one word says under this key, for a position on this side (long, short, flat or unknown)."""
-    if word_of(word) in NO_ACTION:
+    known = word_of(word)
+    if known in NO_ACTION:
         return Spoken()
-    form = FORMS.get(word_of(word)) if "?" not in word else None
+    form = FORMS.get(known) if "?" not in word else None
     if form is None:
         return Spoken(problem="ambiguous_action" if len(set(forms_within(word))) > 1 else "unknown_action")
     if form.rating and not rates(key):
@@ -74,7 +75,8 @@ def read_opinion(claim: Claim, action: Action, form: Form, symbol: str, notes: N
     if intent is not None and (_BELONGS_TO.get(intent, action) is not action or (form.intent or intent) != intent):
         return None
     confidence, warning = read_confidence(values.get("confidence"))
-    notes.warnings += [warning] if warning else []
+    if warning is not None:
+        notes.warnings.append(warning)
     raw = values.get("confidence")
     reasoning = _text(values.get("reasoning"))
     if reasoning is None:
@@ -101,7 +103,7 @@ def read_opinion(claim: Claim, action: Action, form: Form, symbol: str, notes: N
 
 
 def _text(raw: object) -> str | None:
-    if isinstance(raw, Mapping):
+    if isinstance(raw, dict):
         raw = "; ".join(f"{key}: {str(item)[:MAX_TEXT]}" for key, item in islice(raw.items(), _MOST_LISTED))
     if isinstance(raw, list):
         raw = "; ".join(str(item)[:MAX_TEXT] for item in raw[:_MOST_LISTED])
@@ -111,6 +113,8 @@ def _text(raw: object) -> str | None:
 
 
 def _texts(raw: object) -> tuple[str, ...]:
+    if raw is None:
+        return ()
     items = raw if isinstance(raw, list) else [raw]
     return tuple(text for text in map(_text, items[:MAX_LIST]) if text)
 
@@ -122,6 +126,8 @@ def _one_of(values: Mapping[str, object], name: str, known: frozenset[str]) -> s
 
 
 def _amount(name: str, raw: object, notes: Notes) -> float | None:
+    if raw is None:
+        return None
     number = read_number(raw)
     if number.problem or (number.value is not None and number.value < 0):
         notes.warnings.append(f"{name}_unreadable")
@@ -130,6 +136,8 @@ def _amount(name: str, raw: object, notes: Notes) -> float | None:
 
 
 def _price(name: str, raw: object, notes: Notes) -> float | None:
+    if raw is None:
+        return None
     number = read_number(raw)
     if number.value is not None and number.percent:
         notes.percents[name] = number.value
@@ -141,7 +149,7 @@ def _price(name: str, raw: object, notes: Notes) -> float | None:
 
 
 def _entry(raw: object, notes: Notes) -> Entry | None:
-    if isinstance(raw, Mapping):
+    if isinstance(raw, dict):
         kind = str(raw.get("type") or "").strip().lower()
         price = _price("entry", raw.get("price"), notes)
         known = kind if kind in ("market", "limit") else ("market" if price is None else "limit")
@@ -153,13 +161,15 @@ def _entry(raw: object, notes: Notes) -> Entry | None:
 
 
 def _targets(raw: object, action: Action, notes: Notes) -> tuple[float, ...]:
+    if raw is None:
+        return ()
     items = raw if isinstance(raw, list) else [raw]
-    if isinstance(raw, Mapping):
+    if isinstance(raw, dict):
         items = [raw] if "price" in raw else list(raw.values())
     if len(items) > _MOST_LISTED:
         notes.warnings.append("take_profit_unreadable")
         return ()
-    prices = [item.get("price") if isinstance(item, Mapping) else item for item in items]
+    prices = [item.get("price") if isinstance(item, dict) else item for item in items]
     known = {price for price in (_price("take_profit", item, notes) for item in prices) if price is not None}
     if len(known) > MAX_TARGETS:
         notes.warnings.append("take_profit_cut")
@@ -168,7 +178,7 @@ def _targets(raw: object, action: Action, notes: Notes) -> tuple[float, ...]:
 
 def _size(values: Mapping[str, object], notes: Notes) -> Size | None:
     whole = values.get("size")
-    if isinstance(whole, Mapping):
+    if isinstance(whole, dict):
         amount = _amount("size", whole.get("value"), notes)
         if amount is not None and whole.get("unit") in _UNITS:
             return Size(str(whole["unit"]), amount)

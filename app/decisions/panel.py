@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
-import anyio
-
 from app.decisions import arrivals
 from app.decisions.arrivals import Arrivals, turn_of
 from app.decisions.background import Background
@@ -17,6 +15,7 @@ from app.decisions.seat import Seat, absent
 from app.domain.decision import Vote, VoteStatus
 from app.domain.errors import Code, DeadlineExceeded, OutcryError
 from app.domain.kill import Kill
+from app.waiting import Waiting
 
 T = TypeVar("T")
 
@@ -63,19 +62,29 @@ class Panel:
         self._early: dict[str, tuple[float, Heard]] = {}
         self._arrivals: asyncio.Queue[tuple[float, Heard | OutcryError] | None] = asyncio.Queue()
         self._held: tuple[float, Heard] | None = None
-        self._due: dict[int, int] = {}
+        # By the seats' numbers: of those that were asked, how many answers are still out, and what came.
+        self._missing: dict[int, int] = {}
         self._heard: dict[int, list[Heard]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._waiting: Waiting | None = None
 
     @property
     def outstanding(self) -> list[Seat]:
         """The seats that were asked and have not been heard, or not to the end."""
-        return [seat for seat in self._seats if self._is_out(seat)]
+        return [seat for seat in self._seats if self._missing.get(seat.number)]
 
     @property
     def unasked(self) -> list[Seat]:
         """The seats that nobody has asked."""
-        return [seat for seat in self._seats if seat.number not in self._due]
+        # Each answer asks for this, and nearly always everybody was asked at once.
+        if len(self._missing) == len(self._seats):
+            return []
+        return [seat for seat in self._seats if seat.number not in self._missing]
+
+    @property
+    def silent(self) -> list[Seat]:
+        """The seats without a vote as yet, whether they were asked or not."""
+        return [seat for seat in self._seats if not self._has_voted(seat)]
 
     @property
     def has_arrived(self) -> bool:
@@ -97,28 +106,28 @@ class Panel:
         if self.kill is not None:
             return
         for member in members:
-            self._due[member.seat.number] = self._due.get(member.seat.number, 0) + 1
+            self._missing[member.seat.number] = self._missing.get(member.seat.number, 0) + 1
         self._tasks += [
             self._background.start(self._ask(member))
             for member in members
             if self._order.answers(turn_of(member.seat.number, member.sample))
         ]
 
-    def voted(self) -> dict[Seat, Vote]:
+    def voted(self) -> list[tuple[Seat, Vote]]:
         """The votes of the seats that have been heard."""
-        return {seat: self._vote(seat) for seat in self._seats if seat.number in self._due and not self._is_out(seat)}
+        return [(seat, self._vote(seat)) for seat in self._seats if self._has_voted(seat)]
 
-    def at_the_end(self) -> dict[Seat, Vote]:
+    def at_the_end(self) -> list[tuple[Seat, Vote]]:
         """The votes if nothing more comes: a member of whose samples some are here votes with those."""
-        return {seat: self._vote(seat) for seat in self._seats if self._heard.get(seat.number)}
+        return [(seat, self._vote(seat)) for seat in self._seats if self._has_answered(seat)]
 
     def votes(self, status: VoteStatus, reason: str | None) -> list[Vote]:
         """The votes in the order of seats, what is still out given as such abstentions.
 
         Some samples of a member are a vote only when nothing more is waited for.
         """
-        heard = self.at_the_end() if status is VoteStatus.TIMEOUT else self.voted()
-        return [heard[seat] if seat in heard else self._abstention(seat, status, reason) for seat in self._seats]
+        is_here = self._has_answered if status is VoteStatus.TIMEOUT else self._has_voted
+        return [self._vote(seat) if is_here(seat) else self._abstention(seat, status, reason) for seat in self._seats]
 
     async def next(self, until: float) -> Heard | None:
         """The next answer; None when all have been heard or none comes before `until` (monotonic seconds).
@@ -127,7 +136,7 @@ class Panel:
 
         Raises OutcryError where a run does not hold an answer that came when it was recorded, or is not read in time.
         """
-        if self.kill is not None or not self.outstanding:
+        if self.kill is not None or not any(self._missing.values()):
             return None
         arrival = await (self._scripted(until) if self._order.is_scripted else self._arrival(until))
         if arrival is None or arrival[0] > until:
@@ -138,6 +147,7 @@ class Panel:
             return None
         heard = arrival[1]
         self._heard.setdefault(heard.seat.number, []).append(heard)
+        self._missing[heard.seat.number] -= 1
         self._order.heard(turn_of(heard.seat.number, heard.sample))
         return heard
 
@@ -145,6 +155,8 @@ class Panel:
         """Ends the calls still out, without waiting for them."""
         for task in self._tasks:
             task.cancel()
+        if self._waiting is not None:
+            self._waiting.close()
 
     def stop(self, kill: Kill) -> None:
         """An operator stopped it: from here on nobody is heard, and whoever waits for an answer is woken."""
@@ -183,9 +195,14 @@ class Panel:
             return held
         if not self._arrivals.empty():
             return _answer(self._arrivals.get_nowait())
-        with anyio.move_on_after(max(until - self._now(), 0)):
-            return _answer(await self._arrivals.get())
-        return None
+        if self._waiting is None:
+            self._waiting = Waiting()
+        try:
+            with self._waiting.until(asyncio.get_running_loop().time() + max(until - self._now(), 0)):
+                arrival = await self._arrivals.get()
+        except TimeoutError:
+            return None
+        return _answer(arrival)
 
     async def _scripted(self, until: float) -> tuple[float, Heard] | None:
         """The answer whose turn it is; None where the time was up when it was recorded."""
@@ -201,12 +218,15 @@ class Panel:
             self._early[turn_of(arrival[1].seat.number, arrival[1].sample)] = arrival
         return min(self._now(), until), self._early.pop(turn)[1]
 
-    def _is_out(self, seat: Seat) -> bool:
-        return len(self._heard.get(seat.number, ())) < self._due.get(seat.number, 0)
+    def _has_voted(self, seat: Seat) -> bool:
+        return self._missing.get(seat.number) == 0
+
+    def _has_answered(self, seat: Seat) -> bool:
+        return seat.number in self._heard
 
     def _vote(self, seat: Seat, missing: Vote | None = None) -> Vote:
         came = self._heard.get(seat.number, ())
-        late = self._due.get(seat.number, 0) - len(came)
+        late = self._missing.get(seat.number, 0)
         if late == 0 and len(came) == 1:
             return came[0].vote
         votes = [heard.vote for heard in sorted(came, key=lambda heard: heard.sample or 0)]
@@ -214,10 +234,10 @@ class Panel:
         return merged([*votes, *([lacking] * late)])
 
     def _abstention(self, seat: Seat, status: VoteStatus, reason: str | None) -> Vote:
-        if seat.number not in self._due and self.kill is None:
+        if seat.number not in self._missing and self.kill is None:
             return absent(seat, VoteStatus.CANCELLED, f"{NOT_ASKED}: it was decided without this stage")
         vote = absent(seat, status, reason)
-        if not self._heard.get(seat.number):
+        if not self._has_answered(seat):
             return vote
         # Samples that came are paid for, though the member's vote was not waited for.
         partial = self._vote(seat, vote)

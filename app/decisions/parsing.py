@@ -79,7 +79,7 @@ def _ended_badly(answer: Answer) -> Parsed | None:
     written = sum(len(each) for each in answer.tool_arguments if isinstance(each, str))
     if len(answer.text) + written > MAX_ANSWER:
         return _abstention(VoteStatus.INVALID, f"answer longer than {MAX_ANSWER} characters")
-    if not answer.text.strip() and not answer.tool_arguments:
+    if (not answer.text or answer.text.isspace()) and not answer.tool_arguments:
         return _abstention(VoteStatus.INVALID, "empty_answer")
     if _HTML.match(answer.text):
         return _abstention(VoteStatus.INVALID, "html_page")
@@ -93,9 +93,13 @@ def _settled(found: Found, symbol: str, side: str | None) -> Parsed:
     choices = [claim for claim in found.claims if not claim.is_template]
     if not choices:
         return _abstention(VoteStatus.INVALID, "echoed_template", found.method)
-    asked = [claim for claim in choices if claim.symbol is None or same_symbol(claim.symbol, symbol)]
-    named = [claim.symbol for claim in choices if claim.symbol is not None]
-    others = sorted({name for name in named if not same_symbol(name, symbol)})
+    asked, of_others = list[Claim](), set[str]()
+    for claim in choices:
+        if claim.symbol is None or same_symbol(claim.symbol, symbol):
+            asked.append(claim)
+        else:
+            of_others.add(claim.symbol)
+    others = sorted(of_others)
     if not asked:
         return _abstention(VoteStatus.INVALID, f"other_symbol: {', '.join(others)[:100]}", found.method)
     if any(claim.contradicts_itself or _of_other_side(claim, side) for claim in asked):
@@ -128,6 +132,8 @@ def _disagreement(spoken: Sequence[Spoken], asked: Sequence[Claim], *, merges: b
         return VoteStatus.INVALID, f"conflicting_decisions: {said}"
     if actions == {None}:
         return VoteStatus.ABSTAINED, "the model gave no action"
+    if len(spoken) == 1:
+        return None
     intents = sorted({one.form.intent for one in spoken if one.form and one.form.intent})
     if len(intents) > 1:
         return VoteStatus.INVALID, f"conflicting_decisions: {', '.join(intents)}"

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from app.decisions.context import MarketContext
+from app.decisions.prompts import Prompt
+from app.decisions.prompts.material import Material
 from app.domain.caching import CacheMode
 from app.domain.caller import LOCAL_CALLER, Caller
 from app.domain.chat import JSON
@@ -86,8 +88,10 @@ class Question:
 
         Whoever asks for block or filter without saying as of when means the market's own moment.
         """
+        if self.as_of is None and self.as_of_mode == AsOfMode.WARN:
+            return None
         mode, moment = AsOfMode(self.as_of_mode), self.as_of
-        if moment is None and mode is not AsOfMode.WARN and self.market is not None:
+        if moment is None and self.market is not None:
             moment = self.market.as_of
         return None if moment is None else AsOf(moment, mode, self.embargo)
 
@@ -97,14 +101,14 @@ class Question:
         return self.market.position.side if self.market is not None and self.market.position is not None else None
 
 
-def recorded(question: Question, members: tuple[str, ...], messages: tuple[JSON, ...]) -> dict[str, Any]:
+def recorded(question: Question, members: tuple[str, ...], prompt: Prompt) -> dict[str, Any]:
     """The question as JSON values, for the record: what was asked, of whom, in which words."""
     return {
         "symbol": question.symbol,
-        "market": None if question.market is None else question.market.plain(),
+        "market": _plain(question.market, prompt.material),
         "prompt": question.prompt,
         "messages": None if question.messages is None else list(question.messages),
-        "sent_messages": list(messages),
+        "sent_messages": list(prompt.messages),
         "agent_id": question.agent_id,
         "members": list(members),
         "panel": question.panel,
@@ -129,3 +133,10 @@ def recorded(question: Question, members: tuple[str, ...], messages: tuple[JSON,
         "variant": question.variant,
         "metadata": dict(question.metadata),
     }
+
+
+def _plain(market: MarketContext | None, material: Material | None) -> Mapping[str, Any] | None:
+    """The market as JSON values: those that the prompt was made from, unless an experiment had it made from others."""
+    if market is None:
+        return None
+    return material.plain if material is not None and material.market is market else market.plain()

@@ -10,7 +10,7 @@ from typing import Any, Final
 import anyio
 
 from app.decisions.service import DecisionEvent, VoteEvent
-from app.decisions.wire import rendered, vote_event_rendered
+from app.decisions.wire import vote_event_rendered
 from app.domain.decision import VoteStatus
 from app.domain.errors import Code, Conflict
 
@@ -99,7 +99,7 @@ class Run:
 def told_of(event: VoteEvent | DecisionEvent) -> Told:
     """A panel's own event."""
     if isinstance(event, DecisionEvent):
-        return Told("decision", rendered(event.decision))
+        return Told("decision", event.answer)
     return Told("vote", vote_event_rendered(event.vote, event.sample))
 
 

@@ -181,7 +181,7 @@ class _InRun:
 
 
 def _form(question: Question, composition: Composition, prompt: Prompt) -> Mapping[str, Any]:
-    asked = recorded(question, composition.members, prompt.messages)
+    asked = recorded(question, composition.members, prompt)
     return {name: value for name, value in asked.items() if name not in _NOT_ASKED} | {
         "method": composition.method,
         "quorum": composition.quorum,

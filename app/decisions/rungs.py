@@ -8,7 +8,7 @@ fence       the last fenced block
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -192,5 +192,5 @@ def _value(text: str) -> object | None:
         return None
     except NotJson:
         return None
-    is_object = isinstance(value, Mapping | list) or (isinstance(value, str) and value.lstrip()[:1] == "{")
+    is_object = isinstance(value, dict | list) or (isinstance(value, str) and value.lstrip()[:1] == "{")
     return value if is_object else None

@@ -41,6 +41,7 @@ from app.decisions.session import Session
 from app.decisions.shadows import Shadows
 from app.decisions.splitting import entered
 from app.decisions.voting import Result
+from app.decisions.wire import rendered
 from app.domain.audit import Author
 from app.domain.decision import Decision, Role, Vote, VoteStatus
 from app.domain.errors import OutcryError, StorageUnavailable, Violation
@@ -79,9 +80,10 @@ class VoteEvent:
 
 @frozen
 class DecisionEvent:
-    """The decision is made and stored; the last event."""
+    """The decision is made and stored; the last event. `answer` is its JSON as it was put on record."""
 
     decision: Decision
+    answer: dict[str, Any]
 
 
 class DecisionService:
@@ -137,10 +139,14 @@ class DecisionService:
 
     async def decide(self, question: Question) -> Decision:
         """The decision, stored. Overruns the deadline by at most 250 ms, whatever the members do."""
+        return (await self.answered(question)).decision
+
+    async def answered(self, question: Question) -> DecisionEvent:
+        """The same with its answer."""
         async with aclosing(self._events(question, is_told=False)) as events:
             async for event in events:
                 if isinstance(event, DecisionEvent):
-                    return event.decision
+                    return event
         raise AssertionError("a stream of votes ends with its decision")
 
     async def stream(self, question: Question) -> AsyncGenerator[VoteEvent | DecisionEvent]:
@@ -150,14 +156,14 @@ class DecisionService:
                 yield event
 
     async def _events(self, question: Question, *, is_told: bool) -> AsyncGenerator[VoteEvent | DecisionEvent]:
-        """The same; a vote that is not told as it comes is marked with the others, when the decision is made."""
+        """The same; where no vote `is_told` as it comes, the decision alone."""
         question = entered(question, self._experiments, self._panels)
         session = self._opened(question)
         if (kill := self._stops.of(question.agent_id)) is not None:
             decision = self._making.refused(session, kill)
-            await self._store(session, decision)
+            answer = await self._store(session, decision)
             self._tell(decision)
-            yield DecisionEvent(decision)
+            yield DecisionEvent(decision, answer)
             return
         session, panel = await self._begun(session)
         is_handed_over = False
@@ -171,23 +177,24 @@ class DecisionService:
             while result is None or panel.has_arrived:
                 heard = await panel.next(session.until(panel))
                 if heard is not None:
-                    yield VoteEvent(session.marked(heard.vote) if is_told else heard.vote, heard.sample)
+                    if is_told:
+                        yield VoteEvent(session.marked(heard.vote), heard.sample)
                     result = session.result(panel)
                 if result is None and panel.unasked and panel.kill is None:
                     panel.ask(self._members(session, session.escalation(panel, is_late=heard is None)))
                 elif heard is None:
                     break
             decision = await self._making.made_up(session, panel, shadows, result)
-            await self._store(session, decision)
+            answer = await self._store(session, decision)
             is_live = result is not None and panel.kill is None
             waits = is_live and bool(panel.outstanding) and question.settle == "all"
-            if waits or _is_pending(decision):
+            if waits or (shadows is not None and _is_pending(decision)):
                 self._background.start(self._completed(session, panel, shadows, decision, waits=waits))
                 is_handed_over = True
             else:
                 self._end(session)
             self._tell(decision)
-            yield DecisionEvent(decision)
+            yield DecisionEvent(decision, answer)
         finally:
             # Also when the caller has left: nobody pays for votes that nobody waits for.
             if not is_handed_over:
@@ -308,15 +315,17 @@ class DecisionService:
         order = Arrivals() if session.run is None else session.run.arrivals
         return NewsChecked(member, session.without_news, self._background.start, session.decide_at, order)
 
-    async def _store(self, session: Session, decision: Decision) -> None:
-        """Returns once the decision is durable, or raises StorageUnavailable in time for the caller to hear it."""
+    async def _store(self, session: Session, decision: Decision) -> dict[str, Any]:
+        """The answer, once the decision is durable; or StorageUnavailable in time for the caller to hear it."""
+        answer = rendered(decision)
         await self._record.keep(
             decision,
-            self._papers.of(session, decision),
+            self._papers.of(session, decision, answer),
             until=session.question.deadline,
             grace=self._rules.grace,
             tasks=self._background,
         )
+        return answer
 
     async def _completed(
         self, session: Session, panel: Panel, shadows: Shadows | None, decision: Decision, *, waits: bool

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from app.decisions.calibrating import UNCALIBRATED, calibrated, vote_calibrated
+from app.decisions.calibrating import UNCALIBRATED, vote_calibrated, worth_of
 from app.decisions.composition import Composition
 from app.decisions.context import staleness
 from app.decisions.counting import Counter
@@ -50,9 +50,8 @@ class Session:
         return known if self.guard is None else self.guard.marked(known)
 
     def judged(self, decision: Decision) -> Decision:
-        """The decision as it goes out; the same."""
-        known = calibrated(decision, self.confidences)
-        return known if self.guard is None else self.guard.judged(known)
+        """The decision as it goes out: what its models may remember, where that is asked."""
+        return decision if self.guard is None else self.guard.judged(decision)
 
     def stamped(self, decision: Decision) -> Decision:
         """The decision as it goes out, with its hash where it belongs to a run; nothing is changed about it after."""
@@ -85,8 +84,8 @@ class Session:
     def result(self, panel: Panel, *, is_over: bool = False) -> Result | None:
         """The panel's result, None while votes still out may change it; when time is over, none are still out."""
         votes = panel.at_the_end() if is_over else panel.voted()
-        members = {seat: vote for seat, vote in votes.items() if not seat.is_officer}
-        out = [] if is_over else [seat for seat in (*panel.outstanding, *panel.unasked) if not seat.is_officer]
+        members = [vote for seat, vote in votes if not seat.is_officer]
+        out = [] if is_over else [seat for seat in panel.silent if not seat.is_officer]
         result = METHODS[self.composition.method](self._count(members, out, self.composition.quorum))
         if result is None:
             return self._agreed(panel, members)
@@ -98,16 +97,20 @@ class Session:
 
     def escalation(self, panel: Panel, *, is_late: bool) -> list[Seat]:
         """Who is to be asked now: the second stage, once the first cannot agree any more, or took too long to."""
-        votes, out = panel.voted(), panel.outstanding
-        said = {vote.opinion.action for vote in votes.values() if vote.is_valid and vote.opinion is not None}
-        valid = sum(vote.is_valid for vote in votes.values())
+        votes, out = [vote for _, vote in panel.voted()], panel.outstanding
+        said = {vote.opinion.action for vote in votes if vote.is_valid and vote.opinion is not None}
+        valid = sum(vote.is_valid for vote in votes)
         can_agree = len(said) <= 1 and valid + len(out) >= self.composition.first_quorum and bool(out)
         return panel.unasked if is_late or not can_agree else []
 
     def votes(self, panel: Panel, status: VoteStatus, reason: str | None) -> list[Vote]:
-        """Every seat's vote in order, with what it counted; what is still out as such abstentions."""
-        votes = panel.votes(status, reason)
-        return list(self.counter.weighed(dict(zip(self.composition.seats, votes, strict=True))).values())
+        """Every seat's vote in order, with what it counted and is worth; what is still out as such abstentions."""
+        votes, counter = panel.votes(status, reason), self.counter
+        weights = counter.weights(self.composition.seats, votes)
+        return [
+            vote.counted(family=counter.family(vote), weight=weight, calibration=worth_of(vote, self.confidences))
+            for vote, weight in zip(votes, weights, strict=True)
+        ]
 
     def is_first_alone(self, votes: Sequence[Vote]) -> bool:
         """Whether nobody beyond the first stage was needed."""
@@ -127,13 +130,13 @@ class Session:
             found.append("news_check: there is no news in the market, so nothing was compared")
         return [*found, *self.prompt.warnings, *panel.warnings]
 
-    def _agreed(self, panel: Panel, members: Mapping[Seat, Vote]) -> Result | None:
+    def _agreed(self, panel: Panel, members: Sequence[Vote]) -> Result | None:
         """What a whole first stage says as one, so that the second need not be asked."""
         if not panel.unasked or panel.outstanding:
             return None
         result = unanimous(self._count(members, [], self.composition.first_quorum))
         return result if result is not None and result.status is DecisionStatus.DECIDED else None
 
-    def _count(self, votes: Mapping[Seat, Vote], out: list[Seat], quorum: int) -> Count:
-        cast = [self.counter.cast(vote) for vote in votes.values() if vote.is_valid and vote.opinion is not None]
+    def _count(self, votes: Sequence[Vote], out: list[Seat], quorum: int) -> Count:
+        cast = [self.counter.cast(vote) for vote in votes if vote.is_valid and vote.opinion is not None]
         return Count(cast, [self.counter.out(seat) for seat in out], quorum)

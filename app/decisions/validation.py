@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -46,7 +46,8 @@ class Checked:
     @property
     def is_valid(self) -> bool:
         """Whether no rule forbids acting on it."""
-        return all(violation.severity is not Severity.ERROR for violation in self.violations)
+        # Nearly all keep every rule.
+        return not self.violations or all(one.severity is not Severity.ERROR for one in self.violations)
 
     @property
     def reason(self) -> str:
@@ -70,9 +71,10 @@ def check(
         constraints = market.constraints if market is not None else Constraints()
     found = [*_symbol(opinion, constraints), *_intent(opinion, market)]
     reference = reference_price(opinion, market)
-    shares = dict(percents or {}) | dict(percentages(opinion, market, reference))
-    opinion, read = converted(opinion, reference, shares, is_allowed=strictness.convert_percent_stops)
-    found += read
+    shares = {**(percents or {}), **dict(percentages(opinion, market, reference))}
+    if shares:
+        opinion, read = converted(opinion, reference, shares, is_allowed=strictness.convert_percent_stops)
+        found += read
     found += _numbers(opinion)
     if opinion.action is not Action.HOLD:
         is_closing = closes(opinion, market)
@@ -83,7 +85,8 @@ def check(
             found += _risk(opinion, reference, constraints, market)
     elif opinion.size is not None and opinion.size.value > 0:
         found.append(broken("hold_with_size", "size", "a HOLD needs no size"))
-    found += _permitted(opinion, constraints)
+    if constraints.allowed_actions:
+        found += _permitted(opinion, constraints)
     return Checked(opinion, tuple(found))
 
 
@@ -181,29 +184,30 @@ def risk_reward(opinion: Opinion, reference: float | None) -> float | None:
 def _permitted(opinion: Opinion, constraints: Constraints) -> Iterator[RuleViolation]:
     allowed = {item.action for item in constraints.allowed_actions}
     # Doing nothing is never forbidden.
-    if allowed and opinion.action not in allowed and opinion.action is not Action.HOLD:
+    if opinion.action not in allowed and opinion.action is not Action.HOLD:
         yield broken("action_not_allowed", "action", f"{opinion.action} is not among {', '.join(sorted(allowed))}")
 
 
 def _numbers(opinion: Opinion) -> Iterator[RuleViolation]:
     """Every number finite, every price above 0."""
-    prices = {
-        "entry": (opinion.entry.price,) if opinion.entry is not None else (),
-        "stop_loss": (opinion.stop_loss,),
-        "take_profit": opinion.take_profit,
-    }
-    others = {
-        "confidence": (opinion.confidence,),
-        "size": (opinion.size.value,) if opinion.size is not None else (),
-        "leverage": (opinion.leverage,),
-        "risk_usd": (opinion.risk_usd,),
-    }
-    for name, numbers in (prices | others).items():
-        if not _all_finite(numbers):
+    entry, size = opinion.entry, opinion.size
+    prices: tuple[tuple[str, tuple[float | None, ...]], ...] = (
+        ("entry", () if entry is None else (entry.price,)),
+        ("stop_loss", (opinion.stop_loss,)),
+        ("take_profit", opinion.take_profit),
+    )
+    others = (
+        ("confidence", opinion.confidence),
+        ("size", None if size is None else size.value),
+        ("leverage", opinion.leverage),
+        ("risk_usd", opinion.risk_usd),
+    )
+    for name, stated in prices:
+        known = [price for price in stated if price is not None]
+        if not all(map(math.isfinite, known)):
             yield broken("not_finite", name, "expected a finite number")
-        elif name in prices and any(number is not None and number <= 0 for number in numbers):
+        elif known and min(known) <= 0:
             yield broken("price_not_positive", name, "expected a price above 0")
-
-
-def _all_finite(numbers: Iterable[float | None]) -> bool:
-    return all(number is None or math.isfinite(number) for number in numbers)
+    for name, number in others:
+        if number is not None and not math.isfinite(number):
+            yield broken("not_finite", name, "expected a finite number")

@@ -16,6 +16,7 @@ MOST_ANSWERS: Final = 200
 _USABLE: Final = frozenset({VoteStatus.OK, VoteStatus.REPAIRED})
 # A refusal, a timeout or a failure is no answer whose form could be judged.
 _JUDGED: Final = _USABLE | {VoteStatus.INVALID, VoteStatus.TRUNCATED}
+_UNHEARD: Final = Grade()
 
 
 class VoteValidity:
@@ -35,7 +36,7 @@ class VoteValidity:
                 self._count(Target(vote.provider, vote.model), is_valid=vote.status in _USABLE)
 
     def _count(self, target: Target, *, is_valid: bool) -> None:
-        before = self._grades.pop(target, Grade())
+        before = self._grades.pop(target, _UNHEARD)
         valid, answers = before.valid + is_valid, before.answers + 1
         if answers > MOST_ANSWERS:
             valid, answers = valid // 2, answers // 2

@@ -17,6 +17,7 @@ from app.decisions.veto import is_vetoed, reviewed
 from app.decisions.voting import Result, effective_votes
 from app.domain.decision import Action, Consensus, Decision, DecisionStatus, Opinion, Role, SettledReason, Vote
 from app.domain.frozen import frozen
+from app.domain.ports import Confidences
 
 QUOTE: Final = 400
 
@@ -51,13 +52,18 @@ def decision_from(
     decision_id: str,
     created_at: datetime,
     warnings: Sequence[str],
+    confidences: Confidences,
 ) -> Decision:
-    """The decision: medians of those who agree, checked again by the rules that every vote had to keep."""
+    """The decision: medians of those who agree, checked again by the rules that every vote had to keep.
+
+    Its confidence is what its agreement is worth; while that is not known it is the agreement itself, and
+    `consensus.calibration` says "uncalibrated".
+    """
     result, votes = settled.result, settled.members
     is_decided = result.status is DecisionStatus.DECIDED
-    # The plain share of the valid votes' weight that agrees: no mean of claims, and no probability before `calibrating`
-    # makes one of it.
-    share = agreement(votes, result.action) if is_decided else _largest_share(votes)
+    # The plain share of the valid votes' weight that agrees: no mean of claims, and no probability by itself.
+    share = round(agreement(votes, result.action) if is_decided else _largest_share(votes), 4)
+    worth = confidences.of_panel(settled.method, share) if is_decided else None
     opinions = agreeing(votes, result.action) if is_decided else []
     opinion, notes = combined(opinions, question.symbol, result.action, _reasoning(settled))
     risk = None
@@ -78,16 +84,17 @@ def decision_from(
         actionable=is_decided and result.action is not Action.HOLD and checked.is_valid,
         consensus=Consensus(
             method=settled.method,
-            agreement=round(share, 4),
+            agreement=share,
             effective_votes=effective_votes([vote.family or vote.provider for vote in votes if vote.is_valid]),
             quorum=settled.quorum,
             settled_reason=result.reason,
             settled_at=settled.at,
             dissent=dissent(votes, settled.result.action) if is_decided else (),
+            calibration=worth,
         ),
         votes=settled.votes,
         created_at=created_at,
-        confidence=round(share, 4) if is_decided else None,
+        confidence=None if worth is None else share if worth.value is None else worth.value,
         reasoning=opinion.reasoning,
         entry=kept.entry,
         stop_loss=kept.stop_loss,

@@ -122,13 +122,14 @@ def _plurality(count: Count, weigh: Callable[[Sequence[Ballot]], float]) -> Resu
     if missing is not None or len(count.cast) < max(count.quorum, 1):
         return missing
     by_action = {action: [ballot for ballot in count.cast if ballot.action is action] for action in Action}
-    leader = max(Action, key=lambda action: weigh(by_action[action]))
-    lead = weigh(by_action[leader])
-    # Everybody still out may back one of the others; only a lead that even that cannot level is final.
-    most = max(weigh([*by_action[action], *count.out]) for action in Action if action is not leader)
+    weights = {action: weigh(ballots) for action, ballots in by_action.items()}
+    leader = max(weights, key=weights.__getitem__)
+    lead = weights.pop(leader)
     if count.out:
+        # Everybody still out may back one of the others; only a lead that even that cannot level is final.
+        most = max(weigh([*by_action[action], *count.out]) for action in weights)
         return _decided(leader, SettledReason.OUTCOME_FIXED) if lead - most > 2 * _EQUAL else None
-    if lead - most <= _EQUAL:
+    if lead - max(weights.values()) <= _EQUAL:
         return Result(Action.HOLD, DecisionStatus.NO_QUORUM, SettledReason.TIE)
     return _decided(leader, SettledReason.ALL_VOTED)
 

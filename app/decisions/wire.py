@@ -15,7 +15,7 @@ def rendered(decision: Decision) -> dict[str, Any]:
     return {
         "id": decision.id,
         "symbol": decision.symbol,
-        "action": decision.action.value,
+        "action": str(decision.action),
         "actionable": decision.actionable,
         "confidence": decision.confidence,
         "reasoning": decision.reasoning,
@@ -26,7 +26,7 @@ def rendered(decision: Decision) -> dict[str, Any]:
         "intent": decision.intent,
         "leverage": decision.leverage,
         "risk_reward": decision.risk_reward,
-        "status": decision.status.value,
+        "status": str(decision.status),
         "consensus": _consensus(decision.consensus),
         "votes": [vote_rendered(vote) for vote in decision.votes],
         "violations": [_violation(violation) for violation in decision.violations],
@@ -54,15 +54,15 @@ def vote_rendered(vote: Vote) -> dict[str, Any]:
     return {
         "provider": vote.provider,
         "model": vote.model,
-        "status": vote.status.value,
+        "status": str(vote.status),
         "reason": vote.reason,
-        "action": None if opinion is None else opinion.action.value,
+        "action": None if opinion is None else str(opinion.action),
         "confidence": None if opinion is None else opinion.confidence,
         "calibrated_confidence": None if vote.calibration is None else vote.calibration.value,
         "calibration": calibration_rendered(vote.calibration),
         "weight": vote.weight,
         "family": vote.family,
-        "role": vote.role.value,
+        "role": str(vote.role),
         "shadow": vote.role is Role.SHADOW,
         "stage": vote.stage,
         "samples": [_sample(sample) for sample in vote.samples],
@@ -88,7 +88,7 @@ def opinion_rendered(opinion: Opinion) -> dict[str, Any]:
     """An opinion alone: what the parser reads back to the same opinion."""
     return {
         "symbol": opinion.symbol,
-        "action": opinion.action.value,
+        "action": str(opinion.action),
         "confidence": opinion.confidence,
         **_stated(opinion),
     }
@@ -119,7 +119,7 @@ def _consensus(consensus: Consensus) -> dict[str, Any]:
         "agreement": consensus.agreement,
         "effective_votes": consensus.effective_votes,
         "quorum": consensus.quorum,
-        "settled_reason": consensus.settled_reason.value,
+        "settled_reason": str(consensus.settled_reason),
         "settled_at_ms": _milliseconds(consensus.settled_at),
         "dissent": list(consensus.dissent),
         "calibration": calibration_rendered(consensus.calibration),
@@ -135,8 +135,8 @@ def calibration_rendered(calibration: Calibrated | None) -> dict[str, Any] | Non
 
 def _sample(sample: Sample) -> dict[str, Any]:
     return {
-        "status": sample.status.value,
-        "action": None if sample.action is None else sample.action.value,
+        "status": str(sample.status),
+        "action": None if sample.action is None else str(sample.action),
         "confidence": sample.confidence,
         "reason": sample.reason,
         "latency_ms": None if sample.latency is None else _milliseconds(sample.latency),
@@ -146,7 +146,7 @@ def _sample(sample: Sample) -> dict[str, Any]:
 def _violation(violation: RuleViolation) -> dict[str, Any]:
     return {
         "code": violation.code,
-        "severity": violation.severity.value,
+        "severity": str(violation.severity),
         "field": violation.field,
         "message": violation.message,
     }
@@ -169,7 +169,7 @@ def usage_rendered(usage: Usage | None) -> dict[str, Any] | None:
         "output_tokens": usage.output_tokens,
         "cached_tokens": usage.cached_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
-        "source": usage.source.value,
+        "source": str(usage.source),
     }
 
 

@@ -175,7 +175,7 @@ def spent_on(attempts: Iterable[AttemptRecord]) -> Decimal | None:
 
     None when the price of one of them is unknown, or none of them was billed as far as anybody knows.
     """
-    return summed(one.cost_usd for one in attempts if one.cost_usd is not None or one.is_unpriced)
+    return summed([one.cost_usd for one in attempts if one.cost_usd is not None or one.is_unpriced])
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,34 @@ class Vote:
         """Whether this counts towards the quorum."""
         return self.status in (VoteStatus.OK, VoteStatus.REPAIRED)
 
+    def counted(self, *, family: str, weight: float | None, calibration: Calibrated | None) -> Vote:
+        """The vote with what it counted and is worth."""
+        # Every vote of a panel, and `replace` looks at each of these fields three times.
+        return Vote(
+            self.provider,
+            self.model,
+            self.status,
+            self.reason,
+            self.opinion,
+            self.violations,
+            self.parse,
+            self.latency,
+            self.cost_usd,
+            self.usage,
+            self.raw_answer,
+            self.rung,
+            self.news_driven,
+            weight,
+            family,
+            self.stage,
+            self.role,
+            self.samples,
+            self.flip_rate,
+            self.contamination,
+            self.risk_reward,
+            calibration,
+        )
+
 
 @frozen
 class Consensus:

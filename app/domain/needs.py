@@ -6,7 +6,7 @@ and the answer warns.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from app.domain.chat import ChatRequest, Wire
@@ -59,40 +59,40 @@ _PARTS: Final = {"image_url": VISION, "input_audio": AUDIO_IN, "file": FILES}
 
 def needs_of(request: ChatRequest) -> frozenset[str]:
     """The needs of a request. A response format is none: there is a way to it at every target (see `structured`)."""
-    return frozenset((*_of_parameters(request.parameters), *_of_messages(request), *_of_wire(request)))
-
-
-def _of_wire(request: ChatRequest) -> Iterator[str]:
-    native = request.native
-    if native is not None and native.only_here and native.wire in _SERVER_TOOLS:
-        yield _SERVER_TOOLS[native.wire]
-
-
-def _of_parameters(parameters: Mapping[str, Any]) -> Iterator[str]:
-    tools = parameters.get("tools")
-    if tools or parameters.get("functions"):
-        yield TOOLS
-        choice = parameters.get("tool_choice")
-        if choice == "required" or (isinstance(choice, dict) and choice.get("type") != "allowed_tools"):
-            yield FORCED_TOOLS
-        if isinstance(tools, list) and any(isinstance(tool, dict) and tool.get("type") == "custom" for tool in tools):
-            yield CUSTOM_TOOLS
-    count = parameters.get("n")
-    if isinstance(count, int) and count > 1:
-        yield CHOICES
-    if parameters.get("logprobs"):
-        yield LOGPROBS
-    modalities = parameters.get("modalities")
-    if isinstance(modalities, list) and "audio" in modalities:
-        yield AUDIO_OUT
-
-
-def _of_messages(request: ChatRequest) -> Iterator[str]:
+    needs: set[str] = set()
+    _add_parameters(needs, request.parameters)
     for message in request.messages:
         content = message.get("content")
         if isinstance(content, list):
-            for part in content:
-                kind = part.get("type") if isinstance(part, dict) else None
-                need = _PARTS.get(kind) if isinstance(kind, str) else None
-                if need is not None:
-                    yield need
+            _add_parts(needs, content)
+    native = request.native
+    if native is not None and native.only_here and native.wire in _SERVER_TOOLS:
+        needs.add(_SERVER_TOOLS[native.wire])
+    return frozenset(needs)
+
+
+def _add_parameters(needs: set[str], parameters: Mapping[str, Any]) -> None:
+    tools = parameters.get("tools")
+    if tools or parameters.get("functions"):
+        needs.add(TOOLS)
+        choice = parameters.get("tool_choice")
+        if choice == "required" or (isinstance(choice, dict) and choice.get("type") != "allowed_tools"):
+            needs.add(FORCED_TOOLS)
+        if isinstance(tools, list) and any(isinstance(tool, dict) and tool.get("type") == "custom" for tool in tools):
+            needs.add(CUSTOM_TOOLS)
+    count = parameters.get("n")
+    if isinstance(count, int) and count > 1:
+        needs.add(CHOICES)
+    if parameters.get("logprobs"):
+        needs.add(LOGPROBS)
+    modalities = parameters.get("modalities")
+    if isinstance(modalities, list) and "audio" in modalities:
+        needs.add(AUDIO_OUT)
+
+
+def _add_parts(needs: set[str], parts: Sequence[Any]) -> None:
+    for part in parts:
+        kind = part.get("type") if isinstance(part, dict) else None
+        need = _PARTS.get(kind) if isinstance(kind, str) else None
+        if need is not None:
+            needs.add(need)

@@ -149,7 +149,7 @@ class RoutingQuery:
     is_rehearsal: bool = False
     max_tokens: int | None = None
     only_here: str | None = None
-    house_rule: DataDemand = DataDemand()
+    house_rule: DataDemand | None = None
     tier: Tier | None = None
     conversation: str | None = None
     last_answered: Target | None = None

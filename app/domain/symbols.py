@@ -14,6 +14,7 @@ _QUOTES: Final = (
 )
 _CONTRACTS: Final = frozenset({"PERP", "SWAP", "SPOT", "P"})
 _SEPARATOR: Final = re.compile(r"[/:_\-\s]+")
+_DECORATION: Final = re.compile(r"[^A-Z0-9=^]")
 
 
 def is_symbol(text: str) -> bool:
@@ -23,7 +24,7 @@ def is_symbol(text: str) -> bool:
 
 def same_symbol(one: str, other: str) -> bool:
     """Whether both name the same market; a spelling without a quote currency matches any, and all dollars are one."""
-    if squeezed(one) == squeezed(other):
+    if one == other or squeezed(one) == squeezed(other):
         return True
     base, quote = market_of(one)
     other_base, other_quote = market_of(other)
@@ -32,7 +33,7 @@ def same_symbol(one: str, other: str) -> bool:
 
 def squeezed(symbol: str) -> str:
     """Without separators and in capitals: what BTC/USDT and BTCUSDT have in common."""
-    return re.sub(r"[^A-Z0-9=^]", "", symbol.upper())
+    return _DECORATION.sub("", symbol.upper())
 
 
 def market_of(symbol: str) -> tuple[str, str]:

@@ -47,9 +47,10 @@ class Usage:
 
     def __post_init__(self) -> None:
         # Beyond 64 bits a count can neither be answered with nor stored.
-        for name in _COUNTS:
-            if getattr(self, name) > _MOST:
-                object.__setattr__(self, name, _MOST)
+        parts = max(self.cached_tokens, self.cache_write_tokens, self.reasoning_tokens)
+        if self.input_tokens > _MOST or self.output_tokens > _MOST or parts > _MOST:
+            for name in _COUNTS:
+                object.__setattr__(self, name, min(getattr(self, name), _MOST))
         # One absurd figure would spend every budget, and no sum that it is in would keep its last digits.
         cost = self.reported_cost
         if cost is not None and not (cost.is_finite() and 0 <= cost <= _MOST):
@@ -87,7 +88,10 @@ class PriceCard:
 
     def tier(self, input_tokens: int) -> PriceTier:
         """The prices of a request with a prompt of this length."""
-        return next((t for t in reversed(self.tiers) if input_tokens > t.above_tokens), self.tiers[0])
+        tiers = self.tiers
+        if len(tiers) == 1:
+            return tiers[0]
+        return next((t for t in reversed(tiers) if input_tokens > t.above_tokens), tiers[0])
 
     def is_known(self, input_tokens: int) -> bool:
         """Whether a request with a prompt of this length can be priced."""

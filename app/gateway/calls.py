@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -99,9 +98,10 @@ class Calls:
         """One vector per input."""
         request = journey.ask.request
         assert isinstance(request, EmbedRequest)  # noqa: S101 - only embed() walks with this
-        timeouts, is_cut = self._timeouts(journey, leg)
+        provider = self.provider(leg.step)
+        timeouts, is_cut = self._timeouts(journey, leg, provider)
         call = EmbedCall(leg.step.target.model, request, timeouts, leg.step.credential, journey.ask.request_id)
-        attempt = self._attempt(journey, leg, call, streamed=False, is_cut=is_cut)
+        attempt = self._attempt(journey, leg, provider, call, streamed=False, is_cut=is_cut)
         try:
             if self._spending is not None and self._spending.is_set:
                 call = await self._reserve(self._spending, journey, leg, attempt, call)
@@ -124,26 +124,26 @@ class Calls:
             attempt.forgo()
             raise
         if self._clock.now() - began > _NOTABLE:
-            timeouts, is_cut = self._timeouts(journey, leg)
+            timeouts, is_cut = self._timeouts(journey, leg, self.provider(leg.step))
             call = replace(call, timeouts=timeouts)
             attempt.retime(call, is_cut=is_cut)
         return call
 
     def _chat_attempt(self, journey: Journey, leg: Leg, *, streamed: bool) -> tuple[Attempt, Call, Rendition]:
-        timeouts, is_cut = self._timeouts(journey, leg)
         step = leg.step
-        rendition = self._renderer.rendition(
-            journey.ask, journey.itinerary, step, below=journey.refused.get(step.target), at=leg.rung
-        )
+        provider = self.provider(step)
+        timeouts, is_cut = self._timeouts(journey, leg, provider)
+        refused = journey.refused.get(step.target) if journey.refused else None
+        rendition = self._renderer.rendition(journey.ask, journey.itinerary, step, below=refused, at=leg.rung)
         if rendition.rung is not None:
             journey.rungs[step.target] = rendition.rung
         call = Call(step.target.model, rendition.request, timeouts, step.credential, journey.ask.request_id)
-        return self._attempt(journey, leg, call, streamed=streamed, is_cut=is_cut), call, rendition
+        return self._attempt(journey, leg, provider, call, streamed=streamed, is_cut=is_cut), call, rendition
 
-    def _timeouts(self, journey: Journey, leg: Leg) -> tuple[Timeouts, bool]:
+    def _timeouts(self, journey: Journey, leg: Leg, provider: ProviderState) -> tuple[Timeouts, bool]:
         """The step's timers, and whether the deadline cut them short."""
         walk = journey.walk
-        own = self._timers.of_target(self.provider(leg.step).config.timeouts, is_reasoning=leg.step.is_reasoning)
+        own = self._timers.of_target(provider.config.timeouts, is_reasoning=leg.step.is_reasoning)
         timeouts = cut(own, walk.remaining, share=walk.share)
         return timeouts, timeouts is not own
 
@@ -154,7 +154,16 @@ class Calls:
             raise ProviderError(FailureKind.UNREACHABLE, f"provider {step.target.provider} was removed meanwhile")
         return provider
 
-    def _attempt(self, journey: Journey, leg: Leg, call: Call | EmbedCall, *, streamed: bool, is_cut: bool) -> Attempt:
+    def _attempt(
+        self,
+        journey: Journey,
+        leg: Leg,
+        provider: ProviderState,
+        call: Call | EmbedCall,
+        *,
+        streamed: bool,
+        is_cut: bool,
+    ) -> Attempt:
         step = leg.step
         journey.begun += 1
         attempt = leg.attempt = Attempt(
@@ -164,7 +173,7 @@ class Calls:
             ordinal=journey.begun,
             kind=leg.kind,
             streamed=streamed,
-            provider=self.provider(step),
+            provider=provider,
             target=self._pool.state(step.target, step.credential.id),
             observers=self._observers,
             clock=self._clock,
@@ -183,25 +192,26 @@ def _adapter(journey: Journey, attempt: Attempt, rendition: Rendition) -> Adapte
     return journey.tape.over(attempt.adapter, target, journey.itinerary.chat_for(target), attempt.kind, rendition.rung)
 
 
-class _Bound:
+class _Bound(Waiting):
     """Bounds an attempt in seconds whatever its adapter does; the adapter's own timers are finer and fire first."""
 
-    __slots__ = ("_seconds", "_waiting")
+    __slots__ = ("_seconds",)
 
     def __init__(self, attempt: Attempt, seconds: float) -> None:
+        super().__init__()
         self._seconds = seconds
-        self._waiting = Waiting()
-        attempt.waits_in(self._waiting)
+        attempt.waits_in(self)
 
     def __enter__(self) -> None:
-        self._waiting.until(asyncio.get_running_loop().time() + self._seconds + GRACE).__enter__()
+        self.within(self._seconds + GRACE)
+        super().__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._waiting.__exit__(kind, error, trace)
+            super().__exit__(kind, error, trace)
         except TimeoutError:
             raise ProviderError(FailureKind.TIMEOUT, f"no answer within {self._seconds:.3g} s") from None
         finally:
-            self._waiting.close()
+            self.close()

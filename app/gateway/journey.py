@@ -50,7 +50,7 @@ class Journey:
 
     def overhead(self, now: float) -> float:
         """What the gateway itself took, in seconds: neither attempts nor the pauses between them."""
-        attempts = sum(one.duration for one in self.records) - self.overlap
+        attempts = sum([one.duration for one in self.records]) - self.overlap
         return max(now - self.arrived - self.paused - attempts, 0.0)
 
     def goes_on(self, error: BaseException) -> bool:

@@ -28,7 +28,7 @@ from app.ledger.spending import Spending
 from app.providers.lookup import called, origin_of
 from app.providers.pool import Pool
 from app.routing.expectations import dependability
-from app.routing.names import Selection, resolve
+from app.routing.names import Names, Selection, policy_of
 from app.routing.policies import READ_THE_PAST
 from app.routing.router import Router, doubts
 
@@ -53,12 +53,15 @@ class Itinerary:
 
     def warnings_for(self, step: Candidate) -> tuple[str, ...]:
         """What the caller should know about an answer of this target: what its name left open, what nobody stated."""
+        if step is self.plan.steps[0]:
+            # The router has said it of the first one already.
+            return self.plan.warnings
         return (*self.warnings, *doubts(step, self.query))
 
     def chat_for(self, target: Target) -> ChatRequest:
         """The chat as this target gets it: provider defaults, then the agent's, then the caller's own words."""
         assert isinstance(self.request, ChatRequest)  # noqa: S101 - the gateway's methods ask for their own kind
-        defaults = self.defaults.get(target)
+        defaults = self.defaults.get(target) if self.defaults else None
         if not defaults:
             return self.request
         merged = {**defaults, **self.request.parameters}
@@ -112,6 +115,7 @@ class Planner:
         spending: Spending | None = None,
     ) -> None:
         self._pool = pool
+        self._names = Names(pool)
         self._spending = spending
         self._kills = kills
         self._router = router
@@ -181,7 +185,7 @@ class Planner:
         if not ask.allow_failover:
             plan = _alone(plan)
         agent = found.agent
-        defaults = {step.target: self._defaults(step.target, agent) for step in plan.steps}
+        defaults = {step.target: own for step in plan.steps if (own := self._defaults(step.target, agent))}
         split = found.split
         return Itinerary(
             plan,
@@ -204,18 +208,15 @@ class Planner:
         agent_id = selection.agent_id if selection.agent_id is not None else ask.agent_id
         agent = None if agent_id is None else self._agent(agent_id, ask.config_id)
         self.check_running(agent_id)
-        split = self._splitting.of(ask, selection, agent)
+        split = None if agent is None else self._splitting.of(ask, selection, agent)
         if split is not None and agent is not None:
             agent = narrowed(agent, split.arm)
         choice = self._choice(ask, selection, agent)
-        targets = self._with_readable_keys(choice.targets, agent)
-        query, unknown = query_of(ask, self._pool, selection.tier)
+        targets = choice.targets if agent is None else self._with_readable_keys(choice.targets, agent)
+        query, unknown = query_of(
+            ask, self._pool, selection.tier, conversations=self._conversations, unpriced=self._unpriced
+        )
         choice = replace(choice, warnings=(*choice.warnings, *unknown)) if unknown else choice
-        if self._unpriced is not UnpricedPolicy.WARN:
-            query = replace(query, unpriced=self._unpriced)
-        if ask.conversation is not None and self._conversations is not None:
-            last = self._conversations.last(ask.conversation)
-            query = replace(query, conversation=ask.conversation, last_answered=last)
         with_past = choice.policy in READ_THE_PAST
         tokens = query.input_tokens + (USUAL_ANSWER if query.max_tokens is None else query.max_tokens)
         candidates = [
@@ -228,7 +229,7 @@ class Planner:
     def _selection(self, ask: Ask, place: int) -> Selection:
         """What the model (0), or a fallback (from 1), means. Raises NotFound that names the field it was named in."""
         try:
-            return resolve((ask.model, *ask.fallbacks)[place], self._pool)
+            return self._names.resolve((ask.model, *ask.fallbacks)[place])
         except NotFound as error:
             error.param = ask.named_by[place] if place < len(ask.named_by) else error.param
             raise
@@ -268,10 +269,8 @@ class Planner:
         keeps = choice.keeps_order
         return self._router.plan(candidates, query, choice.policy, keep_order=keeps, warnings=choice.warnings)
 
-    def _with_readable_keys(self, targets: Sequence[Target], agent: AgentEntry | None) -> Sequence[Target]:
+    def _with_readable_keys(self, targets: Sequence[Target], agent: AgentEntry) -> Sequence[Target]:
         """The targets without those whose stored key cannot be used: the provider's own must not stand in for it."""
-        if agent is None:
-            return targets
         readable = [target for target in targets if not self._is_locked(target, agent)]
         if targets and not readable:
             raise StorageUnavailable(f"the stored keys of agent {agent.agent.id} cannot be used: decryption or origin")
@@ -312,8 +311,10 @@ class Planner:
                     ranks.setdefault(target, place)
             keeps_order = keeps_order or (stated is None and len(targets) <= 1)
             targets = list(ranks)
-        policy = stated or selection.policy or PolicyName(self._pool.current.failover_strategy)
-        return _Choice(list(dict.fromkeys(targets)), policy, keeps_order, warnings, ranks, selection.weights)
+        policy = stated or selection.policy or policy_of(self._pool.current.failover_strategy)
+        if len(targets) > 1:
+            targets = list(dict.fromkeys(targets))
+        return _Choice(targets, policy, keeps_order, warnings, ranks, selection.weights)
 
     def _agents_targets(self, agent: AgentEntry) -> list[Target]:
         pairs = [
@@ -357,16 +358,14 @@ class Planner:
     def _defaults(self, target: Target, agent: AgentEntry | None) -> Mapping[str, Any]:
         state = self._pool.provider(target.provider)
         own = {} if state is None else state.config.parameters
-        config = self._config_for(target, agent, with_key=False)
+        config = None if agent is None else self._config_for(target, agent, with_key=False)
         return own if config is None else {**own, **config.parameters}
 
-    def _config_for(self, target: Target, agent: AgentEntry | None, *, with_key: bool) -> AgentConfig | None:
+    def _config_for(self, target: Target, agent: AgentEntry, *, with_key: bool) -> AgentConfig | None:
         """The agent's configuration for a target: of the same model, else of the same provider.
 
         Parameters come from the primary when neither is there: fallbacks inherit what it says, though not its key.
         """
-        if agent is None:
-            return None
         usable = [c for c in agent.configs if c.enabled and (c.api_key is not None or c.undecryptable or not with_key)]
         same_provider = [c for c in usable if self._names_provider(c.provider, target.provider)]
         same_model = [c for c in same_provider if c.model_name == target.model]

@@ -24,14 +24,14 @@ class Splitting:
         self._experiments = experiments
         self._is_served = is_served
 
-    def of(self, ask: Ask, selection: Selection, agent: AgentEntry | None) -> Assignment | None:
+    def of(self, ask: Ask, selection: Selection, agent: AgentEntry) -> Assignment | None:
         """Its arm; None outside of any experiment.
 
         An arm whose configuration is gone, off or served by nobody takes no traffic: what it would have had goes where
         it went before.
         """
-        experiment = None if agent is None else self._experiments.of(agent.agent.id, Traffic.CHAT)
-        if agent is None or experiment is None or not _is_splittable(ask, selection):
+        experiment = self._experiments.of(agent.agent.id, Traffic.CHAT)
+        if experiment is None or not _is_splittable(ask, selection):
             return None
         split = assigned(experiment, _traits(ask))
         wanted = split.arm.config_id

@@ -49,10 +49,12 @@ class Form:
 def form_of(request: ChatRequest) -> Form | None:
     """The form that a request asks for, None for text."""
     wanted = request.parameters.get("response_format")
-    kind = request.response_format
+    if not isinstance(wanted, dict):
+        return None
+    kind = wanted.get("type")
     if kind == "json_object":
         return Form()
-    if kind != "json_schema" or not isinstance(wanted, dict):
+    if kind != "json_schema":
         return None
     stated = wanted.get("json_schema")
     stated = stated if isinstance(stated, dict) else {}
@@ -70,6 +72,8 @@ def rung_of(form: Form, request: ChatRequest, step: Candidate, *, below: Rung | 
 
     What nobody has stated of its model is taken as able.
     """
+    if below is None:
+        return next(_offered(form, request, step))
     offered = list(_offered(form, request, step))
     lower = offered[offered.index(below) + 1 :] if below in offered else offered
     return next(iter(lower), Rung.PROMPT)
@@ -106,6 +110,8 @@ def asked(request: ChatRequest, form: Form, rung: Rung) -> ChatRequest:
 
 def said_of(form: Form, rung: Rung) -> tuple[str, ...]:
     """What the caller should know of a rung that is not the one that was asked for."""
+    if rung is Rung.SCHEMA:
+        return ()
     wanted = "json_object" if form.schema is None else "json_schema"
     match rung:
         case Rung.TOOL:

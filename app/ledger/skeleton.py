@@ -22,13 +22,28 @@ _OURS: Final = frozenset(
 _WHOLE: Final = frozenset(("usage", "members", "replay", "shadow"))
 _EMPTY: Final = frozenset(("metadata",))
 _LEFT_OUT: Final = frozenset(("market", "prompt", "messages"))
+_WHATEVER_IT_IS: Final = _WHOLE | _EMPTY | _LEFT_OUT
 _NUMBERS: Final = frozenset((int, float, bool, type(None)))
 _CODE: Final = re.compile(r"[a-z][a-z_]{0,40}(?=:|\Z)")
 
 
 def skeleton(value: Mapping[str, Any]) -> dict[str, Any]:
     """The object with every key it had, and null, [] or {} in the place of words; of a `reason` its code."""
-    return {name: _bare(name, inner) for name, inner in value.items()}
+    # A call for each object and list, none for what is in them: this is on the way of every decision.
+    bare: dict[str, Any] = {}
+    for name, inner in value.items():
+        kind = type(inner)
+        if name in _WHATEVER_IT_IS:
+            bare[name] = None if name in _LEFT_OUT else {} if name in _EMPTY else inner
+        elif kind in _NUMBERS:
+            bare[name] = inner
+        elif kind is str:
+            bare[name] = inner if name in _OURS else _code(inner) if name == "reason" else None
+        elif kind is dict:
+            bare[name] = skeleton(inner)
+        else:
+            bare[name] = _items(name, inner) if kind is list else None
+    return bare
 
 
 def restored(bare: Mapping[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,23 +51,21 @@ def restored(bare: Mapping[str, Any], whole: Mapping[str, Any]) -> dict[str, Any
     return {name: _in_order(inner, whole.get(name)) for name, inner in bare.items()}
 
 
-def _bare(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
-    # Plain types only, and the most frequent first: this is on the way of every decision.
-    kind = type(value)
-    if name in _LEFT_OUT:
-        return None
-    if name in _EMPTY:
-        return {}
-    if kind in _NUMBERS or name in _WHOLE:
-        return value
-    if kind is dict:
-        return {key: _bare(key, inner) for key, inner in value.items()}
-    if kind is list:
-        return [_bare(name, inner) for inner in value if type(inner) is not str or name in _OURS]
-    if kind is str and name in _OURS:
-        return value
-    code = _CODE.match(value) if name == "reason" and kind is str else None
-    return None if code is None else code.group()
+def _items(name: str, values: list[Any]) -> list[Any]:
+    is_ours = name in _OURS
+    bare: list[Any] = []
+    for inner in values:
+        kind = type(inner)
+        if kind in _NUMBERS or (is_ours and kind is str):
+            bare.append(inner)
+        elif kind is not str:
+            bare.append(skeleton(inner) if kind is dict else _items(name, inner) if kind is list else None)
+    return bare
+
+
+def _code(reason: str) -> str | None:
+    found = _CODE.match(reason)
+    return None if found is None else found.group()
 
 
 def _in_order(bare: Any, whole: Any) -> Any:  # noqa: ANN401 - JSON

@@ -188,7 +188,8 @@ class HealthMonitor:
         if of_key and record.usage is not None:
             target.pace.add(now, record.duration, record.usage.input_tokens)
             target.habits.see(record.usage)
-        if (ok := counts_as(record, own_key=own_key)) is None:
+        ok = of_key if own_key else counts_as(record, own_key=False)
+        if ok is None:
             return
         state.window.add(now, ok, record.duration)
         state.tallies.requests += 1

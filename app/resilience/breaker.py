@@ -87,10 +87,9 @@ class Breaker:
 
         A caller that never reports back is given up after `open_seconds`: a lost probe must not lock the door.
         """
-        circuit = self.circuit(now)
-        if circuit is Circuit.CLOSED:
+        if self._circuit is Circuit.CLOSED:
             return True
-        if circuit is Circuit.OPEN or self._has_probe(now):
+        if self.circuit(now) is Circuit.OPEN or self._has_probe(now):
             return False
         self._probe_since = now
         return True
@@ -177,6 +176,8 @@ class Breaker:
 
     def _is_stale(self, now: float, started: float | None) -> bool:
         """Whether a report is about an earlier state than the present one."""
+        if self._circuit is Circuit.CLOSED:
+            return started is not None and started < self._since
         circuit = self.circuit(now)
         if started is not None and started < self._since:
             return True

@@ -30,7 +30,8 @@ class DayCount:
 
     def add(self, requests: int, tokens: int, now: float, wall: datetime) -> None:
         """Count what happens now."""
-        self.turn(now, wall)
+        if now >= self.ends:
+            self._begin(now, wall)
         self._requests += requests
         self._tokens += tokens
 

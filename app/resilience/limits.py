@@ -148,9 +148,9 @@ class Limits:
         """
         if self._is_limited:
             self.day.turn(now, wall)
-        denial = self.denial(now, tokens, priority, place)
-        if denial is not None:
-            return denial
+            denial = self.denial(now, tokens, priority, place)
+            if denial is not None:
+                return denial
         self.in_flight += 1
         self._recent.add(now)
         self.day.add(1, tokens, now, wall)

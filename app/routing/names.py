@@ -28,6 +28,7 @@ _TYPES: Final = {
 # Beyond these a name is no typing error, and comparing it with every known one would cost more than it tells.
 _LONGEST_NAME: Final = 120
 _MOST_COMPARED: Final = 2000
+_MOST_KEPT: Final = 2000
 
 
 @frozen
@@ -70,6 +71,36 @@ class PoolView(Protocol):
     def serves(self, provider: str, model: str) -> bool: ...
     def default_model(self, provider: str) -> str | None: ...
     def serving(self, model: str) -> tuple[Target, ...]: ...
+
+
+class IndexedPool(PoolView, Protocol):
+    """A pool that tells when names may mean something else: `index` grows, or `current` is another one."""
+
+    @property
+    def index(self) -> int: ...
+
+
+class Names:
+    """What names mean, each found out once for as long as the configuration and the lists of models stand."""
+
+    def __init__(self, pool: IndexedPool) -> None:
+        self._pool = pool
+        self._index = pool.index
+        self._current = pool.current
+        self._known: dict[str, Selection] = {}
+
+    def resolve(self, name: str) -> Selection:
+        """The selection a model name means; raises NotFound as `resolve` does."""
+        pool = self._pool
+        if self._index != pool.index or self._current is not pool.current:
+            self._index, self._current, self._known = pool.index, pool.current, {}
+        known = self._known.get(name)
+        if known is None:
+            known = resolve(name, pool)
+            # At a provider that lists nothing every name means something, whoever makes it up.
+            if len(name) <= _LONGEST_NAME and len(self._known) < _MOST_KEPT:
+                self._known[name] = known
+        return known
 
 
 def resolve(name: str, pool: PoolView) -> Selection:
@@ -134,12 +165,13 @@ def _resolved(name: str, pool: PoolView, seen: frozenset[str]) -> Selection:
     if name == "auto":
         return _auto(pool)
     prefix, colon, rest = name.partition(":")
-    if colon and prefix == "auto":
-        return _auto_by(rest, name, pool)
-    if colon and prefix == "task":
-        return _task(rest, pool)
-    if colon and prefix == "agent":
-        return _agent(rest)
+    if colon:
+        if prefix == "auto":
+            return _auto_by(rest, name, pool)
+        if prefix == "task":
+            return _task(rest, pool)
+        if prefix == "agent":
+            return _agent(rest)
     if name in pool.current.aliases and name not in seen:
         return _alias(name, pool, seen | {name})
     return _named(name, pool)
@@ -230,8 +262,9 @@ def _merged(names: Iterable[str], pool: PoolView, seen: frozenset[str]) -> tuple
 
 def _named(name: str, pool: PoolView) -> Selection:
     provider, slash, model = name.partition("/")
+    targets: tuple[Target, ...]
     if slash and pool.provider(provider) is not None:
-        targets = _at([provider], model, pool)
+        targets = _at((provider,), model, pool)
     elif slash and provider in _TYPES:
         # An id such as openai/gpt-oss-120b begins like a type: where no provider of that type has it, it is an id.
         of_type = [view.config.name for view in pool.providers() if view.config.type is _TYPES[provider]]
@@ -240,19 +273,16 @@ def _named(name: str, pool: PoolView) -> Selection:
         targets = pool.serving(name)
     if not targets:
         raise _unknown(name, pool)
-    warnings = [f"whether {target} exists is not known: it was asked" for target in targets if _is_guess(target, pool)]
-    return Selection(targets, warnings=tuple(warnings))
+    guessed = [target for target in targets if not pool.models(target.provider)]
+    warnings = tuple([f"whether {target} exists is not known: it was asked" for target in guessed])
+    return Selection(targets, warnings=warnings)
 
 
 def _at(providers: Iterable[str], model: str, pool: PoolView) -> tuple[Target, ...]:
     """The model at each provider that serves it, listed or not; at one that lists nothing, any might be there."""
     if not model:
         return ()
-    return tuple(Target(name, model) for name in providers if pool.serves(name, model) or not pool.models(name))
-
-
-def _is_guess(target: Target, pool: PoolView) -> bool:
-    return not pool.models(target.provider)
+    return tuple([Target(name, model) for name in providers if pool.serves(name, model) or not pool.models(name)])
 
 
 def _unknown(name: str, pool: PoolView) -> NotFound:

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Final, Protocol
 
 from app.domain.routing import Candidate, PolicyName, RoutingQuery
@@ -18,6 +19,7 @@ READ_THE_PAST: Final = frozenset(
 """The policies that go by success rates and latencies: figures that cost something to read off a window."""
 
 _MOST_ROTATIONS: Final = 1000
+_PRIORITY: Final = attrgetter("priority")
 
 
 class RoutingPolicy(Protocol):
@@ -54,7 +56,7 @@ class PriorityOrder:
     says = "lowest configured priority first"
 
     def order(self, candidates: Sequence[Candidate], _query: RoutingQuery) -> list[Candidate]:
-        return sorted(candidates, key=lambda candidate: candidate.priority)
+        return sorted(candidates, key=_PRIORITY)
 
     def score(self, candidate: Candidate, _query: RoutingQuery) -> float | None:
         return float(candidate.priority)

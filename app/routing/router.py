@@ -78,15 +78,16 @@ class Router:
             raise _nothing_left(refusals, query)
         chosen = self._policies[policy]
         ordered, says = (open_to, "in the order given") if keep_order else self._ordered(open_to, query, policy)
-        ordered = in_wanted_order(ordered, query)
-        steps = tuple(_with_room_first(with_last_first(ordered, query)))
+        if len(ordered) > 1:
+            ordered = _with_room_first(with_last_first(in_wanted_order(ordered, query), query))
+        steps = tuple(ordered)
         return Plan(
             steps=steps,
             policy="given_order" if keep_order else policy.value,
             reason=_reason(says, steps[0], query),
             verdicts=(
-                *(Verdict(step.target, chosen.score(step, query), step.why_full) for step in steps),
-                *(Verdict(refusal.candidate.target, why_not=refusal.why_not) for refusal in refusals),
+                *[Verdict(step.target, chosen.score(step, query), step.why_full) for step in steps],
+                *[Verdict(refusal.candidate.target, why_not=refusal.why_not) for refusal in refusals],
             ),
             warnings=(*warnings, *doubts(steps[0], query)),
         )
@@ -115,7 +116,7 @@ class Router:
 def doubts(candidate: Candidate, query: RoutingQuery) -> tuple[str, ...]:
     """What nobody has stated about a target that is asked all the same."""
     unknown = []
-    if candidate.capabilities is None and query.needs & _STATED:
+    if candidate.capabilities is None and query.needs and query.needs & _STATED:
         unknown.append(f"whether {candidate.target} supports {', '.join(sorted(query.needs & _STATED))} is not known")
     if candidate.context_window is None:
         unknown.append(f"the context window of {candidate.target} is not known")
@@ -132,7 +133,7 @@ def _reason(says: str, first: Candidate, query: RoutingQuery) -> str:
         return f"provider.order first, then {says}"
     if wanted_order(query):
         says = f"provider.order of its task first, then {says}"
-    if first.target == query.last_answered:
+    if query.last_answered is not None and first.target == query.last_answered:
         return f"the one that answered this conversation last, then {says}"
     return says
 
@@ -154,7 +155,7 @@ def _refusal(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
         return _Refusal(candidate, _Obstacle.STOPPED, candidate.stopped)
     if candidate.over_budget is not None:
         return _Refusal(candidate, _Obstacle.BUDGET, candidate.over_budget)
-    forbidden = query.house_rule.unmet_by(candidate.data_policy) if query.house_rule else None
+    forbidden = None if query.house_rule is None else query.house_rule.unmet_by(candidate.data_policy)
     if forbidden is not None:
         return _Refusal(candidate, _Obstacle.HOUSE_RULE, forbidden.why_not)
     tier, wanted = query.tier, query.preferences
@@ -192,8 +193,7 @@ def _unfit(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
         tainted = query.as_of.objection(candidate.knowledge_cutoff)
         if tainted is not None:
             return _Refusal(candidate, _Obstacle.HINDSIGHT, tainted)
-    missing = _missing(candidate, query)
-    if missing:
+    if query.needs and (missing := _missing(candidate, query)):
         return _Refusal(candidate, _Obstacle.CAPABILITY, f"does not support {', '.join(missing)}")
     window = candidate.context_window
     if window is not None and query.input_tokens > window:
@@ -203,8 +203,6 @@ def _unfit(candidate: Candidate, query: RoutingQuery) -> _Refusal | None:
 
 
 def _missing(candidate: Candidate, query: RoutingQuery) -> list[str]:
-    if not query.needs:
-        return []
     unable = set() if candidate.capabilities is None else (query.needs & _STATED) - candidate.capabilities
     speechless = set() if candidate.dialect is None else query.needs - candidate.dialect - {EMBEDDINGS}
     return sorted(unable | speechless)

@@ -20,7 +20,7 @@ class FallbackCauses:
         """The code that made this attempt a fallback, `""` when it is forgotten; None when it is none."""
         is_fallback = record.kind is AttemptKind.FALLBACK
         cause = self._codes.pop(record.request_id, "") if is_fallback else None
-        if record.outcome in (AttemptOutcome.ERROR, AttemptOutcome.SKIPPED) and record.code is not None:
+        if record.code is not None and record.outcome in (AttemptOutcome.ERROR, AttemptOutcome.SKIPPED):
             self._codes[record.request_id] = record.code
             self._codes.move_to_end(record.request_id)
             if len(self._codes) > MOST_REQUESTS:

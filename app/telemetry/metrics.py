@@ -34,12 +34,11 @@ from app.telemetry.causes import FallbackCauses
 from app.telemetry.families import Families
 from app.telemetry.fresh import Fresh
 from app.telemetry.labels import LIMITS, MOST_ROUTES, OTHER, KnownTargets, limit_named_in
+from app.telemetry.series import EMBEDDINGS, AttemptSeries, observing
 
 log = logging.getLogger(__name__)
 
 CIRCUIT_VALUES: Final[Mapping[Circuit, int]] = {Circuit.CLOSED: 0, Circuit.HALF_OPEN: 1, Circuit.OPEN: 2}
-_EMBEDDINGS: Final = "embeddings"
-"""The route of Ask that is no chat; its name is also OpenTelemetry's for the operation."""
 _Metric = TypeVar("_Metric", Counter, Histogram)
 
 
@@ -56,6 +55,7 @@ class Metrics:
         self._directory = multiprocess_dir
         self._known = KnownTargets()
         self._causes = FallbackCauses()
+        self._series: dict[tuple[str, tuple[str, str], AttemptOutcome, str], AttemptSeries] = {}
         self._children: dict[tuple[MetricWrapperBase, tuple[str, ...]], MetricWrapperBase] = {}
         self._routes: set[str] = set()
         self._totals: dict[Counter, float] = {}
@@ -63,6 +63,7 @@ class Metrics:
         self._budgets_told: set[tuple[Gauge, tuple[str, str]]] = set()
         self._unpriced = Fresh()
         self._families = Families(self.registry)
+        self._observe_overhead = observing(self._families.overhead)
         if multiprocess_dir is None:
             ProcessCollector(registry=self.registry)
 
@@ -90,13 +91,14 @@ class Metrics:
         """Count one answer; `route` is the route's template, `overhead` the gateway's own seconds, None if unknown."""
         self._bound(self._families.requests, self._route(route), str(status), code or "").inc()
         if overhead is not None:
-            self._families.overhead.observe(max(overhead, 0.0))
+            self._observe_overhead(max(overhead, 0.0))
 
     def decision_finished(self, decision: Decision) -> None:
         """Count one decision and its votes."""
-        self._families.decisions.labels(decision.action, decision.status, decision.consensus.method).inc()
+        families = self._families
+        self._bound(families.decisions, decision.action, decision.status, decision.consensus.method).inc()
         for vote in decision.votes:
-            self._families.votes.labels(*self._known.labels(vote.provider, vote.model), vote.status).inc()
+            self._bound(families.votes, *self._known.labels(vote.provider, vote.model), vote.status).inc()
 
     def outcomes_recorded(self, kind: OutcomeKind, count: int) -> None:
         """Count outcomes that were put on record."""
@@ -227,34 +229,47 @@ class Metrics:
             mark_process_dead(pid, self._directory)  # type: ignore[no-untyped-call]
 
     def _count_attempt(self, record: AttemptRecord) -> None:
-        families = self._families
-        target = self._known.labels(record.target.provider, record.target.model)
-        self._bound(families.attempts, *target, record.outcome, record.code or "").inc()
+        families, outcome, usage = self._families, record.outcome, record.usage
+        series = self._series_of(record)
+        series.attempts(1)
         cause = self._causes.of(record)
         if cause is not None:
             self._bound(families.fallbacks, cause).inc()
-        if record.outcome is AttemptOutcome.SKIPPED:
+        if outcome is AttemptOutcome.SKIPPED:
             if record.code is Code.RATE_LIMIT:
                 families.limit_rejections.labels(limit_named_in(record.message)).inc()
             return
-        error = record.code or ("" if record.outcome is AttemptOutcome.OK else record.outcome)
-        operation = _EMBEDDINGS if record.route == _EMBEDDINGS else "chat"
-        labels = (operation, *target, error)
-        self._bound(families.duration, *labels).observe(record.duration)
+        series.duration(record.duration)
         if record.time_to_first_token is not None:
-            self._bound(families.first_chunk, *labels).observe(record.time_to_first_token)
-        if record.usage is not None:
-            self._bound(families.tokens, *labels, "input").observe(record.usage.input_tokens)
-            self._bound(families.tokens, *labels, "output").observe(record.usage.output_tokens)
+            series.first_chunk(record.time_to_first_token)
+        if usage is not None:
+            series.input_tokens(usage.input_tokens)
+            series.output_tokens(usage.output_tokens)
         if record.cost_usd is not None:
-            self._spend(self._bound(families.spend, *target), record.cost_usd)
+            self._spend(series.spend, record.cost_usd)
         elif record.is_unpriced and self._unpriced.is_new(record.request_id):
             families.unpriced.inc()
+
+    def _series_of(self, record: AttemptRecord) -> AttemptSeries:
+        """What such attempts are counted in; there are no more of them than there are series."""
+        operation = EMBEDDINGS if record.route == EMBEDDINGS else "chat"
+        target, outcome, code = (
+            self._known.labels(record.target.provider, record.target.model),
+            record.outcome,
+            record.code or "",
+        )
+        key = operation, target, outcome, code
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = AttemptSeries(self._families, operation, target, outcome, code)
+        return series
 
     def _spend(self, counter: Counter, dollars: Decimal) -> None:
         """Set a counter to the exact sum, once rounded: floats added up one by one drift away from it."""
         if dollars < 0:
             raise ValueError("a cost below nothing")
+        if not dollars:
+            return
         shown = counter._value  # noqa: SLF001 - a counter has no other way to be set
         spent = self._spent.get(counter)
         if spent is None:

@@ -26,7 +26,7 @@ class RoutingStats:
         self._failures: Counter[str] = Counter()
         self._fallbacks: Counter[str] = Counter()
         self._hedges: Counter[HedgeOutcome] = Counter()
-        self._targets: OrderedDict[str, Counter[str]] = OrderedDict()
+        self._targets: OrderedDict[tuple[str, str], Counter[str]] = OrderedDict()
 
     def attempt_finished(self, record: AttemptRecord) -> None:
         """Count one attempt."""
@@ -35,12 +35,13 @@ class RoutingStats:
             self._fallbacks[cause or "unknown"] += 1
         if record.code is not None and record.outcome is not AttemptOutcome.OK:
             self._failures[record.code] += 1
-        for counts in (self._all, self._counts(str(record.target))):
-            counts[record.outcome] += 1
-            if record.outcome is not AttemptOutcome.SKIPPED:
+        outcome, kind, target = record.outcome, record.kind, record.target
+        for counts in (self._all, self._counts((target.provider, target.model))):
+            counts[outcome] += 1
+            if outcome is not AttemptOutcome.SKIPPED:
                 counts["attempts"] += 1
-            if record.kind is not AttemptKind.FIRST:
-                counts[record.kind] += 1
+            if kind is not AttemptKind.FIRST:
+                counts[kind] += 1
 
     def panicked(self, is_admitted: bool) -> None:  # noqa: FBT001 - what the planner tells
         """Count a request for which only ejected targets were left."""
@@ -53,6 +54,7 @@ class RoutingStats:
 
     def report(self) -> dict[str, Any]:
         """The body of `GET /routing/stats`."""
+        named = {f"{provider}/{model}": counts for (provider, model), counts in self._targets.items()}
         return {
             "since": _iso(self._since),
             **_row(self._all),
@@ -64,10 +66,10 @@ class RoutingStats:
                 "last_at": None if self._last_panic is None else _iso(self._last_panic),
             },
             "hedges_by_outcome": {outcome.value: self._hedges[outcome] for outcome in HedgeOutcome},
-            "targets": [{"target": target, **_row(counts)} for target, counts in sorted(self._targets.items())],
+            "targets": [{"target": target, **_row(counts)} for target, counts in sorted(named.items())],
         }
 
-    def _counts(self, target: str) -> Counter[str]:
+    def _counts(self, target: tuple[str, str]) -> Counter[str]:
         counts = self._targets.get(target)
         if counts is None:
             counts = self._targets[target] = Counter()

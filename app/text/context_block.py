@@ -34,13 +34,13 @@ MAX_BLOCKS = 64
 _LONGEST_KEPT: Final = 64 * 1024
 _MOST_KEPT: Final = 8
 
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _OPENING = re.compile(r"<<<(\w{1,40}) ([0-9a-f]{16})>>>\n")
 
 
 def canonical_json(value: object) -> str:
     """One spelling per value: sorted keys, no spaces, and no angle brackets, so that nothing inside can end a block."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return without_angles(text)
+    return without_angles(_CANONICAL.encode(value))
 
 
 def without_angles(text: str) -> str:

@@ -32,13 +32,7 @@ def loads(text: str) -> object:
         raise NotJson(f"nested deeper than {MAX_DEPTH}")
     is_huge = _HUGE.search(text) is not None
     try:
-        value: object = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_constant=_constant,
-            parse_float=_float if is_huge else None,
-            parse_int=_int if is_huge else None,
-        )
+        value: object = (_CAREFUL if is_huge else _PLAIN).decode(text)
         return value
     except NotJson:
         raise
@@ -86,3 +80,8 @@ def _int(digits: str) -> int:
     if len(digits) > 300:
         raise NonFinite("a number is too large")
     return int(digits)
+
+
+# Made once: the decoder and its scanner cost as much as reading an answer. json.loads keeps its own in the same way.
+_PLAIN = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+_CAREFUL = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int)

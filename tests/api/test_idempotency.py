@@ -18,7 +18,7 @@ from app.decisions.wire import rendered
 from app.services import Services
 from tests.api.conftest import client_of
 from tests.api.speaking import error_of
-from tests.fakes_edge import DECISION, VOTE, FakeDecisions, fake_services
+from tests.fakes_edge import DECISION, VOTE, FakeDecisions, fake_services, told
 from tests.fakes_keys import KeyShelf
 
 BODY = {"symbol": "BTC/USDT", "prompt": "up?", "metadata": {"a": 1, "b": 2}}
@@ -87,7 +87,7 @@ async def test_a_stream_is_told_again_as_events(client: httpx.AsyncClient, decis
 async def test_a_keyed_stream_tells_samples_as_one_without_a_key_does(
     client: httpx.AsyncClient, decisions: StoredDecisions
 ) -> None:
-    decisions.script = [VoteEvent(VOTE, sample=2), DecisionEvent(DECISION)]
+    decisions.script = [VoteEvent(VOTE, sample=2), told(DECISION)]
 
     keyed = await post(client, {**BODY, "stream": True})
     plain = await client.post("/decisions", json={**BODY, "stream": True})
@@ -99,7 +99,7 @@ async def test_a_keyed_stream_tells_samples_as_one_without_a_key_does(
 async def test_a_keyed_decision_of_a_run_bears_its_hash_first_and_again(
     client: httpx.AsyncClient, decisions: StoredDecisions
 ) -> None:
-    decisions.script = [DecisionEvent(replace(DECISION, decision_hash="5f0c", replayed=True))]
+    decisions.script = [told(replace(DECISION, decision_hash="5f0c", replayed=True))]
 
     for answer in (await post(client), await post(client)):
         assert answer.headers["x-outcry-decision-hash"] == "5f0c"

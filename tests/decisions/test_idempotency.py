@@ -55,7 +55,7 @@ class Desk:
         await self.may_end.wait()
         assert asked.reservation is not None
         self.shelf.settle(asked.reservation, rendered(DECISION))
-        yield DecisionEvent(DECISION)
+        yield DecisionEvent(DECISION, rendered(DECISION))
 
     async def ask(self, key: RequestKey = KEY, within: float = 5.0) -> list[Told]:
         loop = asyncio.get_running_loop()

@@ -461,3 +461,14 @@ def test_no_answer_keeps_the_loop_busy(text: str) -> None:
 
     # Some hundredths when alone on the machine; the bound only tells linear from quadratic.
     assert time.perf_counter() - started < 2
+
+
+def test_of_two_names_of_one_field_the_first_one_counts_in_every_process() -> None:
+    # Strings hash otherwise in each process: what goes by the order of a set is another answer after a restart.
+    names = ("rationale", "analysis", "thesis", "explanation", "justification", "reasons", "motivo", "grund")
+    said = {"action": "BUY", **{name: f"by {name}" for name in names}, "conviction": 0.7, "confidence": 0.9}
+
+    opinion = parse_answer(Answer(json.dumps(said)), ASKED).opinion
+
+    assert opinion is not None
+    assert ("by rationale", 0.7) == (opinion.reasoning, opinion.confidence)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import random
 import time
+from datetime import UTC, datetime
 
 import pytest
 
 from app.domain.errors import Code, NotFound, RequestRejected
 from app.domain.provider import ModelConfig, ProviderConfig, ProviderSet, ProviderType, TaskConfig
-from app.domain.routing import PolicyName
+from app.domain.routing import PolicyName, RunTimeStrategy
 from app.domain.target import Target
 from app.providers.pool import Pool
 from app.resilience.breaker import BreakerRules
 from app.resilience.retry import RetryRules
-from app.routing.names import Selection, known_models, policy_of, resolve
+from app.routing.names import Names, Selection, known_models, policy_of, resolve
 from tests.fakes_providers import FakeAdapters, FakeCatalog, FakeClock
 
 
@@ -298,6 +299,32 @@ def test_an_id_that_a_providers_name_hides_is_not_listed_bare() -> None:
 
     assert "openai/gpt-oss-120b" not in known_models(pool)
     assert all(resolve(name, pool).targets for name in known_models(pool))
+
+
+def test_what_is_remembered_of_names_is_what_they_mean_now(pool: Pool) -> None:
+    names, everything = (
+        Names(pool),
+        ["auto", "auto:cost", "fast", "task:quick_decision", "task:none", "gpt-4o", "main/gpt-4o"],
+    )
+
+    def means() -> list[Selection]:
+        found = [names.resolve(name) for name in everything]
+        assert found == [names.resolve(name) for name in everything] == [resolve(name, pool) for name in everything]
+        return found
+
+    before = means()
+    pool.set_strategy(RunTimeStrategy(PolicyName.COST_AWARE, "health_based", datetime.now(UTC)))
+    by_cost = means()
+    assert by_cost != before
+    lab = pool.provider("lab")
+    assert lab is not None
+    everything.append("lab/llama")
+    assert means()[-1].warnings
+    pool.set_listed(lab, ("llama",))
+    assert not means()[-1].warnings
+    pool.replace(ProviderSet(PROVIDERS[:1]))
+    with pytest.raises(NotFound):
+        names.resolve("gem/gemini-3-pro")
 
 
 def test_with_nothing_configured_auto_stands_for_nothing() -> None:

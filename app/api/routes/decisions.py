@@ -28,7 +28,7 @@ from app.api.watch import Watch
 from app.decisions.question import Question
 from app.decisions.repeat import Told
 from app.decisions.service import DecisionEvent, VoteEvent
-from app.decisions.wire import rendered, vote_event_rendered
+from app.decisions.wire import vote_event_rendered
 from app.domain.decision import Decision
 from app.domain.errors import NotFound, OutcryError
 from app.domain.idempotency import RequestKey
@@ -65,20 +65,21 @@ async def decide(exchange: Exchange) -> None:
     if body.stream:
         await _stream(exchange, question)
         return
-    decision = await Watch(exchange).run(_decided(exchange, question))
+    made = await Watch(exchange).run(_decided(exchange, question))
+    decision = made.decision
     headers = _headers(decision) + left_headers(exchange, [vote.provider for vote in decision.votes])
-    await exchange.answer_json(rendered(decision), headers)
+    await exchange.answer_json(made.answer, headers)
 
 
 def _with_its_question(exchange: Exchange, content: dict[str, Any]) -> tuple[dict[str, Any], DecisionBody]:
     return content, read_decision(content, exchange.services.decisions.wrong_panel)
 
 
-async def _decided(exchange: Exchange, question: Question) -> Decision:
+async def _decided(exchange: Exchange, question: Question) -> DecisionEvent:
     async with _admission(exchange, question) as admission:
-        decision = await exchange.services.decisions.decide(question)
-        _counted(admission, decision)
-    return decision
+        made = await exchange.services.decisions.answered(question)
+        _counted(admission, made.decision)
+    return made
 
 
 async def _stream(exchange: Exchange, question: Question) -> None:
@@ -106,7 +107,7 @@ async def _told(exchange: Exchange, watch: Watch, question: Question, admission:
                 await exchange.start_stream(left_headers(exchange))
             if isinstance(happened, DecisionEvent):
                 _counted(admission, happened.decision)
-                await watch.push(event("decision", rendered(happened.decision)))
+                await watch.push(event("decision", happened.answer))
             else:
                 await watch.push(event("vote", vote_event_rendered(happened.vote, happened.sample)))
     finally:

@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from app.text.context_block import canonical_json
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -15,9 +17,12 @@ class Block:
     version: str
     text: str
     hash: str = field(init=False)
+    stamped: str = field(init=False)
+    """What a decision records of it as canonical JSON, of which each prompt's hash is made."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hash", sha256(self.text))
+        object.__setattr__(self, "stamped", canonical_json(self.stamp()))
 
     def stamp(self) -> dict[str, Any]:
         """What a decision records of it."""

@@ -34,6 +34,7 @@ class Prompt:
     template: Mapping[str, Any]
     injection_suspected: bool = False
     warnings: tuple[str, ...] = ()
+    material: Material | None = None
 
 
 def market_prompt(symbol: str, market: MarketContext, *, has_regime: bool = True) -> Prompt:
@@ -43,7 +44,7 @@ def market_prompt(symbol: str, market: MarketContext, *, has_regime: bool = True
     regime = [REGIMES[material.regime.label]] if has_regime else []
     blocks = [SYSTEM_CORE, OUTPUT_CONTRACT, timeframe, *material.guides, *regime]
     messages: list[JSON] = [
-        {"role": "system", "content": "\n\n".join(block.text for block in blocks)},
+        {"role": "system", "content": "\n\n".join([block.text for block in blocks])},
         {"role": "user", "content": "\n\n".join([*material.parts, question(symbol)])},
     ]
     return composed_prompt("decision", messages, [*blocks, SCHEMA], material)
@@ -63,18 +64,17 @@ def callers_prompt(symbol: str, messages: Sequence[JSON], market: MarketContext 
 
 def composed_prompt(name: str, messages: Sequence[JSON], blocks: Sequence[Block], material: Material | None) -> Prompt:
     """The prompt with its template: what it was composed from, and the regime that it was composed for."""
-    stamps = [block.stamp() for block in blocks]
     template = {
         "id": name,
         "version": VERSION,
-        "hash": sha256(canonical_json(stamps)),
-        "blocks": stamps,
+        "hash": sha256(f"[{','.join([block.stamped for block in blocks])}]"),
+        "blocks": [block.stamp() for block in blocks],
         "regime": None if material is None else material.regime.plain(),
         "prompt_hash": sha256(canonical_json(list(messages))),
     }
     if material is None:
         return Prompt(tuple(messages), template)
-    return Prompt(tuple(messages), template, material.injection_suspected, material.warnings)
+    return Prompt(tuple(messages), template, material.injection_suspected, material.warnings, material)
 
 
 def question(symbol: str) -> str:

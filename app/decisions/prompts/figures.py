@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any, Final
 
 from app.decisions.context import MarketContext
@@ -22,6 +22,8 @@ LEAST_DIGITS: Final = 4
 FINER: Final = 2
 """More decimals for differences between prices, which are small beside them."""
 
+_WORDS: Final = {None: "null", True: "true", False: "false"}
+
 _PRICES: Final = frozenset(
     {("price", name) for name in ("last", "bid", "ask")}
     | {("bollinger", name) for name in ("upper", "middle", "lower")}
@@ -29,6 +31,8 @@ _PRICES: Final = frozenset(
     | {("levels", "support"), ("levels", "resistance"), ("ema", "value")}
     | {("indicators", "vwap"), ("higher_timeframe", "vwap")}
 )
+_PRICE: Final = ("price", "last")
+_PRICE_PART: Final = ("", "price")
 _DIFFERENCES: Final = frozenset({("atr", "value"), ("macd", "macd"), ("macd", "signal"), ("macd", "hist")})
 _PRICE_SERIES: Final = frozenset(("open", "high", "low", "close", "last", "bid", "ask", "mid", "price", "vwap"))
 
@@ -54,39 +58,49 @@ class Figures:
         return self._written(value, ("", name))
 
     def _written(self, value: object, place: tuple[str, str]) -> str:
+        # Plain types first: asking an abstract one takes ten times as long, and a market has hundreds of values.
         match value:
-            case bool() | None | int():
-                return json.dumps(value)
             case float():
                 return self._number(value, place)
             case str():
                 return _text(value)
-            case Mapping():
+            case None | bool():
+                return _WORDS[value]
+            case int():
+                return int.__repr__(value)
+            case dict() | Mapping():
                 return self._object(value, place)
-            case Sequence():
-                return f"[{','.join(self._written(item, place) for item in value)}]"
+            case list() | tuple() | Sequence():
+                return f"[{','.join([self._written(item, place) for item in value])}]"
         raise TypeError(f"{type(value).__name__} is no JSON value")
 
     def _object(self, value: Mapping[str, Any], place: tuple[str, str]) -> str:
         if place[1] == "series" and value.get("name", "").lower() in _PRICE_SERIES:
-            place = ("", "price")
-        members = (f"{_name(key)}:{self._written(value[key], self._inside(place, key))}" for key in sorted(value))
-        return f"{{{','.join(members)}}}"
-
-    def _inside(self, place: tuple[str, str], key: str) -> tuple[str, str]:
+            place = _PRICE_PART
+        name = place[1]
         # The values of a series of prices are prices themselves.
-        return ("price", "last") if place == ("", "price") and key == "values" else (place[1], key)
+        values = _PRICE if place == _PRICE_PART else (name, "values")
+        members = [
+            f"{_name(key)}:{self._written(value[key], values if key == 'values' else (name, key))}"
+            for key in sorted(value)
+        ]
+        return f"{{{','.join(members)}}}"
 
     def _number(self, value: float, place: tuple[str, str]) -> str:
         if place in _PRICES:
-            return _fixed(value, self.decimals)
-        if place in _DIFFERENCES:
-            return _fixed(value, self.decimals + FINER)
-        return _trimmed(format(Decimal(f"{value:.{PLAIN_DIGITS}g}"), "f"))
+            text = _fixed(value, self.decimals)
+        elif place in _DIFFERENCES:
+            text = _fixed(value, self.decimals + FINER)
+        else:
+            text = f"{value:.{PLAIN_DIGITS}g}"
+            text = format(Decimal(text), "f") if "e" in text else text
+        if text[-1] == "0" and "." in text:
+            text = text.rstrip("0").rstrip(".")
+        return "0" if text == "-0" else text
 
 
 def _text(value: str) -> str:
-    return without_angles(json.dumps(without_invisible(value), ensure_ascii=False))
+    return without_angles(encode_basestring(without_invisible(value)))
 
 
 def _name(key: str) -> str:
@@ -100,16 +114,15 @@ _known_name = functools.lru_cache(maxsize=512)(_text)
 
 def _fixed(value: float, decimals: int) -> str:
     """To so many decimals, or to as many as leave a small number its first digits."""
-    if value:
+    # With a digit to spare, so that only what may be small enough is looked at as it is written.
+    if value and abs(value) < 10.0 ** (LEAST_DIGITS - decimals):
         decimals = max(decimals, LEAST_DIGITS - 1 - Decimal(repr(value)).adjusted())
-    return _trimmed(f"{value:.{decimals}f}")
-
-
-def _trimmed(text: str) -> str:
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text == "-0" else text
+    return f"{value:.{decimals}f}"
 
 
 def _decimals(value: float) -> int:
+    fraction = repr(value).partition(".")[2]
+    if fraction.isdigit():
+        return len(fraction.rstrip("0"))
     exponent = Decimal(repr(value)).normalize().as_tuple().exponent
     return max(-exponent, 0) if isinstance(exponent, int) else 0

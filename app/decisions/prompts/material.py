@@ -35,7 +35,13 @@ _LOOKED_AT: Final = 16_000
 
 @frozen
 class Material:
-    """A market as it enters a prompt: `guides` tell how to read what is there, `parts` are the delimited blocks."""
+    """A market as it enters a prompt: `guides` tell how to read what is there, `parts` are the delimited blocks.
+
+    `plain` is the market as JSON values.
+    """
+
+    market: MarketContext
+    plain: Mapping[str, Any]
 
     guides: tuple[Block, ...]
     parts: tuple[str, ...]
@@ -46,7 +52,8 @@ class Material:
 
 def material_of(symbol: str, market: MarketContext) -> Material:
     """The material, the same bytes for the same market, whenever and wherever it is rendered."""
-    context = market.plain() | {"symbol": symbol}
+    plain = market.plain()
+    context = plain | {"symbol": symbol}
     # Of everything, the news included: whoever writes an item cannot know the rest, so he cannot know the token.
     token = token_of(canonical_json(context))
     regime, news = regime_of(market), clean_news(market.news)
@@ -58,7 +65,7 @@ def material_of(symbol: str, market: MarketContext) -> Material:
     if news.left_out:
         warnings.append(f"news_cut: {news.left_out} of {len(market.news)} items are not in the prompt")
     parts = _parts(context | {"regime": regime.plain()}, news, Figures.of(market), token)
-    return Material(tuple(guides), parts, regime, tuple(warnings), bool(suspects))
+    return Material(market, plain, tuple(guides), parts, regime, tuple(warnings), bool(suspects))
 
 
 def _parts(context: dict[str, Any], news: CleanNews, figures: Figures, token: str) -> tuple[str, ...]:
@@ -68,7 +75,7 @@ def _parts(context: dict[str, Any], news: CleanNews, figures: Figures, token: st
         named.append((MEMORY, "memory", apart["memory"]))
     if news.items:
         named.append((NEWS, "news", list(news.items)))
-    return tuple(block(name, figures.written(place, part), token) for name, place, part in named)
+    return tuple([block(name, figures.written(place, part), token) for name, place, part in named])
 
 
 def _suspicion(places: list[str]) -> str:
@@ -89,14 +96,19 @@ def _suspects(context: Mapping[str, Any], news: CleanNews) -> list[str]:
     return suspects
 
 
-def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:
+def _texts(value: dict[str, Any] | list[Any], path: str) -> Iterator[tuple[str, str]]:
     """Whatever may be a sentence, and where it stands; single words are names."""
-    match value:
-        case str() if " " in value or not value.isascii():
-            yield path, value
-        case Mapping():
-            for key in value:
-                yield from _texts(value[key], f"{path}.{key}" if path else str(key))
-        case list():
-            for number, item in enumerate(value):
-                yield from _texts(item, f"{path}[{number}]")
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        # Most values are numbers: no more is asked about those than this.
+        kind = type(inner)
+        if kind is str:
+            if " " in inner or not inner.isascii():
+                yield _step(path, key), inner
+        elif kind is dict or kind is list:
+            yield from _texts(inner, _step(path, key))
+
+
+def _step(path: str, key: str | int) -> str:
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if path else key
