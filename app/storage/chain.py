@@ -11,7 +11,8 @@ the next entry begins a chain of its own, which names it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
+import sqlite3
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -19,16 +20,17 @@ from typing import Any, Final
 
 import anyio
 from sqlalchemy import insert, select
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import __version__
 from app.domain.audit import GATEWAY, Entry, Head, Kind, Link
 from app.ledger.chain import linked
 from app.storage.columns import storable
-from app.storage.sheaf import flush, put
+from app.storage.sheaf import Sheaf, flush, lay_in_sqlite, sheaf_of
 from app.storage.tables import AUDIT_CHAINS, AUDIT_CHECKPOINTS, AUDIT_ENTRIES, AUDIT_PAYLOADS
 
-_ENTRIES: Final = "outcry_entries"
+Transact = Callable[[Callable[[sqlite3.Connection], None]], Awaitable[None]]
 _LINK: Final = tuple(Link.__dataclass_fields__)
 
 
@@ -63,16 +65,17 @@ class Chain:
 
         Only whoever rolls back by himself and goes on, instead of raising, must not have called it before.
         """
-        session.info.setdefault(_ENTRIES, []).extend(entry for entry in entries if entry is not None)
+        sheaf_of(session).entries.extend(entry for entry in entries if entry is not None)
 
     @asynccontextmanager
     async def committing(self, session: AsyncSession) -> AsyncGenerator[None]:
         """Around the commit of a transaction: its entries are stored on entering, and part of the chain afterwards."""
-        entries: list[Entry] = session.info.pop(_ENTRIES, [])
-        if not entries:
+        sheaf = sheaf_of(session)
+        if not sheaf.entries:
             await flush(session)
             yield
             return
+        entries, sheaf.entries = sheaf.entries, []
         # Who waits for a turn has what he needs of the database by then, so that whoever has the turn never waits.
         await session.flush()
         if (await session.connection()).dialect.name != "sqlite":
@@ -83,32 +86,59 @@ class Chain:
             try:
                 yield
             except BaseException:
-                self._left, self._head = self._head or self._left, None
+                self._leave()
                 raise
             self._head = head
             self._appended += len(entries)
 
+    async def commit_in_sqlite(self, sheaf: Sheaf, dialect: Dialect, transact: Transact) -> None:
+        """Have all of a sheaf committed by one function in SQLite's thread; the chain must have begun.
+
+        Everything is in the driver's form when the thread hears of it, which would only share this one's processor.
+        """
+        async with self._turn:
+            if self._head is None:
+                raise AssertionError("a chain begins in a session")
+            links, head = _links(sheaf.entries, self._head.chain, self._head, self._now())
+            script = sheaf.script(dialect) + links.script(dialect)
+            is_laid = False
+
+            def work(connection: sqlite3.Connection) -> None:
+                nonlocal is_laid
+                lay_in_sqlite(connection, sheaf.demands, script)
+                is_laid = True
+
+            try:
+                await transact(work)
+            except Exception:
+                # What fails before its commit is undone, and the chain goes on as if it had never been.
+                if is_laid:
+                    self._leave()
+                raise
+            except BaseException:
+                self._leave()
+                raise
+            self._head = head
+            self._appended += len(sheaf.entries)
+
+    def _leave(self) -> None:
+        """Begin another with the next entry: nobody knows how this one ends."""
+        self._left, self._head = self._head or self._left, None
+
+    def _now(self) -> datetime:
+        return self._wall().astimezone(UTC)
+
     async def _store(self, session: AsyncSession, entries: Sequence[Entry]) -> Head:
-        now, head = self._wall().astimezone(UTC), self._head
-        at = f"{now:%Y-%m-%dT%H:%M:%S.%fZ}"
-        chain = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(6)}" if head is None else head.chain
-        if head is None:
+        now, before = self._now(), self._head
+        chain = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(6)}" if before is None else before.chain
+        if before is None:
             await session.execute(insert(AUDIT_CHAINS).values(chain=chain, begun_at=now, sealed=0))
             entries = [await self._beginning(session, chain), *entries]
-        links: list[dict[str, Any]] = []
-        payloads: list[dict[str, Any]] = []
-        for entry in entries:
-            entry = replace(entry, subject=storable(entry.subject), by=storable(entry.by))  # noqa: PLW2901
-            link, text = linked(entry, chain, head, at)
-            links.append({name: getattr(link, name) for name in _LINK})
-            if text is not None:
-                payloads.append({"chain": chain, "seq": link.seq, "body": text})
-            head = Head(chain, link.seq, link.hash)
-        put(session, AUDIT_ENTRIES, links)
-        put(session, AUDIT_PAYLOADS, payloads)
-        await flush(session)
+        links, head = _links(entries, chain, before, now)
         if head is None:
             raise AssertionError("a chain has its beginning")
+        sheaf_of(session).take(links)
+        await flush(session)
         return head
 
     async def _beginning(self, session: AsyncSession, chain: str) -> Entry:
@@ -121,3 +151,23 @@ class Chain:
             "version": __version__,
         }
         return Entry(Kind.START, f"chain:{chain}", GATEWAY, payload)
+
+
+def _links(entries: Sequence[Entry], chain: str, head: Head | None, now: datetime) -> tuple[Sheaf, Head | None]:
+    """The rows of these entries, linked to what is there, and where the chain ends with them."""
+    at = f"{now:%Y-%m-%dT%H:%M:%S.%fZ}"
+    links: list[dict[str, Any]] = []
+    payloads: list[dict[str, Any]] = []
+    for entry in entries:
+        subject, by = storable(entry.subject), storable(entry.by)
+        if (subject, by) != (entry.subject, entry.by):
+            entry = replace(entry, subject=subject, by=by)  # noqa: PLW2901
+        link, text = linked(entry, chain, head, at)
+        links.append({name: getattr(link, name) for name in _LINK})
+        if text is not None:
+            payloads.append({"chain": chain, "seq": link.seq, "body": text})
+        head = Head(chain, link.seq, link.hash)
+    rows = Sheaf()
+    rows.put(AUDIT_ENTRIES, links)
+    rows.put(AUDIT_PAYLOADS, payloads)
+    return rows, head

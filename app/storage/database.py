@@ -6,7 +6,7 @@ import functools
 import hashlib
 import math
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext, suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,9 +25,14 @@ from app.domain.usage import summed
 from app.storage.chain import Chain
 from app.storage.columns import json_text
 from app.storage.errors import DatabaseUnusable, translated_errors
+from app.storage.sheaf import Sheaf, joined, lay
+from app.storage.sqlite_driver import Connection as SqliteDriver
 from app.storage.sqlite_driver import connecting
+from app.storage.sqlite_writer import SqliteWriter
 
 _BEGIN: Final = "sqlite_begin"
+_LONGEST_LOG: Final = 8_000
+"""Pages of SQLite's write-ahead log, 32 MB, at which a commit moves them into the file itself."""
 _CLEANUP_SECONDS: Final = 3.0
 _GIVE_BACK_SECONDS: Final = 0.1
 
@@ -62,6 +67,7 @@ class Database:
         self._patience = rules.patience
         self._reading = async_sessionmaker(engine, expire_on_commit=False)
         self._writing = async_sessionmaker(begin_immediate(engine), expire_on_commit=False)
+        self._writer = SqliteWriter(lambda: _beside_the_pool(engine, rules))
 
     async def read(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """What `work` finds in one transaction. Raises StorageUnavailable within `patience`."""
@@ -78,18 +84,25 @@ class Database:
         """
         with translated_errors(), anyio.fail_after(self._patience):
             async with self._turn:
-                connection = await self.engine.connect()
-                try:
-                    driver: Any = (await connection.get_raw_connection()).driver_connection
-                    await driver.transact(work)
-                except anyio.get_cancelled_exc_class():
-                    # Its thread may wait for the lock for a while: nobody else is to wait with it.
-                    with anyio.move_on_after(_GIVE_BACK_SECONDS, shield=True):
-                        await connection.invalidate()
-                    raise
-                finally:
-                    with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
-                        await connection.close()
+                await self._writer.transact(work)
+
+    async def store(self, sheaves: Sequence[Sheaf]) -> None:
+        """Do in one transaction all that these say, and commit it, as `write` does; without a session on SQLite."""
+        sheaf = joined(sheaves)
+        if not self.is_sqlite:
+            await self.write(lambda session: lay(session, sheaf))
+            return
+        with translated_errors(), anyio.fail_after(self._patience):
+            async with self._turn:
+                if self.chain.head is None:
+                    await self._run(self._writing(), lambda session: lay(session, sheaf), nullcontext())
+                else:
+                    await self.chain.commit_in_sqlite(sheaf, self.engine.dialect, self._writer.transact)
+
+    async def close(self) -> None:
+        """Let go of every connection that nobody uses."""
+        await self._writer.close()
+        await self.engine.dispose()
 
     async def ping(self) -> None:
         """Return when the database answers; raises StorageUnavailable within `patience`."""
@@ -160,14 +173,14 @@ async def open_database(
     A PostgreSQL that is down is no error here: it may come. A SQLite file that cannot work raises DatabaseUnusable.
     """
     rules = rules or DatabaseRules()
-    engine = create_engine(url, rules, is_tolerant=is_tolerant)
+    database = Database(create_engine(url, rules, is_tolerant=is_tolerant), rules)
     try:
-        if engine.dialect.name == "sqlite":
+        if database.is_sqlite:
             await anyio.to_thread.run_sync(check_file, url)
-        yield Database(engine, rules)
+        yield database
     finally:
         with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
-            await engine.dispose()
+            await database.close()
 
 
 def async_url(url: str) -> str:
@@ -239,13 +252,7 @@ def _sqlite_engine(url: URL, rules: DatabaseRules, factory: type[sqlite3.Connect
         max_overflow=rules.overflow,
         pool_timeout=rules.connect,
         pool_reset_on_return=None,  # `give_back` below does it
-        # Autocommit in the driver, so that the `begin` below is the only thing that opens a transaction.
-        connect_args={
-            "timeout": rules.busy,
-            "isolation_level": None,
-            "factory": factory,
-            "async_creator_fn": connecting,
-        },
+        connect_args=_arguments(rules, factory) | {"async_creator_fn": connecting},
     )
 
     @event.listens_for(engine.sync_engine, "begin")
@@ -258,6 +265,23 @@ def _sqlite_engine(url: URL, rules: DatabaseRules, factory: type[sqlite3.Connect
             record.invalidate()
 
     return engine
+
+
+def _arguments(rules: DatabaseRules, factory: type[sqlite3.Connection]) -> dict[str, Any]:
+    # Autocommit in the driver, so that nothing but who says so opens a transaction.
+    return {"timeout": rules.busy, "isolation_level": None, "factory": factory}
+
+
+def _beside_the_pool(engine: AsyncEngine, rules: DatabaseRules) -> SqliteDriver:
+    """A connection of SQLite's driver like those of the engine, to be awaited."""
+    name, options = file_of(engine)
+    return connecting(name, **options | _arguments(rules, _SqliteConnection))
+
+
+def file_of(engine: AsyncEngine) -> tuple[str, dict[str, Any]]:
+    """What SQLite's driver is told to open, and how."""
+    (name,), options = engine.dialect.create_connect_args(engine.url)
+    return name, dict(options)
 
 
 async def _rolled_back(connection: aiosqlite.Connection) -> bool:
@@ -287,6 +311,8 @@ class _SqliteConnection(sqlite3.Connection):
             # The switch lasts in the file and does not wait for a lock: who loses the race leaves it to the winner.
             with suppress(sqlite3.OperationalError):
                 self.execute("PRAGMA journal_mode=WAL")
+        # A job moves it long before (`write_ahead.py`): this is where it cannot keep up, or does not run.
+        self.execute(f"PRAGMA wal_autocheckpoint={_LONGEST_LOG}")
 
 
 class _UncheckedConnection(_SqliteConnection):

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.audit import GATEWAY, Entry, Kind
 from app.domain.decision import Filing
-from app.domain.errors import Code, Conflict
 from app.domain.horizons import Horizons
 from app.domain.payload import Payload
 from app.ledger.sealing import Sealer
 from app.storage.columns import WrittenJSON, json_text
 from app.storage.cursors import cursor_at, older_than
 from app.storage.database import Database, reads, writes
-from app.storage.idempotency import settle
+from app.storage.errors import translated_errors
+from app.storage.idempotency import settling
 from app.storage.joining import JoinedWriter
-from app.storage.payloads import keep, latest_answers
-from app.storage.sheaf import put
+from app.storage.payloads import keep, latest_answers, put_payloads
+from app.storage.sheaf import Sheaf
 from app.storage.states import PREFIX, state_of, states
 from app.storage.tables import DECISIONS
 from app.storage.votes import put_horizon, put_votes, rewrite_votes
@@ -38,7 +39,7 @@ class SqlDecisionRepository:
         self._database = database
         self._sealer = sealer or Sealer()
         self._horizons = horizons or Horizons()
-        self._writer = JoinedWriter(database)
+        self._writer = JoinedWriter(database.store)
 
     async def append(
         self, filing: Filing, answer: dict[str, Any], request: dict[str, Any], payloads: Sequence[Payload] = ()
@@ -48,19 +49,17 @@ class SqlDecisionRepository:
         An id that is already there raises Conflict, and so does a key that somebody else holds by now. Decisions that
         come while others are committed are committed together.
         """
-        await self._writer.write(lambda session: self._append(session, filing, answer, request, payloads))
+        with translated_errors():
+            sheaf = self._sheaf(filing, answer, request, payloads)
+        await self._writer.write(sheaf)
 
-    async def _append(
-        self,
-        session: AsyncSession,
-        filing: Filing,
-        answer: dict[str, Any],
-        request: dict[str, Any],
-        payloads: Sequence[Payload],
-    ) -> None:
-        if filing.reservation is not None and not await settle(session, filing.reservation, filing.id):
-            raise Conflict("another request took this key over", code=Code.IDEMPOTENCY_UNKNOWN_OUTCOME)
-        texts = {"answer": WrittenJSON(json_text(answer)), "request": WrittenJSON(json_text(request))}
+    def _sheaf(
+        self, filing: Filing, answer: dict[str, Any], request: dict[str, Any], payloads: Sequence[Payload]
+    ) -> Sheaf:
+        sheaf = Sheaf()
+        if filing.reservation is not None:
+            sheaf.demands.append(settling(filing.reservation, filing.id))
+        texts = {"answer": _written(answer), "request": _written(request)}
         row = {
             "id": filing.id,
             "created_at": filing.created_at,
@@ -72,14 +71,14 @@ class SqlDecisionRepository:
             "key_id": filing.key_id,
             "request_id": filing.request_id,
         }
-        put(session, DECISIONS, [row | texts])
-        await keep(session, payloads)
-        put_votes(session, filing, answer)
-        put_horizon(session, filing, answer, request, self._horizons)
+        sheaf.put(DECISIONS, [row | texts])
+        put_payloads(sheaf, payloads)
+        put_votes(sheaf, filing, answer)
+        put_horizon(sheaf, filing, answer, request, self._horizons)
         told = {**_filed(filing), "answer": answer, "request": request, **_said(payloads)}
         state = state_of(filing, **texts)
-        entry = Entry(Kind.DECISION, f"{PREFIX}{filing.id}", filing.key_id, told, state)
-        self._database.chain.append(session, entry)
+        sheaf.entries.append(Entry(Kind.DECISION, f"{PREFIX}{filing.id}", filing.key_id, told, state))
+        return sheaf
 
     @writes
     async def update(
@@ -121,6 +120,14 @@ class SqlDecisionRepository:
         payloads = await latest_answers(session, [row.id for row in rows[:limit]])
         answers = [self._sealer.answer(row.answer, payloads.get(row.id)) for row in rows[:limit]]
         return answers, None if last is None else cursor_at(last.created_at, last.id)
+
+
+def _written(value: dict[str, Any]) -> WrittenJSON:
+    try:
+        return WrittenJSON(orjson.dumps(value).decode())
+    except TypeError:
+        # What callers put into their metadata: any integer, halves of characters.
+        return WrittenJSON(json_text(value))
 
 
 def _said(payloads: Sequence[Payload]) -> dict[str, dict[str, str]]:

@@ -10,13 +10,19 @@ from sqlalchemy import ColumnElement, and_, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.errors import Code, Conflict
 from app.domain.idempotency import Claim, Holding, RequestKey, Reservation, Standing, Term
 from app.ledger.sealing import Sealer
 from app.storage.database import Database, reads, writes
 from app.storage.payloads import latest_answers
+from app.storage.sheaf import Demand
 from app.storage.tables import DECISIONS, IDEMPOTENCY_KEYS
 
 _K: Final = IDEMPOTENCY_KEYS.c
+_SETTLE: Final = (
+    "UPDATE idempotency_keys SET decision_id = :decision "
+    'WHERE caller = :caller AND "key" = :key AND owner = :owner AND decision_id IS NULL'
+)
 
 
 class SqlIdempotencyRepository:
@@ -98,10 +104,14 @@ class SqlIdempotencyRepository:
         return bool(inserted.rowcount)
 
 
-async def settle(session: AsyncSession, held: Reservation, decision_id: str) -> bool:
-    """Point the key to its decision, in the transaction that stores it; False when somebody else holds it by now."""
-    settled: Any = await session.execute(update(IDEMPOTENCY_KEYS).where(_held(held)).values(decision_id=decision_id))
-    return bool(settled.rowcount)
+def settling(held: Reservation, decision_id: str) -> Demand:
+    """That the key points to its decision with the transaction that stores it; nobody else may hold it by now."""
+    parameters = {"decision": decision_id, "caller": held.key.caller, "key": held.key.key, "owner": held.owner}
+    return Demand(_SETTLE, parameters, _taken_over)
+
+
+def _taken_over() -> Conflict:
+    return Conflict("another request took this key over", code=Code.IDEMPOTENCY_UNKNOWN_OUTCOME)
 
 
 def _is(key: RequestKey) -> ColumnElement[bool]:

@@ -7,28 +7,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import anyio
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import StorageUnavailable
-from app.storage.database import Database
 
-Work = Callable[[AsyncSession], Awaitable[None]]
+W = TypeVar("W")
 
 _MOST: Final = 50
 
 
-class JoinedWriter:
-    """Does pieces of work that know nothing of each other, together where they come together."""
+class JoinedWriter(Generic[W]):
+    """Does pieces of work that know nothing of each other, together where they come together.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    `do` does several in one transaction, all or none.
+    """
+
+    def __init__(self, do: Callable[[Sequence[W]], Awaitable[None]]) -> None:
+        self._do_together = do
         self._turn = anyio.Lock(fast_acquire=True)
-        self._waiting: list[tuple[Work, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[W, asyncio.Future[None]]] = []
 
-    async def write(self, work: Work) -> None:
+    async def write(self, work: W) -> None:
         """Return when it is committed; raises what the work raises, as it would alone.
 
         When one who does it for all is cancelled, the others hear StorageUnavailable: it may be committed all the same.
@@ -48,11 +49,11 @@ class JoinedWriter:
                 done.cancel()
         await done
 
-    def _taken(self) -> Sequence[tuple[Work, asyncio.Future[None]]]:
+    def _taken(self) -> Sequence[tuple[W, asyncio.Future[None]]]:
         taken, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
         return taken
 
-    async def _do(self, taken: Sequence[tuple[Work, asyncio.Future[None]]]) -> None:
+    async def _do(self, taken: Sequence[tuple[W, asyncio.Future[None]]]) -> None:
         try:
             await self._together(taken)
         finally:
@@ -60,13 +61,9 @@ class JoinedWriter:
                 if not done.done():
                     _fail(done, StorageUnavailable("the commit did not return in time"))
 
-    async def _together(self, taken: Sequence[tuple[Work, asyncio.Future[None]]]) -> None:
-        async def everything(session: AsyncSession) -> None:
-            for work, _ in taken:
-                await work(session)
-
+    async def _together(self, taken: Sequence[tuple[W, asyncio.Future[None]]]) -> None:
         try:
-            await self._database.write(everything)
+            await self._do_together([work for work, _ in taken])
         except Exception as error:
             if len(taken) == 1 or isinstance(error, StorageUnavailable):
                 for _, done in taken:

@@ -15,7 +15,7 @@ from app.domain.audit import GATEWAY, Author, Entry, Kind
 from app.domain.payload import Erasure, Part, Payload, PayloadForm
 from app.storage.columns import storable
 from app.storage.database import Database, reads, writes
-from app.storage.sheaf import put
+from app.storage.sheaf import Sheaf, sheaf_of
 from app.storage.states import PREFIX
 from app.storage.tables import PAYLOADS
 
@@ -106,7 +106,12 @@ async def keep(session: AsyncSession, payloads: Sequence[Payload]) -> None:
     if any(payload.part is Part.LATE for payload in payloads):
         erased = {one.subject: one for one in await payloads_of(session, subjects, (Part.ANSWER,)) if one.erased_at}
         payloads = [_as_late(payload, erased.get(payload.subject)) for payload in payloads]
-    put(session, PAYLOADS, [{name: getattr(payload, name) for name in _FIELDS} for payload in payloads], once=True)
+    put_payloads(sheaf_of(session), payloads)
+
+
+def put_payloads(into: Sheaf, payloads: Sequence[Payload]) -> None:
+    """The payloads of a new subject, which nobody has erased yet; one that is there already changes nothing."""
+    into.put(PAYLOADS, [{name: getattr(payload, name) for name in _FIELDS} for payload in payloads], once=True)
 
 
 def _entry(subject: str, parts: Mapping[Part, str] | Mapping[str, str], by: Author, reason: str) -> Entry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import delete, insert, select
@@ -15,21 +16,22 @@ from app.domain.horizons import Horizons
 from app.domain.outcome import Basis, CastVote, Horizon, Measured
 from app.domain.symbols import market_of
 from app.storage.columns import storable
-from app.storage.sheaf import put
+from app.storage.sheaf import Sheaf
 from app.storage.tables import DECISIONS, GRADES, HORIZONS, OUTCOMES, VOTES
 
 _D: Final = DECISIONS.c
 _V: Final = VOTES.c
 _VOTE: Final = tuple(CastVote.__dataclass_fields__)
+_VALUES: Final = attrgetter(*_VOTE)
 
 
-def put_votes(session: AsyncSession, filing: Filing, answer: Mapping[str, Any]) -> None:
+def put_votes(into: Sheaf, filing: Filing, answer: Mapping[str, Any]) -> None:
     """The votes of a new decision."""
-    put(session, VOTES, vote_rows(filing.id, filing.created_at, filing.symbol, filing.agent_id, answer))
+    into.put(VOTES, vote_rows(filing.id, filing.created_at, filing.symbol, filing.agent_id, answer))
 
 
 def put_horizon(
-    session: AsyncSession, filing: Filing, answer: Mapping[str, Any], request: Mapping[str, Any], horizons: Horizons
+    into: Sheaf, filing: Filing, answer: Mapping[str, Any], request: Mapping[str, Any], horizons: Horizons
 ) -> None:
     """What the grades of a new decision start from, and until when it waits for a price."""
     basis = basis_of(filing.id, filing.created_at, answer, request)
@@ -38,7 +40,7 @@ def put_horizon(
     base, quote = market_of(filing.symbol)
     row = basis_row(basis) | _fields(horizons.of(basis, filing.created_at, request))
     row |= {"base": storable(base), "quote": storable(quote), "venue": venue_key(venue)}
-    put(session, HORIZONS, [row])
+    into.put(HORIZONS, [row])
 
 
 def basis_row(basis: Basis) -> dict[str, Any]:
@@ -114,13 +116,20 @@ def vote_rows(
         "variant": storable(variant) if isinstance(variant, str) else None,
         "is_replayed": answer.get("replayed") is True,
     }
-    return [_row(vote) | decision for vote in cast_votes(decision_id, answer)]
+    return [_row(vote, decision) for vote in cast_votes(decision_id, answer)]
 
 
-def _row(vote: CastVote) -> dict[str, Any]:
-    row = _fields(vote)
-    row |= {name: storable(row[name]) for name in ("provider", "model", "reason", "family") if row[name] is not None}
-    return row | {"status": vote.status.value, "action": None if vote.action is None else vote.action.value}
+def _row(vote: CastVote, decision: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **dict(zip(_VOTE, _VALUES(vote), strict=True)),
+        "provider": storable(vote.provider),
+        "model": storable(vote.model),
+        "status": vote.status._value_,
+        "action": None if vote.action is None else vote.action._value_,
+        "reason": None if vote.reason is None else storable(vote.reason),
+        "family": None if vote.family is None else storable(vote.family),
+        **decision,
+    }
 
 
 def _fields(flat: CastVote | Basis | Horizon) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from app.storage.bell import Bell
 from app.storage.leases import CHANNEL
 from app.storage.listener import ConfigListener
 from app.storage.rollups import SqlRollUps
+from app.storage.write_ahead import WriteAheadLog
 from app.supervisor import Supervisor
 from app.telemetry.metrics import Metrics
 from app.wiring.asking import Asking
@@ -70,6 +71,8 @@ def jobs(
         "configuration": arrival.before(partial(listener.run, partial(_refresh, views))),
     }.items():
         supervisor.add(name, job)
+    if database.is_sqlite:
+        supervisor.add("write_ahead", WriteAheadLog(database).run)
     if settings.is_shared:
         bell = Bell(database, CHANNEL, hurries=lambda: watching.leases.is_needed() or purses.record.is_needed())
         stack.push_async_callback(watching.leases.leave)

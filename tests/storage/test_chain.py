@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
 import anyio
 import anyio.abc
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.errors import Conflict
+from app.domain.errors import Code, Conflict
+from app.domain.idempotency import RequestKey, Reservation
 from app.storage.audit import SqlAuditRepository
-from app.storage.database import Database, open_database
+from app.storage.database import Database, DatabaseRules, open_database
 from app.storage.decisions import SqlDecisionRepository
 from tests.storage.auditing import Changes, decide, decision, entry, verify
 
@@ -91,6 +98,36 @@ async def _cut_off(database: Database, session: AsyncSession, *, is_stored: bool
         async with database.chain.committing(session):
             await (session.commit() if is_stored else session.rollback())
             raise ConnectionError("cut off")
+
+
+async def test_a_decision_whose_commit_nobody_waited_for_is_in_a_chain_that_is_whole(
+    tmp_path: Path, migrated_file: Path
+) -> None:
+    url = f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'outcry.db')}"
+    async with open_database(url, DatabaseRules(busy=1.0)) as database:
+        await decide(database, 1)
+        with closing(sqlite3.connect(tmp_path / "outcry.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with anyio.move_on_after(0.1) as gave_up:
+                await decide(database, 2)
+            other.execute("ROLLBACK")
+        await decide(database, 3)
+
+    verdict = await verify(url)
+    assert gave_up.cancelled_caught
+    assert (verdict.ok, verdict.chains) == (True, 2)
+
+
+async def test_a_decision_whose_key_is_somebody_elses_leaves_no_gap(database: Database, url: str) -> None:
+    held = replace(decision(2), reservation=Reservation(RequestKey("caller", "key", "0" * 64), "nobody"))
+    await decide(database, 1)
+    with pytest.raises(Conflict) as refused:
+        await SqlDecisionRepository(database).append(held, {"id": "dec-2"}, {})
+    await decide(database, 3)
+
+    assert refused.value.code is Code.IDEMPOTENCY_UNKNOWN_OUTCOME
+    assert await _subjects(database) == [(2, "decision:dec-1"), (3, "decision:dec-3")]
+    assert (await verify(url)).ok
 
 
 async def test_who_is_cancelled_while_he_waits_for_his_turn_holds_up_nobody(database: Database, url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from contextlib import closing, suppress
 from pathlib import Path
@@ -295,3 +296,21 @@ async def test_a_write_in_sqlite_whose_time_is_over_waits_no_longer_for_the_lock
 
     assert waited < 1.5
     assert [record.getMessage() for record in caplog.records if record.name.startswith("sqlalchemy")] == []
+
+
+async def test_the_connection_that_writes_is_none_of_the_pools_and_is_closed_with_it(tmp_path: Path) -> None:
+    async with open_database(f"sqlite:///{tmp_path}/one.db", DatabaseRules(pool=1, overflow=0)) as database:
+        before = set(threading.enumerate())
+        await database.write_in_sqlite(lambda connection: connection.execute("CREATE TABLE t (id INTEGER)"))
+        held = set(threading.enumerate()) - before
+        with pytest.raises(StorageUnavailable):
+            await database.write_in_sqlite(lambda connection: connection.execute("INSERT INTO nowhere VALUES (1)"))
+        await database.write_in_sqlite(lambda connection: connection.execute("INSERT INTO t VALUES (1)"))
+        found = await database.read(lambda session: session.execute(text("SELECT id FROM t")))
+        opened = set(threading.enumerate()) - before
+
+    assert found.all() == [(1,)]
+    assert len(held) == 1
+    for thread in held | opened:
+        thread.join(2)
+        assert not thread.is_alive()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
+
 import anyio
 import anyio.abc
 import pytest
@@ -13,6 +15,21 @@ from app.storage.database import Database
 from app.storage.decisions import SqlDecisionRepository
 from app.storage.joining import JoinedWriter
 from tests.storage.auditing import decision, verify
+
+Work = Callable[[AsyncSession], Awaitable[None]]
+
+
+def _joined(database: Database) -> JoinedWriter[Work]:
+    """A writer of pieces of work that see their session."""
+
+    async def together(pieces: Sequence[Work]) -> None:
+        async def everything(session: AsyncSession) -> None:
+            for work in pieces:
+                await work(session)
+
+        await database.write(everything)
+
+    return JoinedWriter(together)
 
 
 class Slow:
@@ -33,7 +50,7 @@ class Slow:
 
 
 async def test_who_comes_while_another_commits_goes_with_the_next_one(database: Database) -> None:
-    writer, slow = JoinedWriter(database), Slow()
+    writer, slow = _joined(database), Slow()
 
     async with anyio.create_task_group() as group:
         group.start_soon(writer.write, slow.first)
@@ -48,7 +65,7 @@ async def test_who_comes_while_another_commits_goes_with_the_next_one(database: 
 
 
 async def test_when_he_who_does_it_is_cancelled_the_others_hear_that_nobody_knows(database: Database) -> None:
-    writer, slow = JoinedWriter(database), Slow()
+    writer, slow = _joined(database), Slow()
     scope = anyio.CancelScope()
 
     async def leader() -> None:
@@ -65,7 +82,7 @@ async def test_when_he_who_does_it_is_cancelled_the_others_hear_that_nobody_know
 
 
 async def test_a_follower_of_one_who_was_cancelled_is_told_so(database: Database) -> None:
-    writer, slow = JoinedWriter(database), Slow()
+    writer, slow = _joined(database), Slow()
     second = anyio.CancelScope()
     told: list[Exception] = []
 
@@ -124,4 +141,4 @@ async def test_a_failure_of_the_work_is_its_callers(database: Database) -> None:
         raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError):
-        await JoinedWriter(database).write(fail)
+        await _joined(database).write(fail)
