@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -12,16 +11,16 @@ from typing import Any, Final
 import anyio
 
 from app.adapters.sandbox_drills import Drill, drill_in, drilled_failure
+from app.adapters.sandbox_reading import Reader, Reading
 from app.adapters.sandbox_schema import NoExample, example
-from app.adapters.sandbox_traders import TRADERS, opine
+from app.adapters.sandbox_traders import TRADERS
 from app.domain.chat import JSON, Call, ChatChunk, ChatRequest, ChatResponse, Credential
 from app.domain.embedding import EmbedCall, Embeddings
 from app.domain.errors import FailureKind, ProviderError
 from app.domain.needs import JSON_OBJECT, JSON_SCHEMA
 from app.domain.provider import ProviderConfig
 from app.domain.usage import Usage
-from app.text.context_block import market_in, without_blocks
-from app.text.schema import BadSchema, compiled, problems
+from app.text.schema import BadSchema, problems
 
 MODELS: Final[tuple[str, ...]] = tuple(TRADERS)
 WARNING: Final = "answered by the offline sandbox, a rule-based stand-in: not a model"
@@ -46,27 +45,36 @@ _KEYS: Final = (
 class SandboxAdapter:
     """Answers by rule from the market context in the prompt; the same question gets the same bytes.
 
-    Drills come from the last user message or from `drill` among the provider's parameters.
+    Drills come from the last user message or from `drill` among the provider's parameters. `reader` may be shared by
+    adapters: what one of them has read, the others need not read again.
     """
 
-    def __init__(self, config: ProviderConfig, *, sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> None:
+    def __init__(
+        self,
+        config: ProviderConfig,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+        reader: Reader | None = None,
+    ) -> None:
         self._standing_drill = str(config.parameters.get("drill", ""))
         self._sleep = sleep
+        self._reader = reader or Reader()
 
     async def complete(self, call: Call) -> ChatResponse:
-        said = _texts(call.request)
+        said = self._reader.read(call.request.messages)
         drill = await self._rehearse(call, said, call.timeouts.total)
         if drill.cut is not None:
             raise ProviderError(FailureKind.BAD_ANSWER, f"the body ended after {drill.cut} words: a drill")
-        text = _NONSENSE if drill.nonsense else _answer(call.model, call.request, said)
+        text = _NONSENSE if drill.nonsense else self._written(call, said)
         usage = _usage(said, text)
         return ChatResponse(_completion(call, said, text, usage), "stop", usage, (WARNING,))
 
     @asynccontextmanager
     async def stream(self, call: Call) -> AsyncGenerator[AsyncIterator[ChatChunk]]:
-        said = _texts(call.request)
+        said = self._reader.read(call.request.messages)
         drill = await self._rehearse(call, said, min(call.timeouts.first_token, call.timeouts.total))
-        async with aclosing(_streamed(call, said, drill)) as chunks:
+        text = _NONSENSE if drill.nonsense else self._written(call, said)
+        async with aclosing(_streamed(call, said, text, drill)) as chunks:
             yield chunks
 
     async def models(self, credential: Credential) -> Sequence[str]:  # noqa: ARG002 - the sandbox needs no key
@@ -91,7 +99,17 @@ class SandboxAdapter:
     async def probe(self, credential: Credential) -> None:
         """Always there."""
 
-    async def _rehearse(self, call: Call, said: Sequence[str], patience: float) -> Drill:
+    def _written(self, call: Call, said: Reading) -> str:
+        """The trader's answer; members of a panel that go by the same rule get it as it was written for the first."""
+        wanted = call.request.parameters.get("response_format")
+        earlier = said.written.get(call.model)
+        if earlier is not None and earlier[0] == wanted:
+            return earlier[1]
+        text = _answer(call.model, call.request, said, self._reader)
+        said.written[call.model] = wanted, text
+        return text
+
+    async def _rehearse(self, call: Call, said: Reading, patience: float) -> Drill:
         """The drill in force, after its waiting and failing are done; `patience` seconds is the caller's timer."""
         if call.model not in TRADERS:
             raise ProviderError(
@@ -99,9 +117,7 @@ class SandboxAdapter:
                 f"404 from sandbox: no model {call.model[:80]!r}, only {', '.join(MODELS)}",
                 upstream_status=404,
             )
-        drill = drill_in(
-            self._standing_drill + str(call.request.parameters.get("drill", "")) + _last_words(call.request, said)
-        )
+        drill = drill_in(self._standing_drill + str(call.request.parameters.get("drill", "")) + said.last_words)
         if drill.slow:
             await self._sleep(min(drill.slow, patience))
         if drill.slow > patience:
@@ -113,51 +129,31 @@ class SandboxAdapter:
 
 def answer(model: str, request: ChatRequest) -> str:
     """What a trader writes: bare JSON where JSON was asked for, else prose around it."""
-    return _answer(model, request, _texts(request))
+    return _answer(model, request, Reading(request.messages), Reader())
 
 
-def _answer(model: str, request: ChatRequest, said: Sequence[str]) -> str:
-    market = market_in("\n".join(said))
-    opinion = None if market is None else opine(model, market)
+def _answer(model: str, request: ChatRequest, said: Reading, reader: Reader) -> str:
+    opinion = said.opinion(model)
     if request.response_format in ("json_object", "json_schema"):
-        return _WRITER.encode(_formed(request, opinion or _no_opinion(model, market)))
+        return _WRITER.encode(_formed(request, opinion or _no_opinion(model, said.market), reader))
     label = f"Outcry's offline sandbox answers (sandbox/{model}), a rule-based stand-in and not a model."
     if opinion is None:
-        return f"{label} {_why_none(model, market)}"
+        return f"{label} {_why_none(model, said.market)}"
     return f"{label}\n```json\n{json.dumps(opinion, ensure_ascii=False, indent=1)}\n```"
 
 
-def _formed(request: ChatRequest, said: dict[str, Any]) -> Any:  # noqa: ANN401 - what the caller's schema wants
+def _formed(request: ChatRequest, said: dict[str, Any], reader: Reader) -> Any:  # noqa: ANN401 - as the schema wants
     """What was said, in the caller's own form where that is not ours; a market's reader has nothing to add to it."""
     wanted = request.parameters["response_format"].get("json_schema")
     schema = wanted.get("schema") if isinstance(wanted, dict) else None
     if not isinstance(schema, dict) or not schema:
         return said
     try:
-        if not problems(compiled(schema), said):
+        if not problems(reader.compiled(schema), said):
             return said
         return example(schema, said, _STAND_IN)
     except (BadSchema, NoExample):
         return said
-
-
-def _texts(request: ChatRequest) -> list[str]:
-    """The text of each message, whether its content is a string or parts."""
-    contents = [message.get("content") for message in request.messages]
-    return [content if isinstance(content, str) else _text_of(content) for content in contents]
-
-
-def _text_of(content: object) -> str:
-    parts = content if isinstance(content, list) else []
-    return "\n".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
-
-
-def _last_words(request: ChatRequest, said: Sequence[str]) -> str:
-    for message, text in zip(reversed(request.messages), reversed(said), strict=True):
-        if message.get("role") == "user":
-            # Blocks carry untrusted news: what is in there must not steer even a drill.
-            return without_blocks(text)
-    return ""
 
 
 def _no_opinion(model: str, market: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -173,8 +169,7 @@ def _why_none(model: str, market: Mapping[str, Any] | None) -> str:
     return f"The market context has nothing that the rule '{model}' could judge, so it has no opinion."
 
 
-async def _streamed(call: Call, said: Sequence[str], drill: Drill) -> AsyncGenerator[ChatChunk]:
-    text = _NONSENSE if drill.nonsense else _answer(call.model, call.request, said)
+async def _streamed(call: Call, said: Reading, text: str, drill: Drill) -> AsyncGenerator[ChatChunk]:
     frame = _frame(call, said, "chat.completion.chunk")
     yield _chunk(frame, {"role": "assistant", "content": ""})
     for count, word in enumerate(re.findall(r"\s*\S+", text)):
@@ -193,21 +188,20 @@ def _chunk(frame: JSON, delta: JSON, *, carries: bool = False, finish_reason: st
     return ChatChunk(frame | {"choices": [choice]}, carries=carries, finish_reason=finish_reason)
 
 
-def _completion(call: Call, said: Sequence[str], text: str, usage: Usage) -> JSON:
+def _completion(call: Call, said: Reading, text: str, usage: Usage) -> JSON:
     message = {"role": "assistant", "content": text, "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
     return _frame(call, said, "chat.completion") | {"choices": [choice], "usage": _wire_usage(usage)}
 
 
-def _frame(call: Call, said: Sequence[str], kind: str) -> JSON:
-    digest = hashlib.sha256("\0".join((call.model, *said)).encode("utf-8", "surrogatepass")).hexdigest()
+def _frame(call: Call, said: Reading, kind: str) -> JSON:
     # No clock: the same question gets the same bytes.
-    return {"id": f"chatcmpl-sandbox-{digest[:16]}", "object": kind, "created": 0, "model": call.model}
+    return {"id": said.id_for(call.model), "object": kind, "created": 0, "model": call.model}
 
 
-def _usage(said: Sequence[str], text: str) -> Usage:
+def _usage(said: Reading, text: str) -> Usage:
     """Four characters a token; the sandbox is its own provider, so its count is the reported one."""
-    return Usage(input_tokens=max(sum(map(len, said)) // 4, 1), output_tokens=max(len(text) // 4, 1))
+    return Usage(input_tokens=max(said.characters // 4, 1), output_tokens=max(len(text) // 4, 1))
 
 
 def _wire_usage(usage: Usage) -> JSON:

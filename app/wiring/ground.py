@@ -18,6 +18,7 @@ import httpx
 from app.adapters.build import build_adapter
 from app.adapters.pictures import MAX_BYTES, PictureSource
 from app.adapters.sandbox import SandboxAdapter
+from app.adapters.sandbox_reading import Reader
 from app.catalog.catalog import Catalog
 from app.catalog.records import read_models
 from app.decisions.validity import VoteValidity
@@ -137,10 +138,11 @@ def adapters_over(
     transport: httpx.AsyncBaseTransport, pictures: PictureSource | None = None
 ) -> Callable[[ProviderConfig], Adapter]:
     """Builds the adapter of a configured provider."""
+    reader = Reader()
 
     def build_one(config: ProviderConfig) -> Adapter:
         if config.type is ProviderType.SANDBOX:
-            return SandboxAdapter(config)
+            return SandboxAdapter(config, reader=reader)
         return build_adapter(config, transport, pictures)
 
     return build_one

@@ -252,3 +252,20 @@ async def test_an_unknown_model_is_named_and_the_known_ones_are_listed() -> None
 
     assert caught.value.kind is FailureKind.MODEL_NOT_FOUND
     assert list(await sandbox().models(Credential())) == ["trend", "reversion", "breakout"]
+
+
+async def test_members_of_a_panel_are_answered_as_if_each_were_alone() -> None:
+    shared, forms = sandbox(), ({}, {"response_format": {"type": "json_object"}}, SCHEMA)
+    first = call("judge", BULL)
+
+    for model in (*MODELS, *MODELS):
+        for form in forms:
+            asked = replace(first, model=model, request=ChatRequest(first.request.messages, form))
+            alone = replace(asked, request=ChatRequest(list(first.request.messages), form))
+            assert await shared.complete(asked) == await sandbox().complete(alone)
+
+
+async def test_another_prompt_is_read_anew() -> None:
+    shared = sandbox()
+    for market in (BULL, with_("price.last", 63000), BULL):
+        assert await shared.complete(call("judge", market)) == await sandbox().complete(call("judge", market))
