@@ -22,7 +22,7 @@ from app.domain.usage import UnpricedPolicy
 from app.gateway.conversations import Conversations
 from app.gateway.expected import USUAL_ANSWER
 from app.gateway.kills import KillSwitch
-from app.gateway.query import query_of, unheeded_by
+from app.gateway.query import Queries, unheeded_by
 from app.gateway.splitting import Splitting, narrowed
 from app.ledger.spending import Spending
 from app.providers.lookup import called, origin_of
@@ -120,9 +120,8 @@ class Planner:
         self._kills = kills
         self._router = router
         self._directory = directory
-        self._conversations = conversations
+        self._queries = Queries(pool, conversations=conversations, unpriced=unpriced)
         self._panicked = panicked
-        self._unpriced = unpriced
         self._splitting = Splitting(experiments or Experiments(), lambda name: called(name, pool) is not None)
 
     def check_running(self, agent_id: int | None, target: Target | None = None) -> None:
@@ -213,9 +212,7 @@ class Planner:
             agent = narrowed(agent, split.arm)
         choice = self._choice(ask, selection, agent)
         targets = choice.targets if agent is None else self._with_readable_keys(choice.targets, agent)
-        query, unknown = query_of(
-            ask, self._pool, selection.tier, conversations=self._conversations, unpriced=self._unpriced
-        )
+        query, unknown = self._queries.of(ask, selection.tier)
         choice = replace(choice, warnings=(*choice.warnings, *unknown)) if unknown else choice
         with_past = choice.policy in READ_THE_PAST
         tokens = query.input_tokens + (USUAL_ANSWER if query.max_tokens is None else query.max_tokens)

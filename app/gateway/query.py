@@ -8,6 +8,7 @@ from app.catalog.tokens import estimate_tokens
 from app.domain.attempt import Ask
 from app.domain.chat import Call, ChatRequest
 from app.domain.embedding import EmbedCall, EmbedRequest
+from app.domain.frozen import frozen
 from app.domain.needs import EMBEDDINGS, needs_of
 from app.domain.routing import RoutingQuery, Tier
 from app.domain.target import Target
@@ -18,41 +19,53 @@ from app.providers.state import ProviderState
 from app.routing.preferences import understood
 
 
-def query_of(
-    ask: Ask,
-    pool: Pool,
-    tier: Tier | None = None,
-    *,
-    conversations: Conversations | None = None,
-    unpriced: UnpricedPolicy = UnpricedPolicy.WARN,
-) -> tuple[RoutingQuery, tuple[str, ...]]:
-    """The query of an ask, and a warning for each provider that it or its task's tier names and that is not there."""
-    warnings: tuple[str, ...] = ()
-    if tier is not None:
-        preferences, unknown = understood(tier.preferences, pool)
-        tier = replace(tier, preferences=preferences)
-        warnings = tuple(f"task {tier.task}: {warning}" for warning in unknown)
-    wanted = ask.preferences
-    if wanted is not None:
-        wanted, unknown = understood(wanted, pool)
-        warnings = (*warnings, *unknown)
-    conversation = None if conversations is None else ask.conversation
-    needs, input_tokens, max_tokens, only_here = _said_by(ask.request)
-    query = RoutingQuery(
-        needs,
-        input_tokens,
-        ask.priority,
-        wanted,
-        max_tokens=max_tokens,
-        only_here=only_here,
-        house_rule=pool.current.data_demand or None,
-        tier=tier,
-        conversation=conversation,
-        last_answered=None if conversation is None or conversations is None else conversations.last(conversation),
-        as_of=ask.as_of,
-        unpriced=unpriced,
-    )
-    return query, warnings
+class Queries:
+    """What routing is told of requests. Of the last one it is known what it says: a panel's members say the same."""
+
+    def __init__(
+        self, pool: Pool, *, conversations: Conversations | None = None, unpriced: UnpricedPolicy = UnpricedPolicy.WARN
+    ) -> None:
+        self._pool = pool
+        self._conversations = conversations
+        self._unpriced = unpriced
+        self._last: ChatRequest | EmbedRequest = ChatRequest(())
+        self._said = _said_by(self._last)
+
+    def of(self, ask: Ask, tier: Tier | None = None) -> tuple[RoutingQuery, tuple[str, ...]]:
+        """The query of an ask, and a warning for each provider that it or its task's tier names that is not there."""
+        warnings: tuple[str, ...] = ()
+        if tier is not None:
+            preferences, unknown = understood(tier.preferences, self._pool)
+            tier = replace(tier, preferences=preferences)
+            warnings = tuple(f"task {tier.task}: {warning}" for warning in unknown)
+        wanted = ask.preferences
+        if wanted is not None:
+            wanted, unknown = understood(wanted, self._pool)
+            warnings = (*warnings, *unknown)
+        last_answered, conversation = None, None if self._conversations is None else ask.conversation
+        if self._conversations is not None and conversation is not None:
+            last_answered = self._conversations.last(conversation)
+        said = self._said_by(ask.request)
+        query = RoutingQuery(
+            said.needs,
+            said.input_tokens,
+            ask.priority,
+            wanted,
+            max_tokens=said.max_tokens,
+            only_here=said.only_here,
+            house_rule=self._pool.current.data_demand or None,
+            tier=tier,
+            conversation=conversation,
+            last_answered=last_answered,
+            as_of=ask.as_of,
+            unpriced=self._unpriced,
+        )
+        return query, warnings
+
+    def _said_by(self, request: ChatRequest | EmbedRequest) -> _Said:
+        if not _is_same(request, self._last):
+            self._last, self._said = request, _said_by(request)
+        return self._said
 
 
 def unheeded_by(provider: ProviderState | None, target: Target, ask: Ask) -> tuple[str, ...]:
@@ -67,15 +80,31 @@ def unheeded_by(provider: ProviderState | None, target: Target, ask: Ask) -> tup
     return provider.adapter.unheeded(Call(target.model, replace(request, parameters=parameters)))
 
 
-def _said_by(request: ChatRequest | EmbedRequest) -> tuple[frozenset[str], int, int | None, str | None]:
+@frozen
+class _Said:
     """Needs, tokens of the prompt, the most that may be answered, and the first thing that is for one wire alone."""
+
+    needs: frozenset[str]
+    input_tokens: int
+    max_tokens: int | None
+    only_here: str | None
+
+
+def _is_same(one: ChatRequest | EmbedRequest, other: ChatRequest | EmbedRequest) -> bool:
+    """Whether both are chats of the very same messages, which are not looked into."""
+    if not isinstance(one, ChatRequest) or not isinstance(other, ChatRequest) or one.messages is not other.messages:
+        return False
+    return one.native is other.native and one.parameters == other.parameters
+
+
+def _said_by(request: ChatRequest | EmbedRequest) -> _Said:
     if not isinstance(request, ChatRequest):
         # A provider that embeds cuts or refuses a text that is too long by itself: no window is about all of them.
         # Vectors are no tokens.
-        return frozenset({EMBEDDINGS}), 0, 0, None
+        return _Said(frozenset({EMBEDDINGS}), 0, 0, None)
     only_here = request.native.only_here if request.native is not None else ()
     tokens, most = estimate_tokens(request.messages), _most_output(request)
-    return needs_of(request), tokens, most, only_here[0] if only_here else None
+    return _Said(needs_of(request), tokens, most, only_here[0] if only_here else None)
 
 
 def _most_output(request: ChatRequest) -> int | None:
