@@ -255,7 +255,8 @@ async def test_an_unknown_model_is_named_and_the_known_ones_are_listed() -> None
 
 
 async def test_members_of_a_panel_are_answered_as_if_each_were_alone() -> None:
-    shared, forms = sandbox(), ({}, {"response_format": {"type": "json_object"}}, SCHEMA)
+    shared = sandbox()
+    forms: list[dict[str, Any]] = [{}, {"response_format": {"type": "json_object"}}, SCHEMA]
     first = call("judge", BULL)
 
     for model in (*MODELS, *MODELS):
