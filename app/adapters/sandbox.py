@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import anyio
 
-from app.adapters.sandbox_drills import Drill, drill_in, drilled_failure
+from app.adapters.sandbox_drills import NO_DRILL, Drill, drill_in, drilled_failure
 from app.adapters.sandbox_reading import Reader, Reading
 from app.adapters.sandbox_schema import NoExample, example
 from app.adapters.sandbox_traders import TRADERS
@@ -62,7 +62,9 @@ class SandboxAdapter:
 
     async def complete(self, call: Call) -> ChatResponse:
         said = self._reader.read(call.request.messages)
-        drill = await self._rehearse(call, said, call.timeouts.total)
+        drill = self._drill_in(call, said)
+        if drill is not NO_DRILL:
+            await self._rehearse(drill, call.timeouts.total)
         if drill.cut is not None:
             raise ProviderError(FailureKind.BAD_ANSWER, f"the body ended after {drill.cut} words: a drill")
         text = _NONSENSE if drill.nonsense else self._written(call, said)
@@ -72,7 +74,8 @@ class SandboxAdapter:
     @asynccontextmanager
     async def stream(self, call: Call) -> AsyncGenerator[AsyncIterator[ChatChunk]]:
         said = self._reader.read(call.request.messages)
-        drill = await self._rehearse(call, said, min(call.timeouts.first_token, call.timeouts.total))
+        drill = self._drill_in(call, said)
+        await self._rehearse(drill, min(call.timeouts.first_token, call.timeouts.total))
         text = _NONSENSE if drill.nonsense else self._written(call, said)
         async with aclosing(_streamed(call, said, text, drill)) as chunks:
             yield chunks
@@ -109,22 +112,24 @@ class SandboxAdapter:
         said.written[call.model] = wanted, text
         return text
 
-    async def _rehearse(self, call: Call, said: Reading, patience: float) -> Drill:
-        """The drill in force, after its waiting and failing are done; `patience` seconds is the caller's timer."""
+    def _drill_in(self, call: Call, said: Reading) -> Drill:
+        """The drill in force; raises ProviderError for a model that is none of the traders."""
         if call.model not in TRADERS:
             raise ProviderError(
                 FailureKind.MODEL_NOT_FOUND,
                 f"404 from sandbox: no model {call.model[:80]!r}, only {', '.join(MODELS)}",
                 upstream_status=404,
             )
-        drill = drill_in(self._standing_drill + str(call.request.parameters.get("drill", "")) + said.last_words)
+        return drill_in(self._standing_drill + str(call.request.parameters.get("drill", "")) + said.last_words)
+
+    async def _rehearse(self, drill: Drill, patience: float) -> None:
+        """The drill's waiting and failing; `patience` seconds is the caller's timer."""
         if drill.slow:
             await self._sleep(min(drill.slow, patience))
         if drill.slow > patience:
             raise ProviderError(FailureKind.TIMEOUT, f"no answer from sandbox within {patience:g} s: a drill")
         if drill.fail is not None:
             raise drilled_failure(drill.fail)
-        return drill
 
 
 def answer(model: str, request: ChatRequest) -> str:

@@ -35,13 +35,13 @@ class Drill:
     nonsense: bool = False
 
 
-_NONE: Final = Drill()
+NO_DRILL: Final = Drill()
 
 
 def drill_in(text: str) -> Drill:
     """The drills that this text asks for; the last of a kind counts."""
     if "[[" not in text:
-        return _NONE
+        return NO_DRILL
     slow, fail, cut, nonsense = 0.0, None, None, False
     for name, value, word in _DRILL.findall(text):
         match name or word:
