@@ -16,7 +16,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -30,9 +29,6 @@ SECTIONS = ("indicators", "higher_timeframe", "patterns", "position", "account",
 """Parts of a market that may have a block of their own."""
 
 MAX_BLOCKS = 64
-
-_LONGEST_KEPT: Final = 64 * 1024
-_MOST_KEPT: Final = 8
 
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _OPENING = re.compile(r"<<<(\w{1,40}) ([0-9a-f]{16})>>>\n")
@@ -59,19 +55,7 @@ def block(name: str, content: str, token: str) -> str:
 
 
 def market_in(text: str) -> Mapping[str, Any] | None:
-    """The market that this text carries: its last market block, and the parts with the same token; or None.
-
-    A panel's members are all shown the same text: the last few markets are remembered.
-    """
-    return _remembered(text) if len(text) <= _LONGEST_KEPT else _read(text)
-
-
-@lru_cache(maxsize=_MOST_KEPT)
-def _remembered(text: str) -> Mapping[str, Any] | None:
-    return _read(text)
-
-
-def _read(text: str) -> Mapping[str, Any] | None:
+    """The market that this text carries: its last market block, and the parts with the same token; or None."""
     blocks = _blocks(text)
     last = next((found for found in reversed(blocks) if found.name == MARKET), None)
     market = None if last is None else _value(last.content)
@@ -84,16 +68,7 @@ def _read(text: str) -> Mapping[str, Any] | None:
 
 
 def without_blocks(text: str) -> str:
-    """The text around the blocks: what the caller said itself. The last few are remembered, as markets are."""
-    return _remembered_rest(text) if len(text) <= _LONGEST_KEPT else _rest(text)
-
-
-@lru_cache(maxsize=_MOST_KEPT)
-def _remembered_rest(text: str) -> str:
-    return _rest(text)
-
-
-def _rest(text: str) -> str:
+    """The text around the blocks: what the caller said itself."""
     kept, at = [], 0
     for found in _blocks(text):
         kept.append(text[at : found.start])
