@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from time import perf_counter
 from typing import Final, cast
 
@@ -55,7 +57,7 @@ class _Line(asyncio.Protocol):
 
     def ask(self, due: float) -> None:
         self._due, self._is_waiting = due, True
-        self.transport.write(self._run.payload)
+        self.transport.write(next(self._run.payloads))
 
     def data_received(self, data: bytes) -> None:
         buffer = self._buffer = self._buffer + data if self._buffer else data
@@ -74,8 +76,8 @@ class _Line(asyncio.Protocol):
 
 
 class _Run:
-    def __init__(self, port: int, payload: bytes, rate: float, seconds: float, seed: int) -> None:
-        self.payload = payload
+    def __init__(self, port: int, payloads: Sequence[bytes], rate: float, seconds: float, seed: int) -> None:
+        self.payloads = cycle(payloads)
         self.seen = Arrivals(seconds=seconds)
         self._port, self._rate, self._seconds = port, rate, seconds
         self._rng = random.Random(seed)
@@ -149,13 +151,16 @@ class _Run:
         task.add_done_callback(self._dialling.discard)
 
 
-def open_loop(port: int, payload: bytes, *, rate: float, seconds: float, seed: int, connections: int) -> Arrivals:
-    """`rate` requests a second for so long, at random moments, over so many kept connections.
+def open_loop(
+    port: int, payload: bytes | Sequence[bytes], *, rate: float, seconds: float, seed: int, connections: int
+) -> Arrivals:
+    """`rate` requests a second for so long, at random moments, over so many kept connections; several by turns.
 
     Who finds none of them free waits for one; the wait counts.
     """
+    payloads = [payload] if isinstance(payload, bytes) else payload
 
     async def run() -> Arrivals:
-        return await _Run(port, payload, rate, seconds, seed).go(connections)
+        return await _Run(port, payloads, rate, seconds, seed).go(connections)
 
     return uvloop.run(run())

@@ -26,6 +26,8 @@ SCALE: Final = 0.1
 FIVE: Final = ("paper/trend", "paper/reversion", "paper/breakout", "tape/trend", "tape/breakout")
 RATE: Final = 50.0
 CONNECTIONS: Final = 50
+MARKETS: Final = 100
+"""No two decisions in a row are about the same one: a gateway that remembers an answer would show nothing here."""
 
 
 def settling(stage: Stage) -> Iterator[Row]:
@@ -72,7 +74,7 @@ def decisions(stage: Stage) -> Iterator[Row]:
     core = GATEWAY_CORE if mine else None
     rounds, own, whole, offered, good, complaint = stage.pick(3, 1), list[list[float]](), list[float](), 0, 0, ""
     with Service(stage.folder, providers=traders, env=PATIENT, cpu=core) as gateway:
-        payload = _request()
+        payload = [_request(64_231.5 + tick / 2) for tick in range(MARKETS)]
         open_loop(gateway.port, payload, rate=RATE, seconds=1.0, seed=1, connections=CONNECTIONS)
         kept = list(_recorded(gateway))
         warm = known = len(kept)
@@ -102,8 +104,9 @@ def decisions(stage: Stage) -> Iterator[Row]:
     yield Row("decisions", promise, fault + of_rounds, statistics.median(late), 10, "ms", told)
 
 
-def _request() -> bytes:
-    body = json.dumps({"symbol": "BTC/USDT", "market": market(), "models": FIVE, "settle": "all"}).encode()
+def _request(last: float = 64_231.5) -> bytes:
+    price = {"last": last, "bid": last - 0.5, "ask": last + 0.5}
+    body = json.dumps({"symbol": "BTC/USDT", "market": market(price=price), "models": FIVE, "settle": "all"}).encode()
     head = "POST /decisions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
