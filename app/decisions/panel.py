@@ -84,7 +84,8 @@ class Panel:
     @property
     def silent(self) -> list[Seat]:
         """The seats without a vote as yet, whether they were asked or not."""
-        return [seat for seat in self._seats if not self._has_voted(seat)]
+        missing = self._missing
+        return [seat for seat in self._seats if missing.get(seat.number) != 0]
 
     @property
     def has_arrived(self) -> bool:
@@ -115,7 +116,9 @@ class Panel:
 
     def voted(self) -> list[tuple[Seat, Vote]]:
         """The votes of the seats that have been heard."""
-        return [(seat, self._vote(seat)) for seat in self._seats if self._has_voted(seat)]
+        # Each answer asks for this.
+        missing = self._missing
+        return [(seat, self._vote(seat)) for seat in self._seats if missing.get(seat.number) == 0]
 
     def at_the_end(self) -> list[tuple[Seat, Vote]]:
         """The votes if nothing more comes: a member of whose samples some are here votes with those."""
