@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
@@ -49,7 +49,7 @@ class Heard:
     sample: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Member:
     """Asks one model, at most three times: with the schema, without where that was refused, and once to repair."""
 

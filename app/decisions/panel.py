@@ -99,8 +99,11 @@ class Panel:
     @property
     def warnings(self) -> list[str]:
         """What members' answers warned of, each once."""
-        heard = (heard for seat in self._seats for heard in self._heard.get(seat.number, ()))
-        return list(dict.fromkeys(warning for one in heard for warning in one.warnings))
+        told: list[str] = []
+        for seat in self._seats:
+            for heard in self._heard.get(seat.number, ()):
+                told += heard.warnings
+        return list(dict.fromkeys(told))
 
     def ask(self, members: Sequence[Voter]) -> None:
         """Ask these, at once; several of one seat are its samples. Once it is stopped, nobody is."""
