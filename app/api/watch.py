@@ -64,6 +64,8 @@ class Watch:
             self._exchange.drain.discard(self)
             for attendant in self._attendants:
                 attendant.cancel()
+            # A cancelled task remembers where, and so this watch: kept here, both would wait for the collector.
+            self._attendants.clear()
             if self._timer is not None:
                 self._timer.cancel()
             if self._ending is not None:
