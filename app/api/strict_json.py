@@ -26,6 +26,7 @@ MAX_DESPITE = 256 * 1024
 _NESTED = frozenset((dict, list))
 _CONSTANT = re.compile("NaN|Infinity")
 _CONSTANT_BYTES = re.compile(rb"NaN|Infinity")
+_BEHIND_BLANKS = (b" :", b"\n:", b"\t:", b"\r:")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
@@ -43,7 +44,7 @@ def parse(raw: bytes) -> object:
         raise _invalid(_reason(raw, error)) from None
     members = _members(value)
     # Every member has its colon; colons inside strings only make the second look necessary, not wrong.
-    if colons < 0 and members != raw.count(b":"):
+    if colons < 0 and members != raw.count(b":") and not _is_plain(raw, members):
         colons = _STRING.sub(b"", raw).count(b":")
     if colons >= 0 and members != colons:
         raise _duplicate(raw)
@@ -88,6 +89,14 @@ def _members(value: object) -> int:
             return members
         level = inner
     raise _invalid(f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _is_plain(raw: bytes, members: int) -> bool:
+    """Whether a text that is full of times still plainly has no more members than these.
+
+    Each member's colon stands right behind a quote where none stands behind a blank: there can be no more of them.
+    """
+    return raw.count(b'":') == members and not any(blank in raw for blank in _BEHIND_BLANKS)
 
 
 def _count_in_pieces(raw: bytes) -> tuple[int, int]:

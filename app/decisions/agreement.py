@@ -16,16 +16,18 @@ def agreeing(votes: Sequence[Vote], action: Action) -> list[Opinion]:
 def agreement(votes: Sequence[Vote], action: Action) -> float:
     """Share of the votes' weight that says so; 0 without any. A vote without a weight is a head."""
     said = [(vote.opinion.action, _weight(vote)) for vote in votes if vote.is_valid and vote.opinion]
-    total = sum(weight for _, weight in said)
-    return sum(weight for other, weight in said if other is action) / total if total else 0.0
+    total = sum([weight for _, weight in said])
+    return sum([weight for other, weight in said if other is action]) / total if total else 0.0
 
 
 def dissent(votes: Sequence[Vote], action: Action) -> tuple[str, ...]:
     """Who voted otherwise, and what."""
     return tuple(
-        f"{vote.provider}/{vote.model}: {vote.opinion.action}"
-        for vote in votes
-        if vote.is_valid and vote.opinion and vote.opinion.action is not action
+        [
+            f"{vote.provider}/{vote.model}: {vote.opinion.action}"
+            for vote in votes
+            if vote.is_valid and vote.opinion and vote.opinion.action is not action
+        ]
     )
 
 

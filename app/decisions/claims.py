@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Final
 
 from app.decisions.forms import FORMS, forms_within, word_of
 from app.decisions.numbers import read_number
-from app.decisions.vocabulary import ACTION_KEYS, FIELD_KEYS, NOT_MEANT_KEYS, RATING_KEYS, WRAPPER_KEYS, key_of
+from app.decisions.vocabulary import ACTION_KEYS, FIELD_KEYS, LISTED, NOT_MEANT_KEYS, RATING_KEYS, WRAPPER_KEYS, key_of
 from app.domain.frozen import frozen
 from app.domain.symbols import is_symbol, same_symbol
 from app.text.scan import TooTangled
@@ -40,6 +40,8 @@ class Claim:
     @property
     def is_template(self) -> bool:
         """Whether the value is the menu (`BUY|SELL|HOLD`) or a placeholder, not a choice from it."""
+        if self.word in FORMS:
+            return False
         menu = "|" in self.word or self.word.count("/") > 1
         placeholder = self.word.startswith(("<", "{")) or self.word.lower().startswith(("one of", "string"))
         return placeholder or (menu and len(set(forms_within(self.word))) > 1)
@@ -50,7 +52,9 @@ def claims_in(value: object, asked: str) -> list[Claim]:
 
     Raises TooTangled where there are more values to look at than an honest answer has.
     """
-    return list(_claims(value, asked, None, 0, _Patience()))
+    search = _Search(asked)
+    search.look(value, None, 0)
+    return search.found
 
 
 def is_schema(value: object) -> bool:
@@ -62,38 +66,39 @@ def is_schema(value: object) -> bool:
     return any(is_schema(item) for item in value.values()) if len(value) <= 3 else False
 
 
-class _Patience:
-    """How many more keys and items are looked at."""
+class _Search:
+    """The claims found, and how many more keys and items are looked at."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: str) -> None:
+        self.found: list[Claim] = []
+        self._asked = asked
         self._left = _MOST_LOOKED_AT
 
-    def spend(self, count: int) -> None:
+    def look(self, value: object, symbol: str | None, depth: int) -> None:
+        if depth > _MAX_DEPTH:
+            return
+        if isinstance(value, dict):
+            self._spend(len(value))
+            value = _with_plain_action(value)
+            claim = _claim(value, symbol)
+            if claim is not None:
+                self.found.append(claim)
+                return
+            for key, item in value.items():
+                if _descends(key, item, value, self._asked):
+                    self.look(item, key if _names_symbol(key, self._asked) else symbol, depth + 1)
+        elif isinstance(value, str):
+            self.look(_decoded(value), symbol, depth + 1)
+        elif isinstance(value, list):
+            self._spend(len(value))
+            for item in value:
+                if isinstance(item, dict | str):
+                    self.look(item, symbol, depth + 1)
+
+    def _spend(self, count: int) -> None:
         self._left -= count
         if self._left < 0:
             raise TooTangled("values")
-
-
-def _claims(value: object, asked: str, symbol: str | None, depth: int, patience: _Patience) -> Iterator[Claim]:
-    if depth > _MAX_DEPTH:
-        return
-    if isinstance(value, str):
-        yield from _claims(_decoded(value), asked, symbol, depth + 1, patience)
-    elif isinstance(value, list):
-        patience.spend(len(value))
-        for item in value:
-            if isinstance(item, dict | str):
-                yield from _claims(item, asked, symbol, depth + 1, patience)
-    elif isinstance(value, dict):
-        patience.spend(len(value))
-        value = _with_plain_action(value)
-        claim = _claim(value, symbol)
-        if claim is not None:
-            yield claim
-            return
-        for key, item in value.items():
-            if _descends(key, item, value, asked):
-                yield from _claims(item, asked, key if _names_symbol(key, asked) else symbol, depth + 1, patience)
 
 
 def _with_plain_action(value: Mapping[str, object]) -> Mapping[str, object]:
@@ -101,6 +106,8 @@ def _with_plain_action(value: Mapping[str, object]) -> Mapping[str, object]:
 
     Only where the inner object names an action and nothing in it is said again outside, differently.
     """
+    if dict not in map(type, value.values()):
+        return value
     for name, inner in value.items():
         if not isinstance(inner, dict) or key_of(name) not in _AUTHORITY:
             continue
@@ -143,45 +150,60 @@ def _names_symbol(key: str, asked: str) -> bool:
 
 def _claim(value: Mapping[str, object], symbol: str | None) -> Claim | None:
     by_key: dict[str, object] = {}
-    is_twice = False
+    values: dict[str, object] = {}
+    named: list[str] = []
+    again: list[tuple[str, object]] = []
     for name, item in value.items():
-        key = key_of(name)
-        if key in by_key and by_key[key] != item and (key in _AUTHORITY or key in FIELD_KEYS):
-            is_twice = True
-        by_key[key] = item
+        # Most keys are written as they are listed, and are asked about here more often than anywhere.
+        by_key[LISTED.get(name) or key_of(name)] = item
         if isinstance(item, float) and not isfinite(item):
             # No JSON text gets here with one, but arguments may come as objects.
-            raise NonFinite(f"{key[:40]} is no number")
-    named = [key for key in by_key if key in _AUTHORITY]
-    if len(named) > 1:
-        named.sort(key=_AUTHORITY.__getitem__)
-    stated = [(key, _single(by_key[key])) for key in named]
-    scalars = [(key, item) for key, item in stated if item is None or (isinstance(item, str) and not _decoded(item))]
-    if not scalars or (len(scalars) < len(stated) and scalars[0][1] is None):
-        return None
-    key, action = scalars[0]
-    word = action[:200] if isinstance(action, str) else ""
-    values: dict[str, object] = {}
-    again: list[tuple[str, object]] = []
-    for alias, item in by_key.items():
-        field = FIELD_KEYS.get(alias)
+            raise NonFinite(f"{key_of(name)[:40]} is no number")
+    for key, item in by_key.items():
+        if key in _AUTHORITY:
+            named.append(key)
+        field = FIELD_KEYS.get(key)
         if field is None or item is None:
             continue
         if field in values:
             again.append((field, item))
         else:
             values[field] = item
+    if len(named) > 1:
+        named.sort(key=_AUTHORITY.__getitem__)
+    scalars = [(key, item) for key in named if _is_scalar(item := _single(by_key[key]))]
+    if not scalars or (len(scalars) < len(named) and scalars[0][1] is None):
+        return None
+    key, action = scalars[0]
+    word = action[:200] if isinstance(action, str) else ""
     filed = values.get("symbol")
-    position = _closed_side(word, by_key.get("side"))
-    others = [(name, item) for name, item in scalars if position is None or name != "side"]
+    side = by_key.get("side")
+    position = None if side is None else _closed_side(word, side)
     return Claim(
-        word=word,
-        key=key,
-        values=values,
-        symbol=(filed[:64].partition("(")[0].strip() or symbol) if isinstance(filed, str) else symbol,
-        contradicts_itself=is_twice or _contradicts(others) or _differ(values, again),
-        position=position,
+        word,
+        key,
+        values,
+        (filed[:64].partition("(")[0].strip() or symbol) if isinstance(filed, str) else symbol,
+        (len(by_key) < len(value) and _is_twice(value))
+        or (len(scalars) > 1 and _contradicts([one for one in scalars if position is None or one[0] != "side"]))
+        or (bool(again) and _differ(values, again)),
+        position,
     )
+
+
+def _is_scalar(item: object) -> bool:
+    """Whether this may be an action's word, or the lack of one: no object, however it was encoded."""
+    return item is None or (isinstance(item, str) and not _decoded(item))
+
+
+def _is_twice(value: Mapping[str, object]) -> bool:
+    """Whether a key that means something stands there twice, in two spellings, with two values."""
+    by_key: dict[str, object] = {}
+    for name, item in value.items():
+        key = key_of(name)
+        if by_key.setdefault(key, item) != item and (key in _AUTHORITY or key in FIELD_KEYS):
+            return True
+    return False
 
 
 def _closed_side(word: str, side: object) -> str | None:

@@ -135,7 +135,7 @@ def composed(question: Question, panels: PanelView) -> Composition:
         warnings=(*left_out, *_duplicates(members)),
         is_checked_by_officer=is_asked_after and officer is not None,
         shadows=tuple(
-            Seat(len(seats) + place, name, role=Role.SHADOW) for place, name in enumerate(_shadows(question, config))
+            [Seat(len(seats) + place, name, role=Role.SHADOW) for place, name in enumerate(_shadows(question, config))]
         ),
     )
 

@@ -70,16 +70,20 @@ class Counter:
 
     def weights(self, seats: Sequence[Seat], votes: Sequence[Vote]) -> list[float | None]:
         """What each seat's vote counted; None for one that is not valid, and for an officer's."""
+        if self._method not in DISCOUNTED:
+            # Heads, one each.
+            return [
+                1.0 if vote.is_valid and not seat.is_officer else None for seat, vote in zip(seats, votes, strict=True)
+            ]
         ballots = {
             place: self.cast(vote)
             for place, (seat, vote) in enumerate(zip(seats, votes, strict=True))
             if vote.is_valid and not seat.is_officer
         }
         weights = {place: ballot.weight for place, ballot in ballots.items()}
-        if self._method in DISCOUNTED:
-            for action in Action:
-                backing = [place for place, ballot in ballots.items() if ballot.action is action]
-                weights.update(zip(backing, discounted([ballots[place] for place in backing]), strict=True))
+        for action in Action:
+            backing = [place for place, ballot in ballots.items() if ballot.action is action]
+            weights.update(zip(backing, discounted([ballots[place] for place in backing]), strict=True))
         return [round(weights[place], 6) if place in weights else None for place in range(len(votes))]
 
     def _weight(self, vote: Vote) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
@@ -49,7 +49,7 @@ class Heard:
     sample: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Member:
     """Asks one model, at most three times: with the schema, without where that was refused, and once to repair."""
 
@@ -145,12 +145,15 @@ class Member:
 
     def _judged(self, completion: Completion, started: float) -> Heard:
         question, seat = self.question, self.seat
-        parsed = parse_answer(answer_of(completion.response), question.symbol, side=question.side)
+        answer = answer_of(completion.response)
+        parsed = parse_answer(answer, question.symbol, side=question.side)
         status, reason, opinion, ratio = parsed.status, parsed.reason, None, None
         violations: tuple[RuleViolation, ...] = ()
         if parsed.opinion is not None:
             checked = self._checked(parsed.opinion, parsed.percents)
-            violations = (*checked.violations, *_confidence_notes(parsed.trace))
+            violations = checked.violations
+            if parsed.trace.warnings:
+                violations = (*violations, *_confidence_notes(parsed.trace))
             if checked.is_valid:
                 opinion, ratio = checked.opinion, risk_reward_of(checked.opinion, question.market)
             else:
@@ -167,13 +170,13 @@ class Member:
             latency=self.now() - started,
             cost_usd=completion.cost_usd,
             usage=completion.usage,
-            raw_answer=completion.response.text,
+            raw_answer=answer.text,
             rung=str(completion.rung or Rung.PROMPT),
             stage=seat.stage,
             role=seat.role,
             risk_reward=ratio,
         )
-        return Heard(seat, vote, tuple(dict.fromkeys(warnings)), self.sample)
+        return Heard(seat, vote, tuple(dict.fromkeys(warnings)) if warnings else (), self.sample)
 
     def _checked(self, opinion: Opinion, percents: Mapping[str, float]) -> Checked:
         question = self.question
@@ -197,12 +200,12 @@ def _demanded(as_of: AsOf | None) -> AsOf | None:
 def answer_of(response: ChatResponse) -> Answer:
     """What is to be read of a response."""
     message = response.message
-    calls = message.get("tool_calls") or ()
-    arguments = [call["function"].get("arguments") for call in calls if isinstance(call.get("function"), dict)]
-    refusal = message.get("refusal")
-    return Answer(
-        response.text, response.finish_reason, refusal if isinstance(refusal, str) else None, tuple(arguments)
-    )
+    refusal, arguments = message.get("refusal"), tuple[object, ...]()
+    if calls := message.get("tool_calls"):
+        arguments = tuple(
+            [call["function"].get("arguments") for call in calls if isinstance(call.get("function"), dict)]
+        )
+    return Answer(response.text, response.finish_reason, refusal if isinstance(refusal, str) else None, arguments)
 
 
 def refuses_format(error: OutcryError) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from math import inf
 from typing import Final
 
 from app.decisions.claims import Claim, rates
@@ -19,6 +20,7 @@ MAX_TEXT: Final = 8_000
 MAX_LIST: Final = 10
 MAX_TARGETS: Final = 5
 _UNITS: Final = frozenset(("fraction_of_equity", "fraction_of_position", "notional", "quantity"))
+_SIZES: Final = frozenset(("size", "size_fraction", "notional", "quantity"))
 _MOST_LISTED: Final = 100
 _BELONGS_TO: Final = {
     "open_long": Action.BUY,
@@ -70,35 +72,36 @@ def read_opinion(claim: Claim, action: Action, form: Form, symbol: str, notes: N
 
     None when the intent that is stated belongs to another action, or is not the one that the action's word means.
     """
+    # Nothing that is None is among them, and mostly few of the fields are: only those are read.
     values = claim.values
-    intent = _one_of(values, "intent", INTENTS)
+    intent = _one_of(values["intent"], INTENTS) if "intent" in values else None
     if intent is not None and (_BELONGS_TO.get(intent, action) is not action or (form.intent or intent) != intent):
         return None
     confidence, warning = read_confidence(values.get("confidence"))
     if warning is not None:
         notes.warnings.append(warning)
     raw = values.get("confidence")
-    reasoning = _text(values.get("reasoning"))
+    reasoning = _text(values["reasoning"]) if "reasoning" in values else None
     if reasoning is None:
         notes.warnings.append("reasoning_missing")
     return Opinion(
         action=action,
         symbol=symbol,
         intent=intent or form.intent,
-        strength=_one_of(values, "strength", STRENGTHS) or form.strength,
+        strength=(_one_of(values["strength"], STRENGTHS) if "strength" in values else None) or form.strength,
         confidence=confidence,
         confidence_raw=None if raw is None else str(raw)[:64],
         reasoning=reasoning,
-        entry=_entry(values.get("entry"), notes),
-        stop_loss=_price("stop_loss", values.get("stop_loss"), notes),
-        take_profit=_targets(values.get("take_profit"), action, notes),
-        size=_size(values, notes),
-        leverage=_leverage(values.get("leverage"), notes),
-        risk_usd=_amount("risk_usd", values.get("risk_usd"), notes),
-        time_horizon=_horizon(values.get("time_horizon"), notes),
-        invalidation=_text(values.get("invalidation")),
-        key_factors=_texts(values.get("key_factors")),
-        risks=_texts(values.get("risks")),
+        entry=_entry(values["entry"], notes) if "entry" in values else None,
+        stop_loss=_price("stop_loss", values["stop_loss"], notes) if "stop_loss" in values else None,
+        take_profit=_targets(values["take_profit"], action, notes) if "take_profit" in values else (),
+        size=None if _SIZES.isdisjoint(values) else _size(values, notes),
+        leverage=_leverage(values["leverage"], notes) if "leverage" in values else None,
+        risk_usd=_amount("risk_usd", values["risk_usd"], notes) if "risk_usd" in values else None,
+        time_horizon=_horizon(values["time_horizon"], notes) if "time_horizon" in values else None,
+        invalidation=_text(values["invalidation"]) if "invalidation" in values else None,
+        key_factors=_texts(values["key_factors"]) if "key_factors" in values else (),
+        risks=_texts(values["risks"]) if "risks" in values else (),
     )
 
 
@@ -113,21 +116,18 @@ def _text(raw: object) -> str | None:
 
 
 def _texts(raw: object) -> tuple[str, ...]:
-    if raw is None:
-        return ()
     items = raw if isinstance(raw, list) else [raw]
     return tuple(text for text in map(_text, items[:MAX_LIST]) if text)
 
 
-def _one_of(values: Mapping[str, object], name: str, known: frozenset[str]) -> str | None:
-    raw = values.get(name)
+def _one_of(raw: object, known: frozenset[str]) -> str | None:
     word = raw.strip().lower().replace(" ", "_") if isinstance(raw, str) else ""
     return word if word in known else None
 
 
 def _amount(name: str, raw: object, notes: Notes) -> float | None:
-    if raw is None:
-        return None
+    if raw is None or (isinstance(raw, float) and 0 <= raw < inf):
+        return raw
     number = read_number(raw)
     if number.problem or (number.value is not None and number.value < 0):
         notes.warnings.append(f"{name}_unreadable")
@@ -136,8 +136,8 @@ def _amount(name: str, raw: object, notes: Notes) -> float | None:
 
 
 def _price(name: str, raw: object, notes: Notes) -> float | None:
-    if raw is None:
-        return None
+    if raw is None or (isinstance(raw, float) and 0 < raw < inf):
+        return raw
     number = read_number(raw)
     if number.value is not None and number.percent:
         notes.percents[name] = number.value
@@ -161,8 +161,6 @@ def _entry(raw: object, notes: Notes) -> Entry | None:
 
 
 def _targets(raw: object, action: Action, notes: Notes) -> tuple[float, ...]:
-    if raw is None:
-        return ()
     items = raw if isinstance(raw, list) else [raw]
     if isinstance(raw, dict):
         items = [raw] if "price" in raw else list(raw.values())

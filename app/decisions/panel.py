@@ -84,7 +84,8 @@ class Panel:
     @property
     def silent(self) -> list[Seat]:
         """The seats without a vote as yet, whether they were asked or not."""
-        return [seat for seat in self._seats if not self._has_voted(seat)]
+        missing = self._missing
+        return [seat for seat in self._seats if missing.get(seat.number) != 0]
 
     @property
     def has_arrived(self) -> bool:
@@ -98,8 +99,11 @@ class Panel:
     @property
     def warnings(self) -> list[str]:
         """What members' answers warned of, each once."""
-        heard = (heard for seat in self._seats for heard in self._heard.get(seat.number, ()))
-        return list(dict.fromkeys(warning for one in heard for warning in one.warnings))
+        told: list[str] = []
+        for seat in self._seats:
+            for heard in self._heard.get(seat.number, ()):
+                told += heard.warnings
+        return list(dict.fromkeys(told))
 
     def ask(self, members: Sequence[Voter]) -> None:
         """Ask these, at once; several of one seat are its samples. Once it is stopped, nobody is."""
@@ -115,7 +119,9 @@ class Panel:
 
     def voted(self) -> list[tuple[Seat, Vote]]:
         """The votes of the seats that have been heard."""
-        return [(seat, self._vote(seat)) for seat in self._seats if self._has_voted(seat)]
+        # Each answer asks for this.
+        missing = self._missing
+        return [(seat, self._vote(seat)) for seat in self._seats if missing.get(seat.number) == 0]
 
     def at_the_end(self) -> list[tuple[Seat, Vote]]:
         """The votes if nothing more comes: a member of whose samples some are here votes with those."""

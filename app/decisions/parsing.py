@@ -76,11 +76,13 @@ def _ended_badly(answer: Answer) -> Parsed | None:
         return _abstention(VoteStatus.REFUSED, without_invisible(answer.refusal[:1_000])[:300])
     if answer.finish_reason == "content_filter":
         return _abstention(VoteStatus.REFUSED, "finish_reason is content_filter")
-    written = sum(len(each) for each in answer.tool_arguments if isinstance(each, str))
-    if len(answer.text) + written > MAX_ANSWER:
+    if sum([len(each) for each in answer.tool_arguments if isinstance(each, str)], len(answer.text)) > MAX_ANSWER:
         return _abstention(VoteStatus.INVALID, f"answer longer than {MAX_ANSWER} characters")
     if (not answer.text or answer.text.isspace()) and not answer.tool_arguments:
         return _abstention(VoteStatus.INVALID, "empty_answer")
+    if answer.text.startswith("{"):
+        # As nearly all do: neither of what follows.
+        return None
     if _HTML.match(answer.text):
         return _abstention(VoteStatus.INVALID, "html_page")
     if _KEEP_ALIVE.fullmatch(answer.text) and not answer.tool_arguments:
@@ -90,35 +92,46 @@ def _ended_badly(answer: Answer) -> Parsed | None:
 
 def _settled(found: Found, symbol: str, side: str | None) -> Parsed:
     """The one opinion in these claims, if they are of one mind about the asked symbol."""
-    choices = [claim for claim in found.claims if not claim.is_template]
-    if not choices:
+    asked, others = _told_apart(found.claims, symbol)
+    if not asked and not others:
         return _abstention(VoteStatus.INVALID, "echoed_template", found.method)
-    asked, of_others = list[Claim](), set[str]()
-    for claim in choices:
-        if claim.symbol is None or same_symbol(claim.symbol, symbol):
-            asked.append(claim)
-        else:
-            of_others.add(claim.symbol)
-    others = sorted(of_others)
     if not asked:
         return _abstention(VoteStatus.INVALID, f"other_symbol: {', '.join(others)[:100]}", found.method)
-    if any(claim.contradicts_itself or _of_other_side(claim, side) for claim in asked):
-        return _abstention(VoteStatus.INVALID, "conflicting_decisions: one object contradicts itself", found.method)
-    spoken = [spoken_action(claim.word, claim.key, side) for claim in asked]
-    verdict = _disagreement(spoken, asked, merges=found.merges)
+    spoken: list[Spoken] = []
+    for claim in asked:
+        if claim.contradicts_itself or (claim.position is not None and _of_other_side(claim, side)):
+            return _abstention(VoteStatus.INVALID, "conflicting_decisions: one object contradicts itself", found.method)
+        spoken.append(spoken_action(claim.word, claim.key, side))
+    # One alone disagrees with nobody; whether it gives an action at all is seen where it is read.
+    verdict = _disagreement(spoken, asked, merges=found.merges) if len(asked) > 1 or spoken[0].problem else None
     if verdict is not None:
         return _abstention(*verdict, found.method)
     notes = Notes()
     if others:
         notes.warnings.append(f"other_symbols: {', '.join(others)[:200]}")
-    if not any(claim.symbol for claim in asked):
+    if not asked[0].symbol and not any(claim.symbol for claim in asked):
         notes.warnings.append("symbol_missing")
     return _read(found, asked, spoken[-1], symbol, notes)
 
 
+def _told_apart(claims: Sequence[Claim], symbol: str) -> tuple[list[Claim], list[str]]:
+    """The claims about the asked symbol, and the other symbols that were spoken of; templates are neither."""
+    asked: list[Claim] = []
+    others: list[str] = []
+    for claim in claims:
+        if claim.is_template:
+            continue
+        if claim.symbol is None or same_symbol(claim.symbol, symbol):
+            asked.append(claim)
+        elif claim.symbol not in others:
+            others.append(claim.symbol)
+    others.sort()
+    return asked, others
+
+
 def _of_other_side(claim: Claim, side: str | None) -> bool:
     """Whether a claim speaks of a position on the side that is not held."""
-    return claim.position is not None and side in ("long", "short") and claim.position != side
+    return side in ("long", "short") and claim.position != side
 
 
 def _disagreement(spoken: Sequence[Spoken], asked: Sequence[Claim], *, merges: bool) -> tuple[VoteStatus, str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, field
 from datetime import datetime
 from typing import Any
 
@@ -14,13 +14,14 @@ from app.domain.caching import CacheMode
 from app.domain.caller import LOCAL_CALLER, Caller
 from app.domain.chat import JSON
 from app.domain.experiment import Arm, Assignment
+from app.domain.frozen import frozen
 from app.domain.hindsight import DEFAULT_EMBARGO, AsOf, AsOfMode
 from app.domain.idempotency import Reservation
 from app.domain.replay import Replay
 from app.domain.routing import PolicyName, Priority
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Question:
     """One question about one market. One of `market`, `prompt` and `messages` is needed.
 
@@ -36,6 +37,7 @@ class Question:
     nothing; `split` is its place in an experiment.
     """
 
+    _: KW_ONLY
     symbol: str
     deadline: float
     arrived: float

@@ -48,8 +48,7 @@ def climb(text: str, tool_arguments: Sequence[object], symbol: str, side: str | 
     Raises TooTangled for what no honest answer has, ConflictingKeys or NonFinite for an object that names an action
     and means two things, or a number that is none.
     """
-    found = _from_tools(tool_arguments, symbol)
-    if found is not None:
+    if tool_arguments and (found := _from_tools(tool_arguments, symbol)) is not None:
         return found
     whole = _value(text)
     if whole is None:

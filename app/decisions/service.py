@@ -176,9 +176,10 @@ class DecisionService:
             result: Result | None = None
             while result is None or panel.has_arrived:
                 heard = await panel.next(session.until(panel))
-                if heard is not None:
-                    if is_told:
-                        yield VoteEvent(session.marked(heard.vote), heard.sample)
+                if heard is not None and is_told:
+                    yield VoteEvent(session.marked(heard.vote), heard.sample)
+                # Of votes that came together, what all of them say counts; between them nobody is asked.
+                if heard is None or panel.unasked or not panel.has_arrived:
                     result = session.result(panel)
                 if result is None and panel.unasked and panel.kill is None:
                     panel.ask(self._members(session, session.escalation(panel, is_late=heard is None)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from app.decisions.context import Constraints, MarketContext
@@ -28,12 +28,15 @@ _ACTIONS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Strictness:
     """What the caller allows: `clamp` cuts leverage and size to the limits instead of refusing them."""
 
     clamp: bool = False
     convert_percent_stops: bool = False
+
+
+STRICT: Final = Strictness()
 
 
 @frozen
@@ -58,7 +61,7 @@ class Checked:
 def check(
     opinion: Opinion,
     market: MarketContext | None,
-    strictness: Strictness = Strictness(),
+    strictness: Strictness = STRICT,
     percents: Mapping[str, float] | None = None,
     *,
     constraints: Constraints | None = None,
@@ -69,9 +72,15 @@ def check(
     """
     if constraints is None:
         constraints = market.constraints if market is not None else Constraints()
-    found = [*_symbol(opinion, constraints), *_intent(opinion, market)]
+    found: list[RuleViolation] = []
+    if not in_universe(opinion.symbol, constraints):
+        found.append(broken("symbol_outside_universe", "symbol", f"{opinion.symbol} is not in the universe stated"))
+    if opinion.intent is not None:
+        found += _intent(opinion, market)
     reference = reference_price(opinion, market)
-    shares = {**(percents or {}), **dict(percentages(opinion, market, reference))}
+    shares = dict(percents or ())
+    if opinion.entry is not None or opinion.stop_loss is not None or opinion.take_profit:
+        shares.update(percentages(opinion, market, reference))
     if shares:
         opinion, read = converted(opinion, reference, shares, is_allowed=strictness.convert_percent_stops)
         found += read
@@ -100,11 +109,6 @@ def closes(opinion: Opinion, market: MarketContext | None) -> bool:
     if opinion.intent is None:
         return held
     return opinion.intent in _CLOSING and (held or side is None)
-
-
-def _symbol(opinion: Opinion, constraints: Constraints) -> Iterator[RuleViolation]:
-    if not in_universe(opinion.symbol, constraints):
-        yield broken("symbol_outside_universe", "symbol", f"{opinion.symbol} is not in the universe stated")
 
 
 def in_universe(symbol: str, constraints: Constraints) -> bool:
@@ -190,24 +194,24 @@ def _permitted(opinion: Opinion, constraints: Constraints) -> Iterator[RuleViola
 
 def _numbers(opinion: Opinion) -> Iterator[RuleViolation]:
     """Every number finite, every price above 0."""
-    entry, size = opinion.entry, opinion.size
-    prices: tuple[tuple[str, tuple[float | None, ...]], ...] = (
-        ("entry", () if entry is None else (entry.price,)),
-        ("stop_loss", (opinion.stop_loss,)),
-        ("take_profit", opinion.take_profit),
-    )
-    others = (
+    entry, stop, size = opinion.entry, opinion.stop_loss, opinion.size
+    if entry is not None and entry.price is not None:
+        yield from _prices("entry", (entry.price,))
+    if stop is not None:
+        yield from _prices("stop_loss", (stop,))
+    if opinion.take_profit:
+        yield from _prices("take_profit", opinion.take_profit)
+    for name, number in (
         ("confidence", opinion.confidence),
         ("size", None if size is None else size.value),
         ("leverage", opinion.leverage),
         ("risk_usd", opinion.risk_usd),
-    )
-    for name, stated in prices:
-        known = [price for price in stated if price is not None]
-        if not all(map(math.isfinite, known)):
-            yield broken("not_finite", name, "expected a finite number")
-        elif known and min(known) <= 0:
-            yield broken("price_not_positive", name, "expected a price above 0")
-    for name, number in others:
+    ):
         if number is not None and not math.isfinite(number):
             yield broken("not_finite", name, "expected a finite number")
+
+
+def _prices(name: str, stated: tuple[float, ...]) -> list[RuleViolation]:
+    if not all(map(math.isfinite, stated)):
+        return [broken("not_finite", name, "expected a finite number")]
+    return [broken("price_not_positive", name, "expected a price above 0")] if min(stated) <= 0 else []

@@ -36,7 +36,7 @@ class Settled:
     @property
     def members(self) -> tuple[Vote, ...]:
         """The votes of those who vote."""
-        return tuple(vote for vote in self.votes if vote.role is Role.MEMBER)
+        return tuple([vote for vote in self.votes if vote.role is Role.MEMBER])
 
     @property
     def officer(self) -> Vote | None:
@@ -65,7 +65,7 @@ def decision_from(
     share = round(agreement(votes, result.action) if is_decided else _largest_share(votes), 4)
     worth = confidences.of_panel(settled.method, share) if is_decided else None
     opinions = agreeing(votes, result.action) if is_decided else []
-    opinion, notes = combined(opinions, question.symbol, result.action, _reasoning(settled))
+    opinion, notes = combined(opinions, question.symbol, result.action, _reasoning(settled, votes))
     risk = None
     if is_decided and settled.method == OFFICERS_METHOD:
         passed, risk = reviewed(opinion, settled.officer, question.market)
@@ -131,9 +131,9 @@ def _largest_share(votes: Sequence[Vote]) -> float:
     return max(agreement(votes, action) for action in Action)
 
 
-def _reasoning(settled: Settled) -> str:
+def _reasoning(settled: Settled, votes: Sequence[Vote]) -> str:
     """Who said what, in the panel's order: the result can be read without its votes."""
-    result, votes = settled.result, settled.members
+    result = settled.result
     valid = [vote for vote in votes if vote.is_valid and vote.opinion is not None]
     if result.status is DecisionStatus.KILLED:
         return "HOLD without a decision (killed): an operator stopped it."

@@ -11,7 +11,7 @@ from typing import Final
 
 def key_of(name: str) -> str:
     """A key without case, spaces, dashes and underscores: `stopLoss`, `stop_loss` and `Stop Loss` are one."""
-    listed = _LISTED.get(name)
+    listed = LISTED.get(name)
     if listed is not None:
         return listed
     return _known_key(name) if len(name) <= _LONGEST_KNOWN else _key(name)
@@ -23,15 +23,15 @@ def _key(name: str) -> str:
 
 # Keys as they are listed below, and so as the contract has them. A cache that moves what it finds to its front touches
 # six places in memory for each, and nothing of it is at hand when the next answer comes.
-_LISTED: Final[dict[str, str]] = {}
+LISTED: Final[dict[str, str]] = {}
 # Each answer has the same dozen keys, and each is looked at several times.
 _LONGEST_KNOWN: Final = 40
 _known_key = functools.lru_cache(maxsize=1024)(_key)
 
 
 def _key_list(names: str) -> list[str]:
-    _LISTED.update((name, _key(name)) for name in names.split("|"))
-    return [_LISTED[name] for name in names.split("|")]
+    LISTED.update((name, _key(name)) for name in names.split("|"))
+    return [LISTED[name] for name in names.split("|")]
 
 
 def _keys(**names: str) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ from typing import Final
 
 SYMBOL_PATTERN: Final = r"^[A-Z0-9][A-Z0-9._:/^=\-]{0,31}$"
 
+_SYMBOL: Final = re.compile(SYMBOL_PATTERN)
 _DOLLARS: Final = frozenset({"USD", "USDT", "USDC", "BUSD", "FDUSD", "TUSD", "DAI"})
 _QUOTES: Final = (
     *sorted(_DOLLARS, key=len, reverse=True),
@@ -19,7 +20,7 @@ _DECORATION: Final = re.compile(r"[^A-Z0-9=^]")
 
 def is_symbol(text: str) -> bool:
     """Whether this could be a symbol, after capitals."""
-    return re.match(SYMBOL_PATTERN, text.strip().upper()) is not None
+    return _SYMBOL.match(text.strip().upper()) is not None
 
 
 def same_symbol(one: str, other: str) -> bool:

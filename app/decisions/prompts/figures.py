@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from json.encoder import encode_basestring
@@ -61,7 +60,7 @@ class Figures:
         # Plain types first: asking an abstract one takes ten times as long, and a market has hundreds of values.
         match value:
             case float():
-                return self._number(value, place)
+                return _number(value, self._decimals_at(place))
             case str():
                 return _text(value)
             case None | bool():
@@ -71,7 +70,7 @@ class Figures:
             case dict() | Mapping():
                 return self._object(value, place)
             case list() | tuple() | Sequence():
-                return f"[{','.join([self._written(item, place) for item in value])}]"
+                return self._list(value, place)
         raise TypeError(f"{type(value).__name__} is no JSON value")
 
     def _object(self, value: Mapping[str, Any], place: tuple[str, str]) -> str:
@@ -81,43 +80,46 @@ class Figures:
         # The values of a series of prices are prices themselves.
         values = _PRICE if place == _PRICE_PART else (name, "values")
         members = [
-            f"{_name(key)}:{self._written(value[key], values if key == 'values' else (name, key))}"
+            f"{_text(key)}:{self._written(value[key], values if key == 'values' else (name, key))}"
             for key in sorted(value)
         ]
         return f"{{{','.join(members)}}}"
 
-    def _number(self, value: float, place: tuple[str, str]) -> str:
+    def _list(self, value: Sequence[Any], place: tuple[str, str]) -> str:
+        decimals = self._decimals_at(place)
+        # The numbers of a series are many, and all stand in one place.
+        items = [_number(item, decimals) if type(item) is float else self._written(item, place) for item in value]
+        return f"[{','.join(items)}]"
+
+    def _decimals_at(self, place: tuple[str, str]) -> int | None:
+        """Those of the numbers in this place; None for what is no price."""
         if place in _PRICES:
-            text = _fixed(value, self.decimals)
-        elif place in _DIFFERENCES:
-            text = _fixed(value, self.decimals + FINER)
-        else:
-            text = f"{value:.{PLAIN_DIGITS}g}"
-            text = format(Decimal(text), "f") if "e" in text else text
-        if text[-1] == "0" and "." in text:
-            text = text.rstrip("0").rstrip(".")
-        return "0" if text == "-0" else text
+            return self.decimals
+        return self.decimals + FINER if place in _DIFFERENCES else None
+
+
+def _number(value: float, decimals: int | None) -> str:
+    """To so many decimals, or to as many as leave a small number its first digits."""
+    if value.is_integer() and (decimals is not None or abs(value) < 10**PLAIN_DIGITS):
+        return str(int(value))
+    if decimals is None:
+        text = f"{value:.{PLAIN_DIGITS}g}"
+        text = format(Decimal(text), "f") if "e" in text else text
+    else:
+        # With a digit to spare, so that only what may be small enough is looked at as it is written.
+        if value and abs(value) < 10.0 ** (LEAST_DIGITS - decimals):
+            decimals = max(decimals, LEAST_DIGITS - 1 - Decimal(repr(value)).adjusted())
+        text = f"{value:.{decimals}f}"
+    if text[-1] == "0" and "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
 
 
 def _text(value: str) -> str:
+    # A name, as nearly all are, stands for itself.
+    if value.isascii() and value.isidentifier():
+        return f'"{value}"'
     return without_angles(encode_basestring(without_invisible(value)))
-
-
-def _name(key: str) -> str:
-    return _known_name(key) if len(key) <= _LONGEST_KNOWN else _text(key)
-
-
-# The names in a context are ours, but for a few.
-_LONGEST_KNOWN: Final = 40
-_known_name = functools.lru_cache(maxsize=512)(_text)
-
-
-def _fixed(value: float, decimals: int) -> str:
-    """To so many decimals, or to as many as leave a small number its first digits."""
-    # With a digit to spare, so that only what may be small enough is looked at as it is written.
-    if value and abs(value) < 10.0 ** (LEAST_DIGITS - decimals):
-        decimals = max(decimals, LEAST_DIGITS - 1 - Decimal(repr(value)).adjusted())
-    return f"{value:.{decimals}f}"
 
 
 def _decimals(value: float) -> int:

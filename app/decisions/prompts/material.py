@@ -28,6 +28,8 @@ _READ: Final[Mapping[str, Block]] = {
 }
 """How each part is read, by its name in the context, in the order of the prompt."""
 
+_TOLD: Final = frozenset((str, dict, list))
+"""In what there may be a sentence."""
 _NAMED: Final = 5
 _LOOKED_AT: Final = 16_000
 """Characters beside the news that are looked through for instructions, which takes a few milliseconds."""
@@ -57,7 +59,7 @@ def material_of(symbol: str, market: MarketContext) -> Material:
     # Of everything, the news included: whoever writes an item cannot know the rest, so he cannot know the token.
     token = token_of(canonical_json(context))
     regime, news = regime_of(market), clean_news(market.news)
-    guides = [blocks.MATERIAL, *(guide for name, guide in _READ.items() if context.get(name))]
+    guides = [blocks.MATERIAL, *[guide for name, guide in _READ.items() if context.get(name)]]
     if market.language.lower().partition("-")[0] != "en":
         guides.append(blocks.LANGUAGE)
     suspects = _suspects(context, news)
@@ -104,7 +106,9 @@ def _texts(value: dict[str, Any] | list[Any], path: str) -> Iterator[tuple[str, 
         if kind is str:
             if " " in inner or not inner.isascii():
                 yield _step(path, key), inner
-        elif kind is dict or kind is list:
+        elif (kind is dict or kind is list) and not _TOLD.isdisjoint(
+            map(type, inner.values() if kind is dict else inner)
+        ):
             yield from _texts(inner, _step(path, key))
 
 
